@@ -1,0 +1,1 @@
+//! Everything outside: one folder for each thing, none of which knows of another.

@@ -1,0 +1,187 @@
+//! Who a caller is, once it has proved it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::names::{InvalidName, Label, ObjectName};
+
+/// Whom a grant is for, in the form that it has in claims and in the audit.
+///
+/// `system:serviceaccount:NAMESPACE:NAME`, `client:NAME` or `oidc:ISSUER:SUBJECT`. Colons in the
+/// issuer after `https://` are written `%3A`, so that no two subjects share a text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Subject {
+    /// A Kubernetes service account.
+    ServiceAccount {
+        /// Its namespace.
+        namespace: Label,
+        /// Its name.
+        name: ObjectName,
+    },
+    /// A client with credentials of its own, outside a cluster.
+    Client(Label),
+    /// A subject of an OpenID Connect issuer.
+    Oidc {
+        /// The issuer's `https` URL.
+        issuer: String,
+        /// The `sub` claim, as the issuer wrote it.
+        subject: String,
+    },
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServiceAccount { namespace, name } => {
+                write!(f, "system:serviceaccount:{namespace}:{name}")
+            }
+            Self::Client(name) => write!(f, "client:{name}"),
+            Self::Oidc { issuer, subject } => {
+                let host_and_path = issuer.strip_prefix("https://").unwrap_or(issuer);
+                let escaped = host_and_path.replace('%', "%25").replace(':', "%3A");
+                write!(f, "oidc:https://{escaped}:{subject}")
+            }
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let refuse = || {
+            InvalidName::new(
+                "subject",
+                text,
+                "write system:serviceaccount:NAMESPACE:NAME, client:NAME or oidc:ISSUER:SUBJECT",
+            )
+        };
+        if let Some(account) = text.strip_prefix("system:serviceaccount:") {
+            let (namespace, name) = account.split_once(':').ok_or_else(refuse)?;
+            return Ok(Self::ServiceAccount { namespace: namespace.parse()?, name: name.parse()? });
+        }
+        if let Some(name) = text.strip_prefix("client:") {
+            return Ok(Self::Client(name.parse()?));
+        }
+        let (issuer, subject) = text
+            .strip_prefix("oidc:https://")
+            .and_then(|rest| rest.split_once(':'))
+            .filter(|(issuer, subject)| !issuer.is_empty() && !subject.is_empty())
+            .ok_or_else(refuse)?;
+        let issuer = issuer.replace("%3A", ":").replace("%25", "%");
+        Ok(Self::Oidc { issuer: format!("https://{issuer}"), subject: subject.to_owned() })
+    }
+}
+
+impl TryFrom<String> for Subject {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.to_string()
+    }
+}
+
+/// The pod that a token is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PodReference {
+    /// The pod's namespace.
+    pub namespace: Label,
+    /// The pod's name.
+    pub name: ObjectName,
+    /// The pod's uid.
+    pub uid: String,
+}
+
+/// How an identity was proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Name and secret of a client (RFC 7617).
+    ClientCredential,
+    /// A Kubernetes service-account token, checked by TokenReview.
+    ServiceAccountToken,
+    /// An OpenID Connect ID token.
+    Oidc,
+    /// An access token of the vault's own.
+    AccessToken,
+}
+
+/// What a caller proved about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// How it was proved.
+    pub method: Method,
+    /// Who it is.
+    pub subject: Subject,
+    /// The pod that the proof is bound to, where there is one.
+    pub pod: Option<PodReference>,
+    /// The uid of the service account, where there is one.
+    pub service_account_uid: Option<String>,
+    /// Which of the subject's credentials was used: never the credential itself.
+    pub credential_id: Option<String>,
+    /// When the proof ends: no access token outlives it.
+    pub expires_at: Option<jiff::Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trips(text: &str) {
+        assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn a_subject_reads_back_as_it_was_written() {
+        round_trips("system:serviceaccount:shop:checkout");
+        round_trips("client:ci");
+        round_trips("oidc:https://issuer.example:repo:org/app:ref:main");
+        round_trips("oidc:https://issuer.example%3A8443/path:443:x");
+    }
+
+    #[test]
+    fn two_oidc_subjects_never_share_a_text() {
+        let oidc = |issuer: &str, subject: &str| Subject::Oidc {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+        };
+        let with_port = oidc("https://a:443", "c");
+        let without = oidc("https://a", "443:c");
+        let escaped = oidc("https://a%3A443", "c");
+        assert_ne!(with_port.to_string(), without.to_string());
+        assert_ne!(with_port.to_string(), escaped.to_string());
+        for subject in [with_port, without, escaped] {
+            assert_eq!(subject.to_string().parse::<Subject>().unwrap(), subject);
+        }
+    }
+
+    #[test]
+    fn what_is_no_subject_is_refused() {
+        for bad in [
+            "",
+            "ci",
+            "client:",
+            "client:A",
+            "client:a:b",
+            "system:serviceaccount:shop",
+            "system:serviceaccount:shop:a:b",
+            "system:node:n",
+            "oidc:http://a:b",
+            "oidc:https://:b",
+            "oidc:https://a:",
+            "oidc:https://a",
+        ] {
+            assert!(bad.parse::<Subject>().is_err(), "{bad:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The names that VANTA speaks in; a value of one of these types cannot hold a bad name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not the name that it was given as.
+///
+/// The text itself is repeated with its control characters escaped and cut at 64 characters:
+/// a name is never a secret, but it may come from an attacker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {given:?} is refused: {rule}")]
+pub struct InvalidName {
+    what: &'static str,
+    given: String,
+    rule: &'static str,
+}
+
+impl InvalidName {
+    pub(crate) fn new(what: &'static str, given: &str, rule: &'static str) -> Self {
+        Self { what, given: given.chars().take(64).collect(), rule }
+    }
+}
+
+/// Gives a text-shaped name its conversions, all of them through `FromStr`.
+macro_rules! text_name {
+    ($name:ident) => {
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+    };
+}
+
+/// One SOPS file's name: an RFC 1123 label of at most 63 characters.
+///
+/// `tokens` is reserved, since `/api/v1/vault/tokens/…` is a path of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Environment(String);
+text_name!(Environment);
+
+impl FromStr for Environment {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let refuse = |rule| Err(InvalidName::new("environment", text, rule));
+        if !is_label(text) {
+            return refuse(
+                "use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
+            );
+        }
+        if text == "tokens" {
+            return refuse("the name is reserved for the API's own paths");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The name of one secret in an environment; a nested value's is its dotted path.
+///
+/// 1 to 253 of `A-Z a-z 0-9 _ . -`, without a leading dot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Key(String);
+text_name!(Key);
+
+impl Key {
+    /// The longest key, in bytes.
+    pub const MAX_LEN: usize = 253;
+
+    pub(crate) fn is_key_byte(byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+    }
+}
+
+impl FromStr for Key {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let refuse = |rule| Err(InvalidName::new("key", text, rule));
+        if text.is_empty() || text.len() > Self::MAX_LEN {
+            return refuse("a key has 1 to 253 characters");
+        }
+        if !text.bytes().all(Self::is_key_byte) {
+            return refuse("a key holds only A-Z, a-z, 0-9, '_', '.' and '-'");
+        }
+        if text.starts_with('.') {
+            return refuse("a key does not begin with a dot");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The name of an object in Kubernetes: an RFC 1123 subdomain of at most 253 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ObjectName(String);
+text_name!(ObjectName);
+
+impl FromStr for ObjectName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if text.len() > 253 || !text.split('.').all(is_label) {
+            return Err(InvalidName::new(
+                "object name",
+                text,
+                "use at most 253 of a-z, 0-9, '-' and '.', each part beginning and ending with a letter or digit",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The name of a namespace or of a client: an RFC 1123 label of at most 63 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Label(String);
+text_name!(Label);
+
+impl FromStr for Label {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if !is_label(text) {
+            return Err(InvalidName::new(
+                "name",
+                text,
+                "use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= 63
+        && text.bytes().all(|byte| inside(byte) || byte == b'-')
+        && text.bytes().next().is_some_and(inside)
+        && text.bytes().last().is_some_and(inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_is_a_label_and_not_a_reserved_path() {
+        for good in ["prod", "a", "eu-1", "0", &"a".repeat(63)] {
+            assert_eq!(good.parse::<Environment>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "Prod",
+            "-a",
+            "a-",
+            "a.b",
+            "a_b",
+            "../a",
+            "a/b",
+            "a\0",
+            "prod\n",
+            "pröd",
+            "tokens",
+            &"a".repeat(64),
+        ] {
+            assert!(bad.parse::<Environment>().is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_key_has_a_small_alphabet_and_no_leading_dot() {
+        for good in [
+            "A",
+            "DB_PASS",
+            "db.pass",
+            "a-b",
+            "-",
+            "..".trim_start_matches('.'),
+            "a..b",
+            &"k".repeat(253),
+        ] {
+            if !good.is_empty() {
+                assert_eq!(good.parse::<Key>().unwrap().as_str(), good);
+            }
+        }
+        for bad in ["", ".a", "..", "a b", "a/b", "a:b", "a\0", "Ä", "a*", &"k".repeat(254)] {
+            assert!(bad.parse::<Key>().is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_wrong_and_what_to_do() {
+        insta::assert_snapshot!(
+            "Prod".parse::<Environment>().unwrap_err(),
+            @r#"environment "Prod" is refused: use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit"#
+        );
+        insta::assert_snapshot!(
+            "a\u{1b}[31m".parse::<Key>().unwrap_err(),
+            @r#"key "a\u{1b}[31m" is refused: a key holds only A-Z, a-z, 0-9, '_', '.' and '-'"#
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! Key patterns: globs over keys, anchored at both ends, tested key by key.
+//!
+//! Invariant: patterns are never compared with each other. Whether one is "inside" another is
+//! never asked; a key is tested against each of them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use globset::{GlobBuilder, GlobMatcher};
+use serde::{Deserialize, Serialize};
+
+use super::names::{InvalidName, Key};
+
+/// A glob over keys: `*` (crosses dots), `?`, `[a-z]` and `{A,B}`.
+///
+/// `[!…]`, `[^…]`, `**`, `\`, nested braces and empty classes or alternatives are refused, and
+/// so is every character that a key cannot hold. At most 253 characters.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KeyPattern {
+    text: String,
+    matcher: GlobMatcher,
+}
+
+impl KeyPattern {
+    /// The pattern that every key matches.
+    pub fn any() -> Self {
+        "*".parse().expect("'*' is a pattern")
+    }
+
+    /// The pattern that one key alone matches.
+    pub fn only(key: &Key) -> Self {
+        key.as_str().parse().expect("a key holds no metacharacter, so it is a pattern of itself")
+    }
+
+    /// Whether the whole key matches.
+    pub fn matches(&self, key: &Key) -> bool {
+        self.matcher.is_match(key.as_str())
+    }
+
+    /// The key that this pattern names, where it holds no metacharacter.
+    pub fn as_key(&self) -> Option<Key> {
+        self.text.parse().ok()
+    }
+
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for KeyPattern {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let refuse = |rule| InvalidName::new("key pattern", text, rule);
+        check(text).map_err(refuse)?;
+        let glob = GlobBuilder::new(text)
+            .literal_separator(false)
+            .backslash_escape(false)
+            .build()
+            .map_err(|_| refuse("a range goes from a lower to a higher character"))?;
+        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
+    }
+}
+
+/// The grammar, narrower than globset's own, so that what is accepted means one thing.
+fn check(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() || text.len() > Key::MAX_LEN {
+        return Err("a pattern has 1 to 253 characters");
+    }
+    if text.contains("**") {
+        return Err("'**' is not supported: '*' crosses dots already");
+    }
+    let (mut class_at, mut alternative_at, mut in_braces) = (None, None, false);
+    for (at, byte) in text.bytes().enumerate() {
+        if let Some(opened) = class_at {
+            match byte {
+                b']' if at == opened + 1 => return Err("a class '[…]' is not empty"),
+                b']' => class_at = None,
+                b'!' | b'^' if at == opened + 1 => {
+                    return Err("a negated class is not supported: list what is meant");
+                }
+                _ if Key::is_key_byte(byte) => {}
+                _ => return Err("a class holds only A-Z, a-z, 0-9, '_', '.' and '-'"),
+            }
+            continue;
+        }
+        match byte {
+            b'[' => class_at = Some(at),
+            b'{' if in_braces => return Err("braces are not nested"),
+            b'{' => (in_braces, alternative_at) = (true, Some(at + 1)),
+            b'}' | b',' if in_braces => {
+                if alternative_at == Some(at) {
+                    return Err("an alternative in '{…}' is not empty");
+                }
+                (in_braces, alternative_at) = (byte == b',', Some(at + 1));
+            }
+            b'*' | b'?' => {}
+            b'\\' => return Err("'\\' is not supported: no character of a key needs escaping"),
+            _ if Key::is_key_byte(byte) => {}
+            _ => {
+                return Err(
+                    "a pattern holds only what a key can hold, and '*', '?', '[a-z]' and '{A,B}'",
+                );
+            }
+        }
+    }
+    if class_at.is_some() {
+        return Err("a class '[' is not closed");
+    }
+    if in_braces {
+        return Err("a brace '{' is not closed");
+    }
+    Ok(())
+}
+
+impl PartialEq for KeyPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for KeyPattern {}
+
+impl fmt::Display for KeyPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for KeyPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyPattern({:?})", self.text)
+    }
+}
+
+impl TryFrom<String> for KeyPattern {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<KeyPattern> for String {
+    fn from(pattern: KeyPattern) -> Self {
+        pattern.text
+    }
+}
+
+/// Patterns that a key must all match, written with `&` between them: what one SecretAccess and
+/// one SecretPolicy allowed together when a token was issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GrantedPattern(Vec<KeyPattern>);
+
+impl GrantedPattern {
+    /// The keys that match both; `*` and a repeated pattern add nothing and are left out.
+    pub fn both(access: &KeyPattern, policy: &KeyPattern) -> Self {
+        if access == policy || policy.as_str() == "*" {
+            Self(vec![access.clone()])
+        } else if access.as_str() == "*" {
+            Self(vec![policy.clone()])
+        } else {
+            Self(vec![access.clone(), policy.clone()])
+        }
+    }
+
+    /// Whether the key matches every part.
+    pub fn matches(&self, key: &Key) -> bool {
+        self.0.iter().all(|pattern| pattern.matches(key))
+    }
+}
+
+impl fmt::Display for GrantedPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<&str> = self.0.iter().map(KeyPattern::as_str).collect();
+        f.write_str(&parts.join("&"))
+    }
+}
+
+impl TryFrom<String> for GrantedPattern {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.split('&').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From<GrantedPattern> for String {
+    fn from(pattern: GrantedPattern) -> Self {
+        pattern.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, key: &str) -> bool {
+        pattern.parse::<KeyPattern>().unwrap().matches(&key.parse().unwrap())
+    }
+
+    #[test]
+    fn a_pattern_is_anchored_at_both_ends() {
+        for (pattern, key, expected) in [
+            ("DB_*", "DB_PASS", true),
+            ("DB_*", "DB_", true),
+            ("DB_*", "XDB_PASS", false),
+            ("DB", "DB_PASS", false),
+            ("DB", "DB", true),
+            ("db", "DB", false),
+            ("*", "a.b-c", true),
+            ("a*z", "a.b.z", true),
+            ("a?c", "a.c", true),
+            ("a?c", "ac", false),
+            ("a?c", "abbc", false),
+            ("[a-c]x", "bx", true),
+            ("[a-c]x", "dx", false),
+            ("{A,B}_*", "B_1", true),
+            ("{A,B}_*", "C_1", false),
+            ("{A*,B}", "Axy", true),
+            ("a.b", "axb", false),
+            ("[.]x", ".x".trim_start_matches('.'), false),
+        ] {
+            assert_eq!(matches(pattern, key), expected, "{pattern} against {key}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for bad in [
+            "",
+            "**",
+            "a**b",
+            "[!a]",
+            "[^a]",
+            "[]",
+            "[]a]",
+            "[a",
+            "a]b[",
+            "{a",
+            "{}",
+            "{a,}",
+            "{,a}",
+            "{a,{b,c}}",
+            "a\\*",
+            "a,b",
+            "a}",
+            "a b",
+            "a/b",
+            "[b-a]",
+            "ä",
+            "a\0",
+            "[a/b]",
+            &"a".repeat(254),
+        ] {
+            assert!(bad.parse::<KeyPattern>().is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_granted_pattern_is_the_meeting_of_its_parts() {
+        let both =
+            |a: &str, b: &str| GrantedPattern::both(&a.parse().unwrap(), &b.parse().unwrap());
+        assert_eq!(both("A_*", "*").to_string(), "A_*");
+        assert_eq!(both("*", "A_*").to_string(), "A_*");
+        assert_eq!(both("A_*", "A_*").to_string(), "A_*");
+        let met = both("A_*", "*_X");
+        assert_eq!(met.to_string(), "A_*&*_X");
+        assert_eq!(GrantedPattern::try_from(met.to_string()).unwrap(), met);
+        assert!(met.matches(&"A_X".parse().unwrap()));
+        assert!(!met.matches(&"A_Y".parse().unwrap()));
+        assert!(GrantedPattern::try_from("A&&B".to_owned()).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_key_is_a_pattern_of_itself_alone(a in "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,12}", b in "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,12}") {
+            let (a, b): (Key, Key) = (a.parse().unwrap(), b.parse().unwrap());
+            proptest::prop_assert!(KeyPattern::only(&a).matches(&a));
+            proptest::prop_assert_eq!(KeyPattern::only(&a).matches(&b), a == b);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_without_a_panic(text in "[\\[\\]{},*?!^a-c.\\\\-]{0,16}") {
+            if let Ok(pattern) = text.parse::<KeyPattern>() {
+                pattern.matches(&"a".parse().unwrap());
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What the programs need of the world outside: the only three traits of the crate.
+//!
+//! Each has a real implementation in `adapters` and a fake beside the tests that use it.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use super::claims::{Claims, TokenId};
+use super::identity::Identity;
+use super::names::{Environment, Key, Label};
+use super::policy::Grant;
+use super::secret::SecretValue;
+
+/// An answer that has to be waited for.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where the secrets are.
+pub trait SecretStore: Send + Sync {
+    /// The value of the one key that the grant is for.
+    fn read(&self, grant: &Grant) -> Result<SecretValue, SecretStoreError>;
+
+    /// The keys of an environment, in order.
+    fn keys(&self, environment: &Environment) -> Result<Vec<Key>, SecretStoreError>;
+
+    /// The values of the keys for which `select` gives a grant to read, all of one version of
+    /// the environment.
+    fn read_all(
+        &self,
+        environment: &Environment,
+        select: &dyn Fn(&Key) -> Option<Grant>,
+    ) -> Result<BTreeMap<Key, SecretValue>, SecretStoreError>;
+}
+
+/// Why a value cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretStoreError {
+    /// There is no file for the environment.
+    #[error("environment {0} does not exist")]
+    NoEnvironment(Environment),
+    /// There is a file, and no version of it could be loaded. The text says why, for the log.
+    #[error("environment {environment} cannot be opened: {reason}")]
+    Unreadable {
+        /// The environment.
+        environment: Environment,
+        /// Why, without a value or the file's content.
+        reason: String,
+    },
+    /// The environment has no such key.
+    #[error("environment {environment} has no key {key}")]
+    NoKey {
+        /// The environment.
+        environment: Environment,
+        /// The key.
+        key: Key,
+    },
+    /// One value could not be decrypted.
+    #[error("the value of {key} in environment {environment} cannot be decrypted: {reason}")]
+    Undecryptable {
+        /// The environment.
+        environment: Environment,
+        /// The key.
+        key: Key,
+        /// Why, without the value.
+        reason: String,
+    },
+    /// The grant is not one to read a single key of this environment.
+    #[error("the grant is not one to read this key")]
+    NotGranted,
+}
+
+/// Which tokens have uses left, and which are revoked.
+pub trait TokenStore: Send + Sync {
+    /// Writes down a token before it is handed out.
+    fn issue<'a>(&'a self, claims: &'a Claims) -> Answer<'a, Result<(), TokenStoreError>>;
+
+    /// Takes one use, or none where none is left.
+    fn take_use<'a>(&'a self, id: &'a TokenId) -> Answer<'a, Result<UseTaken, TokenStoreError>>;
+
+    /// How many uses are left, without taking one; none where the token is unknown.
+    fn uses_left<'a>(&'a self, id: &'a TokenId)
+    -> Answer<'a, Result<Option<u32>, TokenStoreError>>;
+
+    /// Revokes a token for the rest of its life, which ends at `expires_at` (epoch seconds).
+    fn revoke<'a>(
+        &'a self,
+        id: &'a TokenId,
+        expires_at: i64,
+    ) -> Answer<'a, Result<(), TokenStoreError>>;
+
+    /// Whether the token is revoked, as far as this replica has heard.
+    fn is_revoked(&self, id: &TokenId) -> bool;
+}
+
+/// What became of an attempt to take a use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UseTaken {
+    /// One was taken.
+    Taken,
+    /// None was left.
+    Exhausted,
+    /// The store has never heard of the token.
+    Unknown,
+}
+
+/// The state store did not answer, or not in time. The text is for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the state store is unavailable: {0}")]
+pub struct TokenStoreError(pub String);
+
+/// Who checks a caller's proof of identity.
+pub trait Authenticator: Send + Sync {
+    /// The identity that these credentials prove.
+    fn authenticate<'a>(
+        &'a self,
+        credentials: &'a Credentials,
+    ) -> Answer<'a, Result<Identity, AuthenticationError>>;
+}
+
+/// What a caller shows to prove who it is.
+pub enum Credentials {
+    /// A client's name and secret (RFC 7617).
+    Basic {
+        /// The client's name.
+        name: Label,
+        /// Its secret.
+        secret: SecretValue,
+    },
+    /// A token of somebody else's (RFC 6750).
+    Bearer(SecretValue),
+}
+
+/// Why credentials prove nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthenticationError {
+    /// They are wrong, expired, or of no known kind. The text is for the log.
+    #[error("the credentials are refused: {0}")]
+    Refused(String),
+    /// Whoever must be asked does not answer. The text is for the log.
+    #[error("the credentials cannot be checked: {0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,1 @@
+//! The programs, which never import each other.
