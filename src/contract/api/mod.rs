@@ -1,0 +1,11 @@
+//! The JSON of requests and answers, shared by the vault and its clients.
+//!
+//! Invariant: a type that holds a token or a value has no `Debug`.
+
+pub mod access;
+pub mod problem;
+pub mod secrets;
+pub mod tokens;
+
+/// Where the API's paths begin.
+pub const BASE_PATH: &str = "/api/v1";
