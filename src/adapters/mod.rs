@@ -1,1 +1,16 @@
 //! Everything outside: one folder for each thing, none of which knows of another.
+
+#[cfg(feature = "vault")]
+pub mod access;
+#[cfg(feature = "vault")]
+pub mod audit;
+#[cfg(feature = "vault")]
+pub mod files;
+#[cfg(feature = "vault")]
+pub mod identity;
+#[cfg(feature = "vault")]
+pub mod jwt;
+#[cfg(feature = "vault")]
+pub mod serve;
+#[cfg(feature = "vault")]
+pub mod state;

@@ -90,6 +90,18 @@ impl From<Subject> for String {
     }
 }
 
+/// How a client's secret begins, so that scanners of code know one when they see it.
+pub const CLIENT_SECRET_PREFIX: &str = "vanta_client_";
+
+/// Whether this has the form of a generated secret: the prefix, and 256 random bits as 43
+/// characters of base64url. Only such a secret is safe to keep as a plain hash.
+pub fn is_client_secret(secret: &[u8]) -> bool {
+    secret.strip_prefix(CLIENT_SECRET_PREFIX.as_bytes()).is_some_and(|random| {
+        let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        random.len() == 43 && random.iter().all(base64url)
+    })
+}
+
 /// The pod that a token is bound to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

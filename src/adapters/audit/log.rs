@@ -1,0 +1,178 @@
+//! The log: many callers, one writer, one sync for all that wait.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use super::file::AuditFile;
+use crate::domain::record::{Event, Link, Outcome, Record};
+
+/// How many records may wait for the writer. More callers wait for a place.
+const QUEUE: usize = 1024;
+
+/// The audit cannot be written, so nothing may be answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the audit cannot be written: {0}")]
+pub struct AuditError(String);
+
+impl From<io::Error> for AuditError {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+struct Pending {
+    record: Record,
+    done: oneshot::Sender<Result<(), AuditError>>,
+}
+
+/// The audit of one replica.
+#[derive(Clone)]
+pub struct AuditLog {
+    queue: mpsc::Sender<Pending>,
+}
+
+impl AuditLog {
+    /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
+    ///
+    /// Must be called within a runtime; the folder must exist.
+    pub fn open(folder: &Path, replica: &str) -> Result<Self, AuditError> {
+        let file = AuditFile::open(folder)?;
+        let mut writer = Writer {
+            folder: folder.to_owned(),
+            replica: replica.to_owned(),
+            end: file.end.clone(),
+            cut_off: file.cut_off,
+            file: Some(file),
+        };
+        writer.record_recovery()?;
+        let (queue, pending) = mpsc::channel(QUEUE);
+        std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || writer.run(pending))
+            .map_err(AuditError::from)?;
+        Ok(Self { queue })
+    }
+
+    /// Appends a record; done once it is on stable storage.
+    pub async fn append(&self, record: Record) -> Result<(), AuditError> {
+        let gone = || AuditError("the writer has ended".to_owned());
+        let (done, answer) = oneshot::channel();
+        self.queue.send(Pending { record, done }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+struct Writer {
+    folder: PathBuf,
+    replica: String,
+    end: Link,
+    cut_off: u64,
+    /// Absent after a failure, until a new file can be opened.
+    file: Option<AuditFile>,
+}
+
+impl Writer {
+    fn record_recovery(&mut self) -> Result<(), AuditError> {
+        if self.cut_off == 0 {
+            return Ok(());
+        }
+        let mut record = Record::new(Timestamp::now(), Event::Recover, Outcome::Granted);
+        record.reason = Some(format!("{} bytes of an unfinished line were cut off", self.cut_off));
+        self.cut_off = 0;
+        self.write(&[record])
+    }
+
+    fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
+        let mut batch = Vec::new();
+        while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
+            let (records, waiting): (Vec<_>, Vec<_>) =
+                batch.drain(..).map(|pending| (pending.record, pending.done)).unzip();
+            let result = self.write(&records);
+            for done in waiting {
+                // A caller that has gone away needs no answer.
+                let _ = done.send(result.clone());
+            }
+        }
+    }
+
+    fn write(&mut self, records: &[Record]) -> Result<(), AuditError> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => AuditFile::open(&self.folder)?,
+        };
+        let (mut lines, mut end) = (String::new(), self.end.clone());
+        for record in records {
+            let (line, next) = end.join(&self.replica, record.clone());
+            lines.push_str(&line);
+            lines.push('\n');
+            end = next;
+        }
+        match file.write_synced(&lines) {
+            Ok(()) => {
+                self.end = end;
+                self.file = Some(file);
+                Ok(())
+            }
+            Err(error) => {
+                // After a failed sync the kernel may have dropped the pages: what the file holds
+                // is in doubt, and a second sync would claim success. The chain goes on in a new
+                // file from the last line that is known to be good.
+                file.retire()?;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::{Entry, line_hash};
+
+    fn record() -> Record {
+        Record::new(Timestamp::now(), Event::Read, Outcome::Granted)
+    }
+
+    fn lines(folder: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn the_chain_goes_on_when_the_log_is_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let log = AuditLog::open(folder.path(), "r").unwrap();
+            log.append(record()).await.unwrap();
+        }
+        let lines = lines(folder.path());
+        let second: Entry = serde_json::from_str(&lines[1]).unwrap();
+        assert_eq!((second.sequence, second.previous), (2, line_hash(&lines[0])));
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_line_is_cut_off_and_said_so() {
+        let folder = tempfile::tempdir().unwrap();
+        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"sequence\":2,\"pre");
+        std::fs::write(&path, text).unwrap();
+        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
+        let lines = lines(folder.path());
+        let recovery: Entry = serde_json::from_str(&lines[1]).unwrap();
+        assert_eq!(recovery.record.event, Event::Recover);
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_audit_is_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("audit.jsonl"), "something else\n").unwrap();
+        assert!(AuditLog::open(folder.path(), "r").is_err());
+        assert_eq!(lines(folder.path()), ["something else"]);
+    }
+}

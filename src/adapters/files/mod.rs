@@ -1,0 +1,5 @@
+//! Files: whether they changed since they were last looked at.
+
+mod fingerprint;
+
+pub use fingerprint::Fingerprint;

@@ -1,0 +1,124 @@
+//! What is counted (OpenMetrics). No key, subject or token is in a name or label.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    source: Reload,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EnvironmentLabels {
+    environment: String,
+}
+
+/// What was read again because it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Reload {
+    Grants,
+    Clients,
+    Certificate,
+    Secrets,
+}
+
+/// The metrics of one vault.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Histogram,
+    reloads: Family<ReloadLabels, Counter>,
+    environments: Family<EnvironmentLabels, Gauge<i64>>,
+    audit_failures: Counter<u64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("vanta");
+        let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
+        let metrics = Self {
+            requests: Family::default(),
+            durations: Histogram::new(buckets),
+            reloads: Family::default(),
+            environments: Family::default(),
+            audit_failures: Counter::default(),
+            registry: Registry::default(),
+        };
+        registry.register(
+            "http_requests",
+            "Answers, by route and status",
+            metrics.requests.clone(),
+        );
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to its answer's head",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register("reloads", "Sources read again, by result", metrics.reloads.clone());
+        registry.register(
+            "environment_healthy",
+            "1 where the newest version of an environment's file is the one that is served",
+            metrics.environments.clone(),
+        );
+        registry.register(
+            "audit_failures",
+            "Answers withheld because the audit could not be written",
+            metrics.audit_failures.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer.
+    pub fn request(&self, route: &str, status: u16, duration: Duration) {
+        self.requests.get_or_create(&RequestLabels { route: route.to_owned(), status }).inc();
+        self.durations.observe(duration.as_secs_f64());
+    }
+
+    /// Counts that a source was read again.
+    pub fn reload(&self, source: Reload, succeeded: bool) {
+        let result = if succeeded { "success" } else { "failure" };
+        self.reloads.get_or_create(&ReloadLabels { source, result }).inc();
+    }
+
+    /// Says of every environment whether its newest version is served.
+    pub fn environments(&self, healthy: impl IntoIterator<Item = (String, bool)>) {
+        self.environments.clear();
+        for (environment, healthy) in healthy {
+            self.environments
+                .get_or_create(&EnvironmentLabels { environment })
+                .set(i64::from(healthy));
+        }
+    }
+
+    /// Counts an answer that was withheld for the audit's sake.
+    pub fn audit_failure(&self) {
+        self.audit_failures.inc();
+    }
+
+    /// All of them, as OpenMetrics text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .expect("writing to a string does not fail");
+        text
+    }
+}

@@ -1,0 +1,64 @@
+//! The serving certificate, from files that may change at any time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Why a certificate cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file is not readable PEM of the kind that it should be.
+    #[error("{path} cannot be read as PEM: {source}")]
+    Pem {
+        /// Which file.
+        path: PathBuf,
+        /// Why; the library names no content.
+        source: pem::Error,
+    },
+    /// Certificate and key do not fit each other or the library.
+    #[error("the certificate and key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// Where the serving certificate and its key are.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The certificate and its chain, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Reads both files.
+    pub fn load(&self) -> Result<RustlsConfig, TlsError> {
+        Ok(RustlsConfig::from_config(self.server_config()?))
+    }
+
+    /// Reads both files again; new connections get what they hold. On an error the old
+    /// certificate goes on.
+    pub fn reload(&self, config: &RustlsConfig) -> Result<(), TlsError> {
+        config.reload_from_config(self.server_config()?);
+        Ok(())
+    }
+
+    fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let certificate_error = |source| TlsError::Pem { path: self.certificate.clone(), source };
+        let chain = CertificateDer::pem_file_iter(&self.certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(certificate_error)?;
+        let key = PrivateKeyDer::from_pem_file(&self.key)
+            .map_err(|source| TlsError::Pem { path: self.key.clone(), source })?;
+        let mut config =
+            ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+                .with_safe_default_protocol_versions()?
+                .with_no_client_auth()
+                .with_single_cert(chain, key)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
