@@ -48,6 +48,17 @@ pub struct Bounds {
     pub usage_limit: Option<u32>,
 }
 
+impl Bounds {
+    /// The stricter of both, each in its own right.
+    pub fn stricter(self, other: Self) -> Self {
+        let uses = [self.usage_limit, other.usage_limit];
+        Self {
+            ttl_minutes: self.ttl_minutes.min(other.ttl_minutes),
+            usage_limit: uses.into_iter().flatten().min(),
+        }
+    }
+}
+
 /// Permission, as it stands at one moment, to do what one [`Request`] asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {

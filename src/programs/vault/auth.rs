@@ -1,0 +1,98 @@
+//! From what a request shows to who is asking.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::error::ApiError;
+use super::service::Service;
+use crate::adapters::jwt::{UnverifiedToken, VerifiedToken};
+use crate::contract::api::problem::ProblemKind;
+use crate::domain::identity::Identity;
+use crate::domain::ports::Credentials;
+use crate::domain::secret::SecretValue;
+
+impl Service {
+    /// The identity that a request's credentials prove.
+    pub(super) async fn identify(&self, headers: &HeaderMap) -> Result<Identity, ApiError> {
+        let credentials = credentials(headers)?;
+        self.authenticator.authenticate(&credentials).await.map_err(ApiError::authentication)
+    }
+
+    /// The access token that a request shows, verified and not revoked.
+    pub(super) fn verify(&self, headers: &HeaderMap) -> Result<VerifiedToken, ApiError> {
+        let token = self.verify_text(bearer(headers)?)?;
+        if self.tokens.is_revoked(&token.claims().jti) {
+            return Err(ApiError::new(
+                ProblemKind::TokenRevoked,
+                "it was revoked before its end; ask for a new token",
+            ));
+        }
+        Ok(token)
+    }
+
+    /// A token whose signature and claims hold, revoked or not.
+    pub(super) fn verify_text(&self, token: &str) -> Result<VerifiedToken, ApiError> {
+        let token = UnverifiedToken::parse(token).map_err(ApiError::token)?;
+        self.validator.verify(&token, self.now()).map_err(ApiError::token)
+    }
+}
+
+fn missing() -> ApiError {
+    ApiError::new(
+        ProblemKind::CredentialsMissing,
+        "send an Authorization header: Basic for a client, Bearer for a token",
+    )
+}
+
+/// The scheme and the rest of the one Authorization header.
+fn authorization(headers: &HeaderMap) -> Result<(&str, &str), ApiError> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let (header, none) = (given.next().ok_or_else(missing)?, given.next());
+    let refuse = || {
+        ApiError::new(
+            ProblemKind::InvalidRequest,
+            "send one Authorization header, of a scheme and its credentials",
+        )
+    };
+    if none.is_some() {
+        return Err(refuse());
+    }
+    let (scheme, rest) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(refuse)?;
+    Ok((scheme, rest.trim_matches(' ')))
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    match authorization(headers)? {
+        (scheme, token) if scheme.eq_ignore_ascii_case("bearer") => Ok(token),
+        _ => Err(ApiError::new(
+            ProblemKind::CredentialsMissing,
+            "this call takes an access token: send it as `Authorization: Bearer …`",
+        )),
+    }
+}
+
+fn credentials(headers: &HeaderMap) -> Result<Credentials, ApiError> {
+    let (scheme, rest) = authorization(headers)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Credentials::Bearer(SecretValue::from(rest.to_owned())));
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        return basic(rest).ok_or_else(|| {
+            ApiError::new(
+                ProblemKind::CredentialsRefused,
+                "Basic credentials are the base64 of a client's name, a colon and its secret",
+            )
+        });
+    }
+    Err(missing())
+}
+
+/// RFC 7617 section 2: the name ends at the first colon.
+fn basic(encoded: &str) -> Option<Credentials> {
+    let decoded = STANDARD.decode(encoded).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let name = std::str::from_utf8(&decoded[..colon]).ok()?.parse().ok()?;
+    Some(Credentials::Basic { name, secret: SecretValue::new(decoded[colon + 1..].to_vec()) })
+}

@@ -1,0 +1,173 @@
+//! Errors on their way to the caller: one match for each inner error, none of them blanket.
+
+use std::fmt::Display;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+
+use crate::adapters::jwt::TokenError;
+use crate::contract::api::problem::{Problem, ProblemKind, TYPE_BASE};
+use crate::domain::names::InvalidName;
+use crate::domain::policy::Denial;
+use crate::domain::ports::{AuthenticationError, SecretStoreError, TokenStoreError};
+
+/// An error with two texts: `detail` is for the caller, `cause` for the log.
+///
+/// Neither holds a value, a token or a file's content.
+#[derive(Debug, Clone)]
+pub(super) struct ApiError {
+    pub(super) kind: ProblemKind,
+    pub(super) detail: String,
+    pub(super) cause: Option<String>,
+}
+
+impl ApiError {
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), cause: None }
+    }
+
+    pub(super) fn with_cause(mut self, cause: impl Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    pub(super) fn name(error: &InvalidName) -> Self {
+        Self::new(ProblemKind::InvalidName, error.to_string())
+    }
+
+    pub(super) fn token(error: TokenError) -> Self {
+        let kind = match error {
+            TokenError::Malformed => ProblemKind::TokenMalformed,
+            TokenError::Algorithm => ProblemKind::TokenAlgorithm,
+            TokenError::Header => ProblemKind::TokenHeader,
+            TokenError::UnknownKey => ProblemKind::TokenUnknownKey,
+            TokenError::Signature => ProblemKind::TokenSignature,
+            TokenError::Claims => ProblemKind::TokenClaims,
+            TokenError::Expired => ProblemKind::TokenExpired,
+            TokenError::NotYetValid => ProblemKind::TokenNotYetValid,
+            TokenError::Audience => ProblemKind::TokenAudience,
+            TokenError::Issuer => ProblemKind::TokenIssuer,
+            TokenError::OlderThanState => ProblemKind::TokenUnknown,
+        };
+        Self::new(kind, error.to_string())
+    }
+
+    pub(super) fn authentication(error: AuthenticationError) -> Self {
+        match error {
+            AuthenticationError::Refused(cause) => Self::new(
+                ProblemKind::CredentialsRefused,
+                "the name, the secret or the token is wrong, or has expired",
+            )
+            .with_cause(cause),
+            AuthenticationError::Unavailable(cause) => Self::new(
+                ProblemKind::IdentityUnavailable,
+                "whoever checks this kind of credentials does not answer; try again later",
+            )
+            .with_cause(cause),
+        }
+    }
+
+    /// A refusal at issue: the caller is told why, since it asks about itself.
+    pub(super) fn not_granted(denial: &Denial) -> Self {
+        Self::new(ProblemKind::NotGranted, denial.to_string())
+    }
+
+    /// A refusal at a read: the same whether or not the key exists.
+    pub(super) fn out_of_scope(cause: impl Display) -> Self {
+        Self::new(
+            ProblemKind::OutOfScope,
+            "the token's scope, or the grants as they are now, do not reach this; ask for a token of the right scope, or for a SecretAccess and a SecretPolicy that allow it",
+        )
+        .with_cause(cause)
+    }
+
+    pub(super) fn state(error: &TokenStoreError) -> Self {
+        Self::new(
+            ProblemKind::StateUnavailable,
+            "the vault cannot count the token's uses now, so nothing is given; try again later",
+        )
+        .with_cause(error)
+    }
+
+    pub(super) fn secret(error: &SecretStoreError) -> Self {
+        match error {
+            SecretStoreError::NoEnvironment(_) => {
+                Self::new(ProblemKind::EnvironmentNotFound, error.to_string())
+            }
+            SecretStoreError::NoKey { .. } => Self::new(ProblemKind::KeyNotFound, error.to_string()),
+            SecretStoreError::Unreadable { environment, .. } => Self::new(
+                ProblemKind::EnvironmentUnreadable,
+                format!("no version of environment {environment} could be loaded; the vault's log says why"),
+            )
+            .with_cause(error),
+            SecretStoreError::Undecryptable { environment, key, .. } => Self::new(
+                ProblemKind::EnvironmentUnreadable,
+                format!("the value of {key} in environment {environment} cannot be given; the vault's log says why"),
+            )
+            .with_cause(error),
+            SecretStoreError::NotGranted => Self::out_of_scope(error),
+        }
+    }
+
+    fn challenge(&self) -> Option<String> {
+        use ProblemKind as Kind;
+        match self.kind {
+            Kind::CredentialsMissing | Kind::CredentialsRefused => {
+                Some(r#"Basic realm="vanta", charset="UTF-8", Bearer realm="vanta""#.to_owned())
+            }
+            Kind::OutOfScope | Kind::NotGranted | Kind::SubjectMismatch => Some(format!(
+                r#"Bearer realm="vanta", error="insufficient_scope", error_description="{}""#,
+                self.kind.title()
+            )),
+            kind if kind.status() == 401 => Some(format!(
+                r#"Bearer realm="vanta", error="invalid_token", error_description="{}""#,
+                kind.title()
+            )),
+            _ => None,
+        }
+    }
+
+    /// The problem as the caller sees it (RFC 9457).
+    pub(super) fn problem(&self, request_id: &str) -> Problem {
+        Problem {
+            kind: format!("{TYPE_BASE}{}", self.kind.name()),
+            title: self.kind.title().to_owned(),
+            status: self.kind.status(),
+            detail: self.detail.clone(),
+            request_id: Some(request_id.to_owned()),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// The status and headers; `context::answer` writes the body, since it knows the request.
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.kind.status()).expect("every kind has a status");
+        let mut response = status.into_response();
+        if let Some(challenge) = self.challenge() {
+            let challenge = challenge.parse().expect("titles are printable ASCII");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_can_be_answered() {
+        for kind in ProblemKind::ALL {
+            let response = ApiError::new(kind, "x").into_response();
+            assert_eq!(response.status().as_u16(), kind.status());
+            let challenged = response.headers().contains_key(WWW_AUTHENTICATE);
+            assert_eq!(challenged, matches!(kind.status(), 401 | 403), "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `GET /api/v1/access`: what the caller may have now.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::contract::api::access::{Access as Shown, AccessList, Missing};
+use crate::contract::api::problem::ProblemKind;
+use crate::domain::grants::{Access, Grants, Permission};
+use crate::domain::identity::Identity;
+use crate::domain::policy::{Decision, Request, Target, decide};
+use crate::domain::record::Event;
+use crate::programs::vault::attempt::Attempt;
+use crate::programs::vault::context::Context;
+use crate::programs::vault::error::ApiError;
+use crate::programs::vault::service::Service;
+
+/// Which grants are wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::programs::vault) struct AccessQuery {
+    /// Names of SecretAccesses, with commas between them; all when absent.
+    names: Option<String>,
+}
+
+/// `GET /api/v1/access`
+pub(in crate::programs::vault) async fn list(
+    State(service): State<Arc<Service>>,
+    Extension(context): Context,
+    headers: HeaderMap,
+    query: Result<Query<AccessQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let mut attempt = Attempt::new(&service, &context, Event::Access);
+    let result = list_access(&service, &mut attempt, &headers, query).await;
+    attempt.finish(&service, result).await
+}
+
+async fn list_access(
+    service: &Service,
+    attempt: &mut Attempt,
+    headers: &HeaderMap,
+    query: Result<Query<AccessQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let identity = service.identify(headers).await?;
+    attempt.by(&identity);
+    let Query(query) = query.map_err(|_| {
+        ApiError::new(ProblemKind::InvalidRequest, "the query may hold `names`, and nothing else")
+    })?;
+    let grants = service.grants()?;
+    let mut wanted: Vec<&str> = query.names.iter().flat_map(|names| names.split(',')).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+
+    let view = View { service, identity: &identity, grants: &grants, now: service.now() };
+    let mut list = AccessList { subject: identity.subject.clone(), access: vec![], missing: vec![] };
+    let own = grants.accesses.iter().filter(|access| access.subject == identity.subject);
+    for access in own {
+        if !wanted.is_empty() && !wanted.contains(&access.name.as_str()) {
+            continue;
+        }
+        match view.show(access) {
+            Ok(shown) => list.access.push(shown),
+            Err(reason) => list.missing.push(Missing { name: access.name.to_string(), reason }),
+        }
+    }
+    for name in wanted {
+        let known = list.access.iter().any(|access| access.name == name)
+            || list.missing.iter().any(|missing| missing.name == name);
+        if !known {
+            let reason = format!("there is no SecretAccess {name} for {}", identity.subject);
+            list.missing.push(Missing { name: name.to_owned(), reason });
+        }
+    }
+    list.access.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Ok(Json(list).into_response())
+}
+
+struct View<'a> {
+    service: &'a Service,
+    identity: &'a Identity,
+    grants: &'a Grants,
+    now: Timestamp,
+}
+
+impl View<'_> {
+    /// What one SecretAccess gives, or why it gives nothing.
+    fn show(&self, access: &Access) -> Result<Shown, String> {
+        // What it gives is asked of the policy with this one alone; how it is bounded, with all.
+        let alone =
+            Grants { accesses: vec![access.clone()], policies: self.grants.policies.clone() };
+        let target = || Target::Issue(access.key_pattern.clone());
+        let decisions: Vec<(Permission, Decision)> = access
+            .permissions
+            .iter()
+            .map(|permission| (*permission, self.decide(&alone, access, *permission, target())))
+            .collect();
+        let permissions: Vec<Permission> = decisions
+            .iter()
+            .filter_map(|(permission, decision)| decision.is_ok().then_some(*permission))
+            .collect();
+        if permissions.is_empty() {
+            let denial = decisions.into_iter().find_map(|(_, decision)| decision.err());
+            return Err(denial.map_or_else(String::new, |denial| denial.to_string()));
+        }
+        let bounds = permissions
+            .iter()
+            .filter_map(|permission| self.decide(self.grants, access, *permission, target()).ok())
+            .map(|grant| grant.bounds())
+            .reduce(|one, other| one.stricter(other))
+            .ok_or("the grants that match it together allow nothing")?;
+        let revision = permissions
+            .contains(&Permission::Read)
+            .then(|| self.revision(&alone, access))
+            .flatten();
+        Ok(Shown {
+            namespace: access.namespace.to_string(),
+            name: access.name.to_string(),
+            environment: access.environment.clone(),
+            key_pattern: access.key_pattern.clone(),
+            permissions,
+            ttl_minutes: bounds.ttl_minutes,
+            usage_limit: bounds.usage_limit,
+            file: access.file.clone(),
+            revision,
+        })
+    }
+
+    fn revision(&self, alone: &Grants, access: &Access) -> Option<String> {
+        let select = |key: &_| {
+            self.decide(alone, access, Permission::Read, Target::Key(Clone::clone(key))).ok()
+        };
+        let values = self.service.secrets.read_all(&access.environment, &select).ok()?;
+        Some(self.service.revisions.of(&access.environment, &values))
+    }
+
+    fn decide(
+        &self,
+        grants: &Grants,
+        access: &Access,
+        permission: Permission,
+        target: Target,
+    ) -> Decision {
+        let request = Request { environment: access.environment.clone(), permission, target };
+        decide(grants, self.identity, &request, self.now)
+    }
+}

@@ -1,0 +1,5 @@
+//! What each call does, one file for each noun of the API.
+
+pub(super) mod access;
+pub(super) mod secrets;
+pub(super) mod tokens;

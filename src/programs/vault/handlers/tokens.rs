@@ -1,0 +1,256 @@
+//! `POST /api/v1/vault/tokens/…`: access tokens are issued and revoked.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+
+use crate::adapters::jwt::{AUDIENCE, ISSUER, sign};
+use crate::contract::api::problem::ProblemKind;
+use crate::contract::api::tokens::{GenerateRequest, GenerateResponse, RevokeRequest};
+use crate::domain::claims::{Claims, Scope, TokenId};
+use crate::domain::grants::Grants;
+use crate::domain::identity::Identity;
+use crate::domain::pattern::GrantedPattern;
+use crate::domain::policy::{Bounds, Request, Target, decide};
+use crate::domain::record::Event;
+use crate::programs::vault::attempt::Attempt;
+use crate::programs::vault::context::{Context, RequestContext};
+use crate::programs::vault::error::ApiError;
+use crate::programs::vault::service::Service;
+
+/// The most patterns in a token's `granted`, so that it stays small enough for a header.
+const MAX_GRANTED: usize = 64;
+
+/// `POST …/generate`
+pub(in crate::programs::vault) async fn generate(
+    State(service): State<Arc<Service>>,
+    Extension(context): Context,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let mut attempt = Attempt::new(&service, &context, Event::Issue);
+    let result = issue(&service, &mut attempt, &headers, body).await;
+    attempt.finish(&service, result).await
+}
+
+async fn issue(
+    service: &Service,
+    attempt: &mut Attempt,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let identity = service.identify(headers).await?;
+    attempt.by(&identity);
+    let asked = parse_request(headers, &read_body(body)?)?;
+    attempt.record.environment = Some(asked.environment.clone());
+    attempt.record.key_pattern = Some(asked.key_pattern.clone());
+    if asked.subject.as_ref().is_some_and(|subject| *subject != identity.subject) {
+        return Err(ApiError::new(
+            ProblemKind::SubjectMismatch,
+            format!("the credentials are those of {}; leave `subject` out", identity.subject),
+        ));
+    }
+    let (bounds, granted) = granted(&*service.grants()?, &identity, &asked, service.now())?;
+    // A token for an environment that does not exist is of no use to whoever is granted it.
+    service.secrets.keys(&asked.environment).map_err(|error| ApiError::secret(&error))?;
+    let (claims, clamped) = claims(&identity, asked, bounds, granted, service.now())?;
+    attempt.record.jti = Some(claims.jti.clone());
+    service.tokens.issue(&claims).await.map_err(|error| ApiError::state(&error))?;
+    let token = sign(&service.ring, &claims).map_err(|error| internal(&error))?;
+    Ok(Json(response(token, claims, clamped)?).into_response())
+}
+
+fn read_body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(ProblemKind::BodyTooLarge, "a request's body has at most 64 KiB")
+        }
+        _ => ApiError::new(ProblemKind::InvalidRequest, "the body did not arrive whole"),
+    })
+}
+
+fn media_type(headers: &HeaderMap) -> &str {
+    let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok()).unwrap_or_default();
+    given.split(';').next().unwrap_or_default().trim()
+}
+
+fn parse_request(headers: &HeaderMap, body: &[u8]) -> Result<GenerateRequest, ApiError> {
+    if !media_type(headers).eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::new(
+            ProblemKind::UnsupportedMediaType,
+            "send the body as `Content-Type: application/json`",
+        ));
+    }
+    let asked: GenerateRequest = serde_json::from_slice(body).map_err(|error| {
+        ApiError::new(ProblemKind::InvalidRequest, format!("the body cannot be read: {error}"))
+    })?;
+    let refuse = |detail| Err(ApiError::new(ProblemKind::InvalidRequest, detail));
+    if asked.permissions.is_empty() {
+        return refuse("name at least one of read and list in `permissions`, or leave it out");
+    }
+    if asked.ttl_minutes == Some(0) {
+        return refuse("`ttl_minutes` is at least 1; leave it out for as long as the grants allow");
+    }
+    if asked.usage_limit == Some(0) {
+        return refuse("`usage_limit` is at least 1; leave it out for as many as the grants allow");
+    }
+    Ok(asked)
+}
+
+/// The bounds, and the patterns that the grants open, for all permissions that are asked for.
+fn granted(
+    grants: &Grants,
+    identity: &Identity,
+    asked: &GenerateRequest,
+    now: Timestamp,
+) -> Result<(Bounds, Vec<GrantedPattern>), ApiError> {
+    let mut bounds: Option<Bounds> = None;
+    let mut patterns = Vec::new();
+    for permission in &asked.permissions {
+        let request = Request {
+            environment: asked.environment.clone(),
+            permission: *permission,
+            target: Target::Issue(asked.key_pattern.clone()),
+        };
+        let grant = decide(grants, identity, &request, now)
+            .map_err(|denial| ApiError::not_granted(&denial).with_cause(&denial))?;
+        bounds = Some(bounds.map_or(grant.bounds(), |so_far| so_far.stricter(grant.bounds())));
+        for pattern in grant.granted() {
+            if !patterns.contains(pattern) {
+                patterns.push(pattern.clone());
+            }
+        }
+    }
+    if patterns.len() > MAX_GRANTED {
+        return Err(ApiError::new(
+            ProblemKind::InvalidRequest,
+            format!("{} grants match, and a token holds {MAX_GRANTED}: ask for a key by its name, or join some SecretAccesses into one", patterns.len()),
+        ));
+    }
+    let bounds = bounds.expect("at least one permission is asked for: parse_request sees to it");
+    Ok((bounds, patterns))
+}
+
+fn claims(
+    identity: &Identity,
+    asked: GenerateRequest,
+    bounds: Bounds,
+    granted: Vec<GrantedPattern>,
+    now: Timestamp,
+) -> Result<(Claims, Vec<String>), ApiError> {
+    let mut clamped = Vec::new();
+    let ttl = asked.ttl_minutes.unwrap_or(bounds.ttl_minutes).min(bounds.ttl_minutes);
+    let now = now.as_second();
+    let mut exp = now + i64::from(ttl) * 60;
+    if let Some(end) = identity.expires_at {
+        exp = exp.min(end.as_second());
+    }
+    if asked.ttl_minutes.is_some_and(|asked| now + i64::from(asked) * 60 > exp) {
+        clamped.push("ttl_minutes".to_owned());
+    }
+    let usage_limit = match (asked.usage_limit, bounds.usage_limit) {
+        (Some(asked), Some(bound)) => Some(asked.min(bound)),
+        (asked, bound) => asked.or(bound),
+    };
+    if asked.usage_limit.is_some() && usage_limit != asked.usage_limit {
+        clamped.push("usage_limit".to_owned());
+    }
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| internal(&error))?;
+    let mut permissions = asked.permissions;
+    permissions.sort();
+    permissions.dedup();
+    let claims = Claims {
+        iss: ISSUER.to_owned(),
+        aud: AUDIENCE.to_owned(),
+        sub: identity.subject.clone(),
+        exp,
+        nbf: now,
+        iat: now,
+        jti: TokenId::from_random(id),
+        scope: Scope {
+            environment: asked.environment,
+            key_pattern: asked.key_pattern,
+            permissions,
+            granted,
+        },
+        usage_limit,
+        pod: identity.pod.clone(),
+        service_account_uid: identity.service_account_uid.clone(),
+    };
+    Ok((claims, clamped))
+}
+
+fn response(
+    token: String,
+    claims: Claims,
+    clamped: Vec<String>,
+) -> Result<GenerateResponse, ApiError> {
+    Ok(GenerateResponse {
+        token,
+        token_type: "Bearer".to_owned(),
+        jti: claims.jti,
+        subject: claims.sub,
+        expires_at: Timestamp::from_second(claims.exp).map_err(|error| internal(&error))?,
+        expires_in: claims.exp - claims.iat,
+        scope: claims.scope,
+        usage_limit: claims.usage_limit,
+        clamped,
+    })
+}
+
+fn internal(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::new(ProblemKind::Internal, "the token could not be made; the vault's log says more")
+        .with_cause(error)
+}
+
+/// `POST …/revoke` (RFC 7009): 200 once it is stored, whether or not the token was known.
+///
+/// The token proves itself. One that is not the vault's, or has ended, needs no revocation.
+pub(in crate::programs::vault) async fn revoke(
+    State(service): State<Arc<Service>>,
+    Extension(context): Context,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let token = parse_revocation(&headers, &read_body(body)?)?;
+    revoke_token(&service, &context, &token).await
+}
+
+async fn revoke_token(
+    service: &Service,
+    context: &RequestContext,
+    token: &str,
+) -> Result<Response, ApiError> {
+    let Ok(verified) = service.verify_text(token) else {
+        return Ok(StatusCode::OK.into_response());
+    };
+    let mut attempt = Attempt::new(service, context, Event::Revoke);
+    attempt.with(&verified);
+    let claims = verified.claims();
+    let revoked = service.tokens.revoke(&claims.jti, claims.exp).await;
+    let result = revoked
+        .map(|()| StatusCode::OK.into_response())
+        .map_err(|error| ApiError::state(&error));
+    attempt.finish(service, result).await
+}
+
+fn parse_revocation(headers: &HeaderMap, body: &[u8]) -> Result<String, ApiError> {
+    if !media_type(headers).eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(ApiError::new(
+            ProblemKind::UnsupportedMediaType,
+            "send the body as `Content-Type: application/x-www-form-urlencoded` (RFC 7009)",
+        ));
+    }
+    let form: RevokeRequest = serde_urlencoded::from_bytes(body).map_err(|_| {
+        ApiError::new(ProblemKind::InvalidRequest, "send the token as `token=…` (RFC 7009)")
+    })?;
+    Ok(form.token)
+}

@@ -1,0 +1,23 @@
+//! `vanta-vault`: the API over SOPS-encrypted files.
+//!
+//! Invariant: a value leaves only after the token was verified, the grants of the moment allowed
+//! it, a use was taken where they are counted, and the audit has it on stable storage.
+
+mod attempt;
+mod auth;
+mod config;
+mod context;
+mod dev;
+mod error;
+mod handlers;
+mod health;
+mod reload;
+mod revision;
+mod router;
+mod run;
+mod service;
+
+pub use config::VaultArgs;
+pub use router::router;
+pub use run::main;
+pub use service::{Service, ServiceParts};
