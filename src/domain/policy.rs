@@ -11,7 +11,7 @@ use super::identity::{Identity, Subject};
 use super::names::{Environment, Key};
 use super::pattern::{GrantedPattern, KeyPattern};
 
-/// An access token's life where neither an access nor a policy bounds it, in minutes.
+/// An access token's life where neither the access nor the policy of a pair bounds it, in minutes.
 pub const DEFAULT_TTL_MINUTES: u32 = 15;
 
 /// The longest life that any access token has, whatever the grants say, in minutes.
@@ -71,7 +71,8 @@ impl Grant {
         self.bounds
     }
 
-    /// The keys that the matching pairs open, one pattern a pair, sorted and without repeats.
+    /// The keys that the matching pairs open, one pattern for each of the policy's patterns in a
+    /// pair, sorted and without repeats.
     pub fn granted(&self) -> &[GrantedPattern] {
         &self.granted
     }
@@ -217,12 +218,16 @@ fn selects(selector: &SubjectSelector, access: &Access) -> bool {
 }
 
 fn strictest(pairs: &[(&Access, &Policy)]) -> Bounds {
-    let ttl =
-        pairs.iter().flat_map(|(access, policy)| [access.ttl_minutes, policy.max_ttl_minutes]);
+    // The default is each silent pair's own bound, and not what is left when all are silent: else
+    // a second policy with a long maximum would lengthen what the first one kept short.
+    let ttl = pairs.iter().map(|(access, policy)| {
+        let said = [access.ttl_minutes, policy.max_ttl_minutes].into_iter().flatten();
+        said.min().unwrap_or(DEFAULT_TTL_MINUTES)
+    });
     let uses =
         pairs.iter().flat_map(|(access, policy)| [access.usage_limit, policy.max_usage_limit]);
     Bounds {
-        ttl_minutes: ttl.flatten().min().unwrap_or(DEFAULT_TTL_MINUTES).min(MAX_TTL_MINUTES),
+        ttl_minutes: ttl.min().unwrap_or(DEFAULT_TTL_MINUTES).min(MAX_TTL_MINUTES),
         usage_limit: uses.flatten().min(),
     }
 }
@@ -251,3 +256,7 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     items.dedup();
     items
 }
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;
