@@ -1,1 +1,3 @@
+//! All integration tests, in one target so that they are linked once.
 
+mod layering;
