@@ -1,3 +1,4 @@
 //! All integration tests, in one target so that they are linked once.
 
+mod docs;
 mod layering;
