@@ -99,11 +99,11 @@ fn repeated_claims_are_refused() {
     assert!(serde_json::from_str::<Claims>(&text).is_ok());
     let (scope, pod) = (claims()["scope"].to_string(), claims()["pod"].to_string());
     for (place, twice) in [
-        (r#"{"#, r#"{"exp":1,"#.to_owned()),
-        (r#"{"#, r#"{"usage_limit":9,"#.to_owned()),
-        (r#"{"#, r#"{"\u0065xp":1,"#.to_owned()),
-        (r#"{"#, format!(r#"{{"scope":{scope},"#)),
-        (r#"{"#, format!(r#"{{"pod":{pod},"#)),
+        (r"{", r#"{"exp":1,"#.to_owned()),
+        (r"{", r#"{"usage_limit":9,"#.to_owned()),
+        (r"{", r#"{"\u0065xp":1,"#.to_owned()),
+        (r"{", format!(r#"{{"scope":{scope},"#)),
+        (r"{", format!(r#"{{"pod":{pod},"#)),
         (r#""scope":{"#, r#""scope":{"granted":["*"],"#.to_owned()),
     ] {
         let twice = text.replacen(place, &twice, 1);

@@ -92,13 +92,14 @@ impl Source {
 
 fn sources() -> Vec<Source> {
     fn below(folder: &Path, root: &Path, sources: &mut Vec<Source>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in std::fs::read_dir(folder).expect("src is readable") {
+            let path = entry.expect("src is readable").path();
             if path.is_dir() {
                 below(&path, root, sources);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                sources.push(Source { file: path.strip_prefix(root).unwrap().into(), text });
+                let text = std::fs::read_to_string(&path).expect("a source is UTF-8");
+                let file = path.strip_prefix(root).expect("it was found below the root").into();
+                sources.push(Source { file, text });
             }
         }
     }
