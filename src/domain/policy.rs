@@ -183,7 +183,7 @@ fn policy_covers(policy: &Policy, access: &Access, request: &Request) -> bool {
     policy.environment == request.environment
         && policy.permissions.contains(&request.permission)
         && policy.subjects.iter().any(|selector| selects(selector, access))
-        && policy.key_patterns.iter().any(|pattern| pattern_covers(pattern, &request.target))
+        && open_patterns(policy, access, request).next().is_some()
 }
 
 /// Whether a pattern leaves a target open. A pattern that is asked for by its one key is tested
@@ -232,15 +232,23 @@ fn strictest(pairs: &[(&Access, &Policy)]) -> Bounds {
     }
 }
 
-fn granted(pairs: &[(&Access, &Policy)], request: &Request) -> Vec<GrantedPattern> {
-    let mut patterns: Vec<GrantedPattern> = pairs
+/// What a policy's patterns and an access open together of a target. A pattern of the one that
+/// is a key which the other does not match opens nothing, so it bounds nothing either.
+fn open_patterns<'a>(
+    policy: &'a Policy,
+    access: &'a Access,
+    request: &'a Request,
+) -> impl Iterator<Item = GrantedPattern> + 'a {
+    policy
+        .key_patterns
         .iter()
-        .flat_map(|(access, policy)| {
-            let open = policy.key_patterns.iter();
-            let open = open.filter(|pattern| pattern_covers(pattern, &request.target));
-            open.map(|pattern| GrantedPattern::both(&access.key_pattern, pattern))
-        })
-        .collect();
+        .filter(|pattern| pattern_covers(pattern, &request.target))
+        .filter_map(|pattern| GrantedPattern::both(&access.key_pattern, pattern))
+}
+
+fn granted(pairs: &[(&Access, &Policy)], request: &Request) -> Vec<GrantedPattern> {
+    let mut patterns: Vec<GrantedPattern> =
+        pairs.iter().flat_map(|(access, policy)| open_patterns(policy, access, request)).collect();
     patterns.sort_by_key(ToString::to_string);
     patterns.dedup();
     patterns

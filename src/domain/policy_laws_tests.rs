@@ -234,6 +234,7 @@ proptest! {
         let caller = in_a_pod(subject);
         for request in requests() {
             let grant = decide(&world, &caller, &request, NOW);
+            prop_assert!(grant.as_ref().map_or(true, |grant| !grant.granted().is_empty()));
             let wide = !matches!(&request.target, Target::Key(_))
                 && !matches!(&request.target, Target::Issue(asked) if asked.as_key().is_some());
             for key in KEYS {

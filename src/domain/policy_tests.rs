@@ -263,6 +263,23 @@ fn only_the_patterns_that_open_a_key_are_reasons_for_it() {
 }
 
 #[test]
+fn a_pair_whose_keys_are_known_to_differ_is_no_pair() {
+    let of_key = |key| Access { key_pattern: name(key), ..access() };
+    let around = |patterns: &[&str]| Policy {
+        key_patterns: patterns.iter().map(|pattern| name(pattern)).collect(),
+        max_usage_limit: Some(1),
+        ..policy()
+    };
+    let denied = decided(&grants(&[of_key("GREETING")], &[around(&["A_*"])]), &issue("*"));
+    assert_eq!(denied, Err(Denial::NoPolicy(vec!["shop/checkout".into()])));
+    let wide = Policy { key_patterns: vec![name("GREETING")], ..policy() };
+    let world = grants(&[of_key("GREETING")], &[wide, around(&["A_*"])]);
+    let grant = decided(&world, &issue("*")).unwrap();
+    assert_eq!(grant.granted(), [GrantedPattern::try_from("GREETING".to_owned()).unwrap()]);
+    assert_eq!(grant.bounds().usage_limit, None, "what opens nothing bounds nothing");
+}
+
+#[test]
 fn permissions_are_separate() {
     let world = grants(&[access()], &[policy()]);
     assert_eq!(decided(&world, &to(Permission::List, Target::Names)), Err(Denial::NoAccess));
