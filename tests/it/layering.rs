@@ -84,9 +84,11 @@ impl Source {
         self.text.lines().count()
     }
 
-    /// Whether the whole file is tests, included by `#[cfg(test)] #[path = …]`.
+    /// Whether the whole file is tests, which `#[cfg(test)]` includes: `NAME_tests.rs`, `tests.rs`
+    /// or anything in a folder `tests`.
     fn is_tests(&self) -> bool {
-        self.file.to_string_lossy().ends_with("_tests.rs")
+        let file = self.file.with_extension("");
+        file.iter().any(|part| part == "tests") || file.to_string_lossy().ends_with("_tests")
     }
 }
 
@@ -270,6 +272,8 @@ mod when_broken {
             ("bin/vanta-cli.rs", "fn main() { vanta::programs::cli::main() }"),
             ("domain/policy.rs", "#[cfg(test)] mod tests { use crate::programs::cli; }"),
             ("domain/policy_tests.rs", "use crate::adapters::sops;"),
+            ("adapters/sops/tests.rs", "use crate::adapters::audit;"),
+            ("adapters/sops/tests/mac.rs", "use crate::adapters::audit;"),
             ("lib.rs", "pub mod adapters;"),
         ] {
             assert!(found(imports, file, text).is_empty(), "{file}: {text}");
