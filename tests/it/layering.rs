@@ -7,7 +7,7 @@
 mod scan;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use scan::{module_of, scan};
 
@@ -93,23 +93,7 @@ impl Source {
 }
 
 fn sources() -> Vec<Source> {
-    fn below(folder: &Path, root: &Path, sources: &mut Vec<Source>) {
-        for entry in std::fs::read_dir(folder).expect("src is readable") {
-            let path = entry.expect("src is readable").path();
-            if path.is_dir() {
-                below(&path, root, sources);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).expect("a source is UTF-8");
-                let file = path.strip_prefix(root).expect("it was found below the root").into();
-                sources.push(Source { file, text });
-            }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut sources = Vec::new();
-    below(&root, &root, &mut sources);
-    assert!(sources.len() > 10, "the sources were not found below {}", root.display());
-    sources
+    crate::tree::sources().into_iter().map(|(file, text)| Source { file, text }).collect()
 }
 
 /// Imports that run up the table or between strangers.
