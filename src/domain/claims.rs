@@ -1,9 +1,12 @@
 //! The claims of an access token, typed (RFC 7519 section 4.1).
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::grants::Permission;
 use super::identity::{PodReference, Subject};
@@ -83,9 +86,10 @@ impl Scope {
 
 /// All claims of an access token. Times are whole seconds since the epoch (NumericDate).
 ///
-/// Unknown and repeated claims are refused, and each claim has the one type that is shown here.
+/// Unknown and repeated claims are refused, and each claim has the one type that is shown here: a
+/// claims set is a JSON object (RFC 7519 section 4) and so is each claim with fields of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Claims {
     /// The vault that issued it.
     pub iss: String,
@@ -102,14 +106,87 @@ pub struct Claims {
     /// Its identifier.
     pub jti: TokenId,
     /// What it may be used for.
+    #[serde(deserialize_with = "object")]
     pub scope: Scope,
     /// The most answers that carry a value; none means that the token is not counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub usage_limit: Option<u32>,
     /// The pod that the subject's proof was bound to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present_object", skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodReference>,
     /// The uid of the service account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub service_account_uid: Option<String>,
 }
+
+// The derives above make functions of these names that know no traits; the traits are given here,
+// so that reading can begin with the check that there is an object.
+impl Serialize for Claims {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Claims {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Set;
+
+        impl<'de> Visitor<'de> for Set {
+            type Value = Claims;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of claims")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Claims, A::Error> {
+                Claims::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Set)
+    }
+}
+
+/// Reads a claim that may be absent, though not `null`: absence is the one way to say nothing.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Reads a struct from an object alone; a derived reader takes an array of its fields too.
+fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Object(PhantomData))
+}
+
+fn present_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    object(deserializer).map(Some)
+}
+
+#[cfg(test)]
+#[path = "claims_tests.rs"]
+mod tests;

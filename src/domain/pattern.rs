@@ -156,15 +156,22 @@ impl From<KeyPattern> for String {
 pub struct GrantedPattern(Vec<KeyPattern>);
 
 impl GrantedPattern {
-    /// The keys that match both; `*` and a repeated pattern add nothing and are left out.
-    pub fn both(access: &KeyPattern, policy: &KeyPattern) -> Self {
-        if access == policy || policy.as_str() == "*" {
-            Self(vec![access.clone()])
-        } else if access.as_str() == "*" {
-            Self(vec![policy.clone()])
-        } else {
-            Self(vec![access.clone(), policy.clone()])
+    /// The keys that match both, or `None` where one is a key that the other does not match.
+    ///
+    /// `*`, a repeated pattern and a pattern that matches the other's one key add nothing and are
+    /// left out; the parts are in order, so that who gave which makes no difference.
+    pub fn both(access: &KeyPattern, policy: &KeyPattern) -> Option<Self> {
+        for (one, other) in [(access, policy), (policy, access)] {
+            if let Some(key) = one.as_key() {
+                return other.matches(&key).then(|| Self(vec![one.clone()]));
+            }
+            if one == other || other.as_str() == "*" {
+                return Some(Self(vec![one.clone()]));
+            }
         }
+        let mut parts = vec![access.clone(), policy.clone()];
+        parts.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        Some(Self(parts))
     }
 
     /// Whether the key matches every part.
@@ -262,13 +269,25 @@ mod tests {
 
     #[test]
     fn a_granted_pattern_is_the_meeting_of_its_parts() {
-        let both =
-            |a: &str, b: &str| GrantedPattern::both(&a.parse().unwrap(), &b.parse().unwrap());
-        assert_eq!(both("A_*", "*").to_string(), "A_*");
-        assert_eq!(both("*", "A_*").to_string(), "A_*");
-        assert_eq!(both("A_*", "A_*").to_string(), "A_*");
-        let met = both("A_*", "*_X");
-        assert_eq!(met.to_string(), "A_*&*_X");
+        let both = |a: &str, b: &str| {
+            GrantedPattern::both(&a.parse().unwrap(), &b.parse().unwrap())
+                .map(|met| met.to_string())
+        };
+        for (one, other, expected) in [
+            ("A_*", "*", Some("A_*")),
+            ("A_*", "A_*", Some("A_*")),
+            ("A_*", "*_X", Some("*_X&A_*")),
+            ("A_*", "A_X", Some("A_X")),
+            ("A_*", "B_X", None),
+            ("A", "B", None),
+            ("A", "A", Some("A")),
+            ("*", "A", Some("A")),
+            ("*", "*", Some("*")),
+        ] {
+            assert_eq!(both(one, other).as_deref(), expected, "{one} and {other}");
+            assert_eq!(both(other, one).as_deref(), expected, "{other} and {one}");
+        }
+        let met = GrantedPattern::try_from("*_X&A_*".to_owned()).unwrap();
         assert_eq!(GrantedPattern::try_from(met.to_string()).unwrap(), met);
         assert!(met.matches(&"A_X".parse().unwrap()));
         assert!(!met.matches(&"A_Y".parse().unwrap()));

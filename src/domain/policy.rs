@@ -11,7 +11,7 @@ use super::identity::{Identity, Subject};
 use super::names::{Environment, Key};
 use super::pattern::{GrantedPattern, KeyPattern};
 
-/// An access token's life where neither an access nor a policy bounds it, in minutes.
+/// An access token's life where neither the access nor the policy of a pair bounds it, in minutes.
 pub const DEFAULT_TTL_MINUTES: u32 = 15;
 
 /// The longest life that any access token has, whatever the grants say, in minutes.
@@ -82,7 +82,8 @@ impl Grant {
         self.bounds
     }
 
-    /// The keys that the matching pairs open, one pattern a pair, sorted and without repeats.
+    /// The keys that the matching pairs open, one pattern for each of the policy's patterns in a
+    /// pair, sorted and without repeats.
     pub fn granted(&self) -> &[GrantedPattern] {
         &self.granted
     }
@@ -193,7 +194,7 @@ fn policy_covers(policy: &Policy, access: &Access, request: &Request) -> bool {
     policy.environment == request.environment
         && policy.permissions.contains(&request.permission)
         && policy.subjects.iter().any(|selector| selects(selector, access))
-        && policy.key_patterns.iter().any(|pattern| pattern_covers(pattern, &request.target))
+        && open_patterns(policy, access, request).next().is_some()
 }
 
 /// Whether a pattern leaves a target open. A pattern that is asked for by its one key is tested
@@ -228,25 +229,37 @@ fn selects(selector: &SubjectSelector, access: &Access) -> bool {
 }
 
 fn strictest(pairs: &[(&Access, &Policy)]) -> Bounds {
-    let ttl =
-        pairs.iter().flat_map(|(access, policy)| [access.ttl_minutes, policy.max_ttl_minutes]);
+    // The default is each silent pair's own bound, and not what is left when all are silent: else
+    // a second policy with a long maximum would lengthen what the first one kept short.
+    let ttl = pairs.iter().map(|(access, policy)| {
+        let said = [access.ttl_minutes, policy.max_ttl_minutes].into_iter().flatten();
+        said.min().unwrap_or(DEFAULT_TTL_MINUTES)
+    });
     let uses =
         pairs.iter().flat_map(|(access, policy)| [access.usage_limit, policy.max_usage_limit]);
     Bounds {
-        ttl_minutes: ttl.flatten().min().unwrap_or(DEFAULT_TTL_MINUTES).min(MAX_TTL_MINUTES),
+        ttl_minutes: ttl.min().unwrap_or(DEFAULT_TTL_MINUTES).min(MAX_TTL_MINUTES),
         usage_limit: uses.flatten().min(),
     }
 }
 
-fn granted(pairs: &[(&Access, &Policy)], request: &Request) -> Vec<GrantedPattern> {
-    let mut patterns: Vec<GrantedPattern> = pairs
+/// What a policy's patterns and an access open together of a target. A pattern of the one that
+/// is a key which the other does not match opens nothing, so it bounds nothing either.
+fn open_patterns<'a>(
+    policy: &'a Policy,
+    access: &'a Access,
+    request: &'a Request,
+) -> impl Iterator<Item = GrantedPattern> + 'a {
+    policy
+        .key_patterns
         .iter()
-        .flat_map(|(access, policy)| {
-            let open = policy.key_patterns.iter();
-            let open = open.filter(|pattern| pattern_covers(pattern, &request.target));
-            open.map(|pattern| GrantedPattern::both(&access.key_pattern, pattern))
-        })
-        .collect();
+        .filter(|pattern| pattern_covers(pattern, &request.target))
+        .filter_map(|pattern| GrantedPattern::both(&access.key_pattern, pattern))
+}
+
+fn granted(pairs: &[(&Access, &Policy)], request: &Request) -> Vec<GrantedPattern> {
+    let mut patterns: Vec<GrantedPattern> =
+        pairs.iter().flat_map(|(access, policy)| open_patterns(policy, access, request)).collect();
     patterns.sort_by_key(ToString::to_string);
     patterns.dedup();
     patterns
@@ -262,3 +275,7 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     items.dedup();
     items
 }
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

@@ -1,1 +1,5 @@
+//! All integration tests, in one target so that they are linked once.
 
+mod docs;
+mod layering;
+mod tree;

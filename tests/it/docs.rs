@@ -1,0 +1,80 @@
+//! The documents say what the code does: each kind of problem has its heading, each variable its
+//! line, each path in a document its file.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use vanta::contract::api::problem::ProblemKind;
+
+#[test]
+fn every_problem_has_its_heading_and_no_heading_is_left_over() {
+    let text = include_str!("../../docs/problems.md");
+    let headings: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let names: Vec<&str> = ProblemKind::ALL.iter().map(|kind| kind.name()).collect();
+    assert_eq!(headings, names, "docs/problems.md has one ### heading a kind, in their order");
+}
+
+#[test]
+fn every_problem_says_its_status_and_title() {
+    let text = include_str!("../../docs/problems.md");
+    for kind in ProblemKind::ALL {
+        let heading = format!("### {}\n\n{} · {}.", kind.name(), kind.status(), kind.title());
+        assert!(text.contains(&heading), "docs/problems.md lacks {heading:?}");
+    }
+}
+
+/// The names of VANTA's variables in a text.
+fn variables(text: &str) -> BTreeSet<&str> {
+    let upper = |sign: char| sign.is_ascii_uppercase() || sign == '_';
+    let starts = text.match_indices("VANTA_").map(|(start, _)| &text[start..]);
+    let names = starts.map(|rest| rest.split(|sign| !upper(sign)).next().unwrap_or_default());
+    names.filter(|name| !name.ends_with('_')).collect()
+}
+
+#[test]
+fn every_variable_of_the_source_is_documented() {
+    let documented = variables(include_str!("../../docs/configuration.md"));
+    assert!(documented.contains("VANTA_ADDR") && documented.contains("VANTA_STATE_PATH"));
+    for (file, text) in crate::tree::sources() {
+        for name in variables(&text) {
+            let known = documented.contains(name);
+            assert!(known, "src/{}: docs/configuration.md lacks {name}", file.display());
+        }
+    }
+}
+
+#[test]
+fn variables_are_found_in_a_text() {
+    let found = variables("\"VANTA_ADDR\", VANTA_*, VANTA_TOKEN(_FILE) VANTA_A_B=1");
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["VANTA_ADDR", "VANTA_A_B", "VANTA_TOKEN"]);
+}
+
+/// The files that a document links to.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split([')', '#']).next())
+        .filter(|link| !link.is_empty() && !link.contains("://"))
+}
+
+#[test]
+fn every_link_of_a_document_leads_to_a_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "SECURITY.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/api.md",
+        "docs/configuration.md",
+        "docs/problems.md",
+    ] {
+        let file = root.join(document);
+        let text = std::fs::read_to_string(&file).unwrap();
+        for link in links(&text) {
+            let target = file.parent().unwrap().join(link);
+            assert!(target.exists(), "{document} links to {link}, which is not there");
+        }
+    }
+}
