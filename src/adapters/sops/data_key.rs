@@ -117,7 +117,11 @@ mod tests {
     use super::*;
 
     fn pattern(length: usize, seed: u8) -> Vec<u8> {
-        (0..length).map(|at| (at as u8).wrapping_mul(31).wrapping_add(seed)).collect()
+        (0..=u8::MAX)
+            .cycle()
+            .map(|at| at.wrapping_mul(31).wrapping_add(seed))
+            .take(length)
+            .collect()
     }
 
     fn agree<N: aes_gcm::aead::array::ArraySize>() {

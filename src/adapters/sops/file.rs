@@ -166,14 +166,11 @@ impl EncryptedFile {
         let mut warnings = Vec::new();
         for (at, leaf) in opened.leaves.iter_mut().enumerate() {
             let path = std::mem::take(&mut leaf.path);
-            match path.parse::<Key>() {
-                Ok(key) => {
-                    index.insert(key, at);
-                }
-                Err(_) => {
-                    let name = shown(&path);
-                    warnings.push(format!("{name} is not served: it is not the name of a key"));
-                }
+            if let Ok(key) = path.parse::<Key>() {
+                index.insert(key, at);
+            } else {
+                let name = shown(&path);
+                warnings.push(format!("{name} is not served: it is not the name of a key"));
             }
             if let Some(path) = seen.replace(path) {
                 return Err(FileError::SamePath { path: shown(&path) });

@@ -23,6 +23,7 @@
 mod data_key;
 mod error;
 mod file;
+mod folder;
 mod go_regex;
 mod identities;
 mod json;
@@ -32,8 +33,10 @@ mod metadata;
 mod number;
 mod plaintext;
 mod print;
+mod report;
 mod sealed;
 mod selection;
+mod source;
 mod time;
 mod tree;
 mod walk;
@@ -41,7 +44,9 @@ mod yaml;
 
 pub use error::{FileError, ValueError};
 pub use file::{EncryptedFile, Format, OpenedFile, ReadError};
+pub use folder::{FolderOptions, SharedIdentities, SopsFolder};
 pub use identities::{Identities, IdentityError};
 pub use leave::{Leave, Withheld};
 pub use limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_TEXT_BYTES};
 pub use print::NotJson;
+pub use report::{EnvironmentStatus, Failed, Loaded, RefreshReport};

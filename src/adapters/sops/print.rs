@@ -1,5 +1,7 @@
 //! A decrypted document as sops prints JSON (`stores/json/store.go` over Go's `encoding/json`).
 
+use std::fmt::Write;
+
 use zeroize::Zeroizing;
 
 use super::error::ValueError;
@@ -122,7 +124,9 @@ impl Printer<'_> {
             '\u{8}' => self.out.push_str("\\b"),
             '\u{c}' => self.out.push_str("\\f"),
             '\0'..='\x1f' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                self.out.push_str(&format!("\\u{:04x}", u32::from(char)));
+                let digits = u32::from(char);
+                // Writing to a string cannot fail.
+                let _ = write!(self.out, "\\u{digits:04x}");
             }
             _ => self.out.push(char),
         }

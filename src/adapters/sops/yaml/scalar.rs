@@ -33,15 +33,12 @@ pub(super) fn resolve(
 ) -> Result<Scalar, FileError> {
     // A lone `!` says nothing to go-yaml.
     let tag = tag.filter(|tag| *tag != "!");
-    let core = match tag {
-        None if !plain => return Ok(Scalar::text(text)),
-        None => None,
-        Some(tag) => match tag.strip_prefix(CORE) {
-            Some("str") => return Ok(Scalar::text(text)),
-            Some("binary") => return binary(text).ok_or(FileError::WrongTag { line }),
-            Some(core @ ("bool" | "int" | "float" | "null" | "timestamp")) => Some(core),
-            _ => return Ok(Scalar::text(text)),
-        },
+    let core = match tag.map(|tag| tag.strip_prefix(CORE)) {
+        None if plain => None,
+        Some(Some("binary")) => return binary(text).ok_or(FileError::WrongTag { line }),
+        Some(Some(core @ ("bool" | "int" | "float" | "null" | "timestamp"))) => Some(core),
+        // Quoted, `!!str`, or a tag that go-yaml does not know.
+        _ => return Ok(Scalar::text(text)),
     };
     let scalar = guess(text, matches!(core, None | Some("timestamp")))
         .map_err(|TooLarge| FileError::IntegerTooLarge { line })?;
