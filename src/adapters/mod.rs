@@ -13,4 +13,6 @@ pub mod jwt;
 #[cfg(feature = "vault")]
 pub mod serve;
 #[cfg(feature = "vault")]
+pub mod sops;
+#[cfg(feature = "vault")]
 pub mod state;

@@ -1,0 +1,216 @@
+//! Why a file cannot be opened or a value not read.
+//!
+//! Invariant: an error holds key names, line numbers and recipients, and never a value, an
+//! identity or any other content of the file.
+
+use super::limits::MAX_SHOWN;
+
+/// Why a whole file is refused: what is wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// The name's ending is of no format that is read.
+    #[error("the format {0:?} is not supported: name the file .yaml or .json")]
+    UnknownFormat(String),
+    /// A format of SOPS that is not read yet.
+    #[error("the {0} format is not supported yet: convert the file to YAML or JSON")]
+    FormatNotYet(&'static str),
+    /// More bytes than [`super::MAX_FILE_BYTES`].
+    #[error("the file is longer than {limit} bytes: split it into several environments")]
+    TooLong {
+        /// In bytes.
+        limit: usize,
+    },
+    /// Nested deeper than [`super::MAX_DEPTH`].
+    #[error("collections are nested more than {limit} deep")]
+    TooDeep {
+        /// In levels.
+        limit: usize,
+    },
+    /// More nodes than [`super::MAX_NODES`], aliases expanded.
+    #[error("the file has more than {limit} nodes once its aliases are expanded")]
+    TooManyNodes {
+        /// In nodes.
+        limit: usize,
+    },
+    /// More text than [`super::MAX_TEXT_BYTES`], aliases expanded.
+    #[error("the file has more than {limit} bytes of text once its aliases are expanded")]
+    TooMuchText {
+        /// In bytes.
+        limit: usize,
+    },
+    /// The bytes are not UTF-8.
+    #[error("the file is not UTF-8 text")]
+    NotUtf8,
+    /// The text is not YAML.
+    #[error("line {line} is not valid YAML: {reason}")]
+    NotYaml {
+        /// From 1.
+        line: usize,
+        /// From a fixed list of texts.
+        reason: &'static str,
+    },
+    /// The text is not JSON, or ends before its object does.
+    #[error("the file is not valid JSON at line {line}, column {column}")]
+    NotJson {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// A document is neither a mapping nor empty.
+    #[error("document {document} is not a mapping: SOPS encrypts mappings alone")]
+    NotAMapping {
+        /// From 1.
+        document: usize,
+    },
+    /// An alias within the collection that it stands for.
+    #[error("the alias on line {line} refers to the collection that it is in")]
+    SelfAlias {
+        /// From 1.
+        line: usize,
+    },
+    /// A key that is a number, a list, null and so on.
+    #[error("a key on line {line} is not text: put it in quotes")]
+    KeyNotText {
+        /// From 1.
+        line: usize,
+    },
+    /// One mapping has one key twice.
+    #[error("the key {key} is there twice in one mapping: remove one of them")]
+    DuplicateKey {
+        /// Escaped and cut.
+        key: String,
+    },
+    /// A key with a colon: SOPS joins keys with it, so the path could be read in two ways.
+    #[error(
+        "the key {key} holds ':', with which SOPS joins keys, so that its value could be moved unseen: rename it"
+    )]
+    ColonInKey {
+        /// Escaped and cut.
+        key: String,
+    },
+    /// Two values whose dotted paths are the same, in one document or in two.
+    #[error(
+        "two values have the path {path}: rename one, so that it is certain which of them is meant"
+    )]
+    SamePath {
+        /// The dotted path, escaped and cut.
+        path: String,
+    },
+    /// A scalar's tag and text do not fit together.
+    #[error("the scalar on line {line} is not what its tag says")]
+    WrongTag {
+        /// From 1.
+        line: usize,
+    },
+    /// An integer that SOPS cannot encrypt.
+    #[error("the integer on line {line} does not fit in 64 bits: put it in quotes")]
+    IntegerTooLarge {
+        /// From 1.
+        line: usize,
+    },
+    /// There is no `sops` mapping in the first document.
+    #[error("the file has no `sops` metadata: encrypt it with sops")]
+    NoMetadata,
+    /// A field of the metadata is missing or of a wrong kind.
+    #[error("the `sops` metadata is malformed: {field} {rule}")]
+    BadMetadata {
+        /// The field's name.
+        field: &'static str,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// More than one of the six selection rules.
+    #[error("the `sops` metadata has more than one rule of what is encrypted: keep one")]
+    SeveralRules,
+    /// A regular expression that does not compile, which sops takes for one that never matches.
+    #[error("{field} is not a valid regular expression, so that sops would let it match nothing")]
+    InvalidRegex {
+        /// The rule's name in the metadata.
+        field: &'static str,
+    },
+    /// The MAC leaves out the plain values, and the administrator does not allow that.
+    #[error(
+        "the file has mac_only_encrypted, so its plain values prove nothing: remove it, or allow `mac_only_encrypted`"
+    )]
+    MacOnlyEncrypted,
+    /// The file's data key is split, or wrapped only by kinds of keys that are not read.
+    #[error(
+        "the data key can be had only by {0}, which is not supported yet: add an age recipient"
+    )]
+    KeysNotYet(&'static str),
+    /// The file lists no key at all.
+    #[error("the `sops` metadata lists no key that the data key is encrypted for")]
+    NoKeys,
+    /// None of the identities opens any of the file's age stanzas.
+    #[error(
+        "no identity opens the file, which is encrypted for {}: configure the identity of one of them, or run sops updatekeys",
+        .recipients.join(", ")
+    )]
+    NoIdentity {
+        /// As the file names them, escaped and cut.
+        recipients: Vec<String>,
+    },
+    /// What age gave is not a data key.
+    #[error("the data key is not of 32 bytes")]
+    BadDataKey,
+    /// A value that must be encrypted is not.
+    #[error(
+        "the value of {path} is not encrypted, though the file's rule says so: run sops encrypt"
+    )]
+    NotEncrypted {
+        /// The dotted path, escaped and cut.
+        path: String,
+    },
+    /// An empty value that must be encrypted: SOPS leaves it plain, so anybody can add one.
+    #[error(
+        "the value of {path} is empty, which SOPS does not authenticate: remove the key, or allow `plain_empty_strings`"
+    )]
+    PlainEmpty {
+        /// The dotted path, escaped and cut.
+        path: String,
+    },
+    /// A value cannot be decrypted where it stands.
+    #[error("the value of {path} cannot be decrypted: {reason}")]
+    BadValue {
+        /// The dotted path, escaped and cut.
+        path: String,
+        /// Why.
+        reason: ValueError,
+    },
+    /// There is no MAC.
+    #[error("the file has no MAC, so nothing proves that it is whole: encrypt it again with sops")]
+    NoMac,
+    /// The MAC cannot be decrypted or is not that of the values.
+    #[error(
+        "the MAC is not that of the values: the file was changed without sops; restore it or encrypt it again"
+    )]
+    WrongMac,
+}
+
+/// Why one encrypted value gives no plaintext.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Base64, the nonce or the tag is malformed.
+    #[error("it is malformed")]
+    Malformed,
+    /// It was changed, or moved from another path, or belongs to another data key.
+    #[error("it was changed, or moved from another place")]
+    Unauthentic,
+    /// Its type is `bytes`, which makes sops panic, or none of SOPS's.
+    #[error("its type is not one that sops writes")]
+    UnknownType,
+    /// The plaintext is not of the type that it is labelled with.
+    #[error("its content is not of its type")]
+    WrongType,
+    /// A comment where a value of a mapping has to be.
+    #[error("it is a comment in the place of a value")]
+    Comment,
+}
+
+/// A name of an attacker's choice as an error repeats it: escaped, and cut.
+pub(super) fn shown(name: &str) -> String {
+    let cut: String = name.chars().take(MAX_SHOWN).collect();
+    let dots = if cut.len() < name.len() { "…" } else { "" };
+    format!("{cut:?}{dots}")
+}

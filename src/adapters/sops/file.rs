@@ -1,0 +1,211 @@
+//! A file that has been opened: its MAC was right, and its values are still encrypted.
+//!
+//! Invariant: there is no [`OpenedFile`] and no [`EncryptedFile`] whose MAC was not verified.
+
+use std::collections::{BTreeMap, HashSet};
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::data_key::DataKey;
+use super::error::{FileError, ValueError, shown};
+use super::identities::Identities;
+use super::json;
+use super::leave::{Leave, Withheld};
+use super::limits::check_length;
+use super::metadata::{self, Metadata};
+use super::plaintext::Plaintext;
+use super::print::{self, NotJson};
+use super::sealed::{Kind, Sealed};
+use super::time::Time;
+use super::tree::Scalar;
+use super::walk::{Content, Leaf, Shape, walk};
+use super::yaml;
+use crate::domain::names::Key;
+use crate::domain::secret::SecretValue;
+
+/// A format of SOPS that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Several documents, comments.
+    Yaml,
+    /// One object.
+    Json,
+}
+
+impl Format {
+    /// The format that a file's ending stands for; an error for one that sops knows and this
+    /// reader does not, and for all others.
+    pub fn from_extension(extension: &str) -> Result<Self, FileError> {
+        match extension {
+            "yaml" | "yml" => Ok(Self::Yaml),
+            "json" => Ok(Self::Json),
+            "env" => Err(FileError::FormatNotYet("dotenv")),
+            "ini" => Err(FileError::FormatNotYet("ini")),
+            other => Err(FileError::UnknownFormat(other.chars().take(64).collect())),
+        }
+    }
+}
+
+/// A file as SOPS sees it, which may be one that the vault would not serve from.
+pub struct OpenedFile {
+    data_key: DataKey,
+    shapes: Vec<Shape>,
+    leaves: Vec<Leaf>,
+    last_modified: Time,
+}
+
+impl OpenedFile {
+    /// Opens a file: finds the data key, decrypts every value once and verifies the MAC.
+    pub fn open(
+        bytes: &[u8],
+        format: Format,
+        identities: &Identities,
+        leave: Leave,
+    ) -> Result<Self, FileError> {
+        check_length(bytes)?;
+        let mut documents = match format {
+            Format::Yaml => yaml::parse(bytes)?,
+            Format::Json => json::parse(bytes)?,
+        };
+        let metadata = metadata::extract(&mut documents)?;
+        if metadata.mac_only_encrypted && !leave.mac_only_encrypted {
+            return Err(FileError::MacOnlyEncrypted);
+        }
+        if metadata.mac.is_empty() {
+            return Err(FileError::NoMac);
+        }
+        let data_key = identities.open(&metadata.age)?;
+        let walked = walk(documents, &metadata, &data_key, leave)?;
+        verify_mac(&metadata, &data_key, &walked.mac)?;
+        Ok(Self {
+            data_key,
+            shapes: walked.shapes,
+            leaves: walked.leaves,
+            last_modified: metadata.last_modified,
+        })
+    }
+
+    /// The first document as `sops decrypt --output-type json` prints it, to the byte.
+    pub fn to_json(&self) -> Result<Zeroizing<String>, NotJson> {
+        match self.shapes.first() {
+            Some(shape) => print::json(shape, &|leaf| self.plaintext(&self.leaves[leaf])),
+            None => Ok(Zeroizing::new("{}\n".to_owned())),
+        }
+    }
+
+    fn plaintext(&self, leaf: &Leaf) -> Result<Plaintext, ValueError> {
+        match &leaf.content {
+            Content::Sealed(sealed) => self.data_key.open(sealed, &leaf.place),
+            Content::Plain(scalar) => Ok(Plaintext::from(scalar)),
+        }
+    }
+}
+
+fn verify_mac(metadata: &Metadata, data_key: &DataKey, computed: &str) -> Result<(), FileError> {
+    let Some(Ok(sealed)) = Sealed::parse(&metadata.mac) else { return Err(FileError::WrongMac) };
+    // Any other type would not compare equal in sops.
+    if sealed.kind != Kind::Str {
+        return Err(FileError::WrongMac);
+    }
+    match data_key.open(&sealed, &metadata.last_modified.without_fraction()) {
+        Ok(Plaintext::Text(mac)) if bool::from(mac.ct_eq(computed.as_bytes())) => Ok(()),
+        _ => Err(FileError::WrongMac),
+    }
+}
+
+impl From<&Scalar> for Plaintext {
+    fn from(scalar: &Scalar) -> Self {
+        match scalar {
+            Scalar::Null => Self::Null,
+            Scalar::Bool(bool) => Self::Bool(*bool),
+            Scalar::Int(int) => Self::Int(*int),
+            Scalar::Float(float) => Self::Float(*float),
+            Scalar::Text(bytes) => Self::Text(Zeroizing::new(bytes.clone())),
+            Scalar::Time(time) => Self::Time(*time),
+        }
+    }
+}
+
+/// A file that secrets are served from: every value has one path, and every path one value.
+pub struct EncryptedFile {
+    opened: OpenedFile,
+    index: BTreeMap<Key, usize>,
+    warnings: Vec<String>,
+}
+
+/// Why a key of an opened file gives no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such key, or its value is null.
+    #[error("there is no such key")]
+    NoKey,
+    /// There is, and it needs the administrator's leave.
+    #[error("it is not served: {0}")]
+    Withheld(Withheld),
+    /// It cannot be decrypted, though it could when the file was opened.
+    #[error("it cannot be decrypted: {0}")]
+    Value(#[from] ValueError),
+}
+
+impl EncryptedFile {
+    /// Opens a file and lists its keys.
+    ///
+    /// Two values with one dotted path refuse the file. One whose path is not a [`Key`] is not
+    /// served, and [`Self::warnings`] names it. Plain values and those below a list are served
+    /// with [`Leave`] alone: without it, they are not among the keys.
+    pub fn open(
+        bytes: &[u8],
+        format: Format,
+        identities: &Identities,
+        leave: Leave,
+    ) -> Result<Self, FileError> {
+        let mut opened = OpenedFile::open(bytes, format, identities, leave)?;
+        let mut seen = HashSet::new();
+        let mut index = BTreeMap::new();
+        let mut warnings = Vec::new();
+        for (at, leaf) in opened.leaves.iter_mut().enumerate() {
+            let path = std::mem::take(&mut leaf.path);
+            if let Ok(key) = path.parse::<Key>() {
+                index.insert(key, at);
+            } else {
+                let name = shown(&path);
+                warnings.push(format!("{name} is not served: it is not the name of a key"));
+            }
+            if let Some(path) = seen.replace(path) {
+                return Err(FileError::SamePath { path: shown(&path) });
+            }
+        }
+        Ok(Self { opened, index, warnings })
+    }
+
+    /// The keys that are served, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        let served = self.index.iter().filter(|(_, leaf)| self.leaf(**leaf).withheld.is_none());
+        served.map(|(key, _)| key)
+    }
+
+    /// Decrypts one value, as text in the form in which `sops exec-env` prints it.
+    pub fn read(&self, key: &Key) -> Result<SecretValue, ReadError> {
+        let leaf = self.leaf(*self.index.get(key).ok_or(ReadError::NoKey)?);
+        if let Some(withheld) = leaf.withheld {
+            return Err(ReadError::Withheld(withheld));
+        }
+        self.opened.plaintext(leaf)?.served().ok_or(ReadError::NoKey)
+    }
+
+    /// Paths that are not names of keys, for the log.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// When the file was last written by sops, as it says itself: RFC 3339, and authentic, since
+    /// the MAC is bound to it.
+    pub fn last_modified(&self) -> String {
+        self.opened.last_modified.without_fraction()
+    }
+
+    fn leaf(&self, at: usize) -> &Leaf {
+        &self.opened.leaves[at]
+    }
+}

@@ -1,0 +1,238 @@
+//! The `sops` mapping of a file (`stores/metadata.go` and `stores/stores.go`).
+//!
+//! As in sops, values are read whatever their type where that is unambiguous, names match
+//! without regard to case where none matches exactly, and unknown fields are passed over.
+
+use super::error::{FileError, shown};
+use super::go_regex;
+use super::number;
+use super::selection::{DEFAULT_UNENCRYPTED_SUFFIX, Matching, Rule};
+use super::time::Time;
+use super::tree::{Document, ListItem, MapItem, Node, Scalar};
+
+/// The most text of all age stanzas together, in bytes: each costs public-key cryptography.
+const MAX_STANZAS: usize = 256 * 1024;
+
+/// What a file says of itself. None of it is authenticated but by the values' coming out right.
+pub(super) struct Metadata {
+    pub(super) last_modified: Time,
+    /// Encrypted.
+    pub(super) mac: String,
+    pub(super) mac_only_encrypted: bool,
+    pub(super) rule: Rule,
+    pub(super) age: Vec<AgeKey>,
+}
+
+/// The data key as it is encrypted for one recipient.
+pub(super) struct AgeKey {
+    /// A hint, and no more.
+    pub(super) recipient: String,
+    /// An ASCII-armored age file.
+    pub(super) armored: String,
+}
+
+/// Takes the `sops` entry out of each document; the first document's is the metadata.
+pub(super) fn extract(documents: &mut [Document]) -> Result<Metadata, FileError> {
+    let mut metadata = None;
+    for (at, document) in documents.iter_mut().enumerate() {
+        let is_metadata = |item: &MapItem| matches!(item, MapItem::Entry(key, _) if key == "sops");
+        if let Some(found) = document.iter().position(is_metadata)
+            && let MapItem::Entry(_, node) = document.remove(found)
+            && at == 0
+        {
+            metadata = Some(node);
+        }
+    }
+    match metadata {
+        Some(Node::Map(fields)) => read(&Fields(&fields)),
+        Some(_) => Err(FileError::BadMetadata { field: "sops", rule: "has to be a mapping" }),
+        None => Err(FileError::NoMetadata),
+    }
+}
+
+fn read(fields: &Fields<'_>) -> Result<Metadata, FileError> {
+    if !is_version(&fields.text("version")?) {
+        return Err(FileError::BadMetadata {
+            field: "version",
+            rule: "has to be a version such as 3.9.0",
+        });
+    }
+    let last_modified = Time::from_rfc3339(&fields.text("lastmodified")?);
+    Ok(Metadata {
+        last_modified: last_modified.ok_or(FileError::BadMetadata {
+            field: "lastmodified",
+            rule: "has to be a time in the form of RFC 3339",
+        })?,
+        mac: fields.text("mac")?,
+        mac_only_encrypted: fields.bool("mac_only_encrypted")?,
+        rule: rule(fields)?,
+        age: age_keys(fields)?,
+    })
+}
+
+/// Whether sops, which compares it with 3.3.0, can read it (SemVer 2.0.0).
+fn is_version(text: &str) -> bool {
+    let core = text.split(['-', '+']).next().unwrap_or_default();
+    let number = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part.len() == 1 || !part.starts_with('0'))
+    };
+    core.split('.').count() == 3 && core.split('.').all(number)
+}
+
+fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
+    let regex =
+        |field, pattern: &str| go_regex::compile(pattern).ok_or(FileError::InvalidRegex { field });
+    let mut rules = Vec::new();
+    for (field, encrypts) in [
+        ("unencrypted_suffix", false),
+        ("encrypted_suffix", true),
+        ("unencrypted_regex", false),
+        ("encrypted_regex", true),
+        ("unencrypted_comment_regex", false),
+        ("encrypted_comment_regex", true),
+    ] {
+        let text = fields.text(field)?;
+        if text.is_empty() {
+            continue;
+        }
+        let matching = if field.ends_with("suffix") {
+            Matching::Suffix(text)
+        } else if field.ends_with("comment_regex") {
+            Matching::Comments(regex(field, &text)?)
+        } else {
+            Matching::Keys(regex(field, &text)?)
+        };
+        rules.push(Rule { matching, encrypts });
+    }
+    let default = Matching::Suffix(DEFAULT_UNENCRYPTED_SUFFIX.to_owned());
+    match rules.pop() {
+        None => Ok(Rule { matching: default, encrypts: false }),
+        Some(rule) if rules.is_empty() => Ok(rule),
+        Some(_) => Err(FileError::SeveralRules),
+    }
+}
+
+/// The age keys of the one key group: the top level's, where it has any key.
+fn age_keys(fields: &Fields<'_>) -> Result<Vec<AgeKey>, FileError> {
+    if let Some(keys) = group(fields)? {
+        return Ok(keys);
+    }
+    match fields.maps("key_groups")?.as_slice() {
+        [] => Err(FileError::NoKeys),
+        [only] => group(only)?.ok_or(FileError::NoKeys),
+        // Later: a share of the data key from each of `shamir_threshold` groups.
+        _ => Err(FileError::KeysNotYet("several key groups (Shamir)")),
+    }
+}
+
+/// A group's age keys; `None` where the group is empty.
+fn group(fields: &Fields<'_>) -> Result<Option<Vec<AgeKey>>, FileError> {
+    let mut keys = Vec::new();
+    let mut stanzas = 0;
+    for key in fields.maps("age")? {
+        let key = AgeKey { recipient: key.text("recipient")?, armored: key.text("enc")? };
+        stanzas += key.armored.len();
+        keys.push(key);
+    }
+    if stanzas > MAX_STANZAS {
+        return Err(FileError::BadMetadata { field: "age", rule: "has more than 256 KiB" });
+    }
+    if !keys.is_empty() {
+        return Ok(Some(keys));
+    }
+    for kind in ["kms", "gcp_kms", "hckms", "azure_kv", "hc_vault", "pgp"] {
+        if !fields.maps(kind)?.is_empty() {
+            return Err(FileError::KeysNotYet("a KMS, a Vault or PGP"));
+        }
+    }
+    Ok(None)
+}
+
+/// The fields of a mapping in the metadata.
+struct Fields<'a>(&'a [MapItem]);
+
+impl<'a> Fields<'a> {
+    fn field(&self, name: &str) -> Option<&'a Node> {
+        let matching = |same: fn(&str, &str) -> bool| {
+            self.0.iter().find_map(|item| match item {
+                MapItem::Entry(key, node) if same(key, name) => Some(node),
+                _ => None,
+            })
+        };
+        matching(|key, name| key == name).or_else(|| matching(str::eq_ignore_ascii_case))
+    }
+
+    /// A field's text, empty where it is missing.
+    fn text(&self, name: &'static str) -> Result<String, FileError> {
+        let refused = FileError::BadMetadata { field: name, rule: "has to be text" };
+        match self.field(name) {
+            None | Some(Node::Scalar(Scalar::Null)) => Ok(String::new()),
+            Some(Node::Scalar(Scalar::Text(bytes))) => {
+                String::from_utf8(bytes.clone()).map_err(|_| refused)
+            }
+            Some(Node::Scalar(Scalar::Bool(bool))) => Ok(u8::from(*bool).to_string()),
+            Some(Node::Scalar(Scalar::Int(int))) => Ok(int.to_string()),
+            Some(Node::Scalar(Scalar::Float(float))) => Ok(number::positional(*float)),
+            Some(_) => Err(refused),
+        }
+    }
+
+    fn bool(&self, name: &'static str) -> Result<bool, FileError> {
+        let refused = FileError::BadMetadata { field: name, rule: "has to be true or false" };
+        match self.field(name) {
+            Some(Node::Scalar(Scalar::Bool(bool))) => Ok(*bool),
+            Some(Node::Scalar(Scalar::Int(int))) => Ok(*int != 0),
+            Some(Node::Scalar(Scalar::Float(float))) => Ok(*float != 0.0),
+            _ => match self.text(name)?.as_str() {
+                "" => Ok(false),
+                text => number::parse_bool(text).ok_or(refused),
+            },
+        }
+    }
+
+    /// A list of mappings; a mapping alone is a list of one.
+    fn maps(&self, name: &'static str) -> Result<Vec<Fields<'a>>, FileError> {
+        let refused = || FileError::BadMetadata { field: name, rule: "has to be a list" };
+        match self.field(name) {
+            None | Some(Node::Scalar(Scalar::Null)) => Ok(Vec::new()),
+            Some(Node::Map(fields)) if fields.is_empty() => Ok(Vec::new()),
+            Some(Node::Map(fields)) => Ok(vec![Fields(fields)]),
+            Some(Node::List(items)) => items
+                .iter()
+                .filter_map(|item| match item {
+                    ListItem::Comment(_) => None,
+                    ListItem::Element(Node::Map(fields)) => Some(Ok(Fields(fields))),
+                    ListItem::Element(_) => Some(Err(refused())),
+                })
+                .collect(),
+            Some(Node::Scalar(_)) => Err(refused()),
+        }
+    }
+}
+
+/// The recipients as an error names them.
+pub(super) fn recipients(keys: &[AgeKey]) -> Vec<String> {
+    const MOST: usize = 10;
+    let mut names: Vec<String> = keys.iter().take(MOST).map(|key| shown(&key.recipient)).collect();
+    if keys.len() > MOST {
+        names.push(format!("{} more", keys.len() - MOST));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_one_that_sops_can_compare() {
+        for good in ["3.0.0", "3.13.3", "3.9.0-rc.1", "10.0.0+build"] {
+            assert!(is_version(good), "{good} was refused");
+        }
+        for bad in ["", "3", "3.1", "3.01.0", "v3.1.0", "3.1.0.0", "3..0", "a.b.c"] {
+            assert!(!is_version(bad), "{bad} was accepted");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The native reader of SOPS files: YAML and JSON, with age.
+//!
+//! What it does is what `sops decrypt` does, but for files that sops reads in a way that somebody
+//! who can write the file and holds no key could make use of. Those are refused, or need the
+//! administrator's [`Leave`]:
+//!
+//! - Refused: a missing or wrong MAC, a key that holds `:`, duplicate keys, two values with one
+//!   dotted path, an invalid regular expression, and files beyond the bounds of `limits.rs`.
+//! - Refused without leave: an empty value where the file's rule wants an encrypted one
+//!   (`plain_empty_strings`), and `mac_only_encrypted`. An encrypted file says nothing of them
+//!   that could be checked.
+//! - Not served without leave: values that the rule leaves plain (`plain_values`) and values below
+//!   a list (`leaves_below_lists`). The file's other values are served, and a read of such a one
+//!   says which setting would allow it.
+//! - Absent: null, `{}`, `[]` and comments.
+//!
+//! What is served is text: a number, boolean or time in the form in which `sops exec-env` prints
+//! it. The label of a value's type is not authenticated, and all that it can change is that form.
+//!
+//! Invariant: plaintext is in memory while one value is read (or, when a file is opened, hashed)
+//! and zeroed after that; what is kept is ciphertext and the data key.
+
+mod data_key;
+mod error;
+mod file;
+mod folder;
+mod go_regex;
+mod identities;
+mod json;
+mod leave;
+mod limits;
+mod metadata;
+mod number;
+mod plaintext;
+mod print;
+mod report;
+mod sealed;
+mod selection;
+mod source;
+mod time;
+mod tree;
+mod walk;
+mod yaml;
+
+pub use error::{FileError, ValueError};
+pub use file::{EncryptedFile, Format, OpenedFile, ReadError};
+pub use folder::{FolderOptions, SharedIdentities, SopsFolder};
+pub use identities::{Identities, IdentityError};
+pub use leave::{Leave, Withheld};
+pub use limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_TEXT_BYTES};
+pub use print::NotJson;
+pub use report::{EnvironmentStatus, Failed, Loaded, RefreshReport};

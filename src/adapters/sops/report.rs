@@ -1,0 +1,66 @@
+//! What a refresh did and how each environment is, for logs, metrics and readiness.
+//!
+//! Invariant: texts hold names and reasons, and no value.
+
+use jiff::Timestamp;
+
+use crate::domain::names::Environment;
+
+/// What one refresh changed. Nothing that is as it was at the last refresh is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RefreshReport {
+    /// The environments of which another version is served now.
+    pub loaded: Vec<Loaded>,
+    /// The environments that changed and could not be loaded.
+    pub failed: Vec<Failed>,
+    /// The environments whose files are gone.
+    pub removed: Vec<Environment>,
+    /// Files that look like an environment's and are not, each with the reason.
+    pub ignored: Vec<String>,
+    /// Why the folder cannot be listed. What was served before still is.
+    pub folder: Option<String>,
+}
+
+impl RefreshReport {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A version that is served from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Of what.
+    pub environment: Environment,
+    /// How many keys it serves.
+    pub keys: usize,
+    /// What is odd about it: names that are no keys, a `lastmodified` that went backwards.
+    pub warnings: Vec<String>,
+}
+
+/// A version that is not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// Of what.
+    pub environment: Environment,
+    /// Why.
+    pub reason: String,
+    /// Whether an earlier version is served in its place.
+    pub serves_earlier: bool,
+}
+
+/// How one environment is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentStatus {
+    /// Which.
+    pub environment: Environment,
+    /// How many keys are served; none where no version could be loaded.
+    pub keys: Option<usize>,
+    /// When the version that is served was loaded.
+    pub loaded_at: Option<Timestamp>,
+    /// When sops wrote the version that is served, in RFC 3339.
+    pub last_modified: Option<String>,
+    /// Why the newest version is not served, where it is not.
+    pub error: Option<String>,
+}

@@ -1,0 +1,71 @@
+//! Which values of a file are encrypted: one of six rules (sops `Tree.shouldBeEncrypted`).
+
+use regex::bytes::Regex;
+
+/// Used where the file has no rule (sops `DefaultUnencryptedSuffix`).
+pub(super) const DEFAULT_UNENCRYPTED_SUFFIX: &str = "_unencrypted";
+
+/// The one rule of a file.
+pub(super) struct Rule {
+    pub(super) matching: Matching,
+    /// What is done with what matches; the opposite is done with all else.
+    pub(super) encrypts: bool,
+}
+
+/// What a rule looks at.
+pub(super) enum Matching {
+    /// The end of any key on the path.
+    Suffix(String),
+    /// Any key on the path, unanchored.
+    Keys(Regex),
+    /// Any comment before the value or before a collection that it is in.
+    Comments(Regex),
+}
+
+impl Rule {
+    /// Whether a key on the path decides.
+    pub(super) fn matches_key(&self, key: &str) -> bool {
+        match &self.matching {
+            Matching::Suffix(suffix) => key.ends_with(suffix.as_str()),
+            Matching::Keys(regex) => regex.is_match(key.as_bytes()),
+            Matching::Comments(_) => false,
+        }
+    }
+
+    /// Whether a comment decides.
+    pub(super) fn matches_comment(&self, comment: &str) -> bool {
+        match &self.matching {
+            Matching::Suffix(_) | Matching::Keys(_) => false,
+            Matching::Comments(regex) => regex.is_match(comment.as_bytes()),
+        }
+    }
+
+    /// Whether a value is encrypted, given whether anything matched.
+    pub(super) fn encrypts(&self, matched: bool) -> bool {
+        matched == self.encrypts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::go_regex;
+    use super::*;
+
+    #[test]
+    fn a_suffix_is_at_the_end_and_a_regex_anywhere() {
+        let plain = Rule { matching: Matching::Suffix("_unencrypted".to_owned()), encrypts: false };
+        assert!(plain.matches_key("a_unencrypted") && !plain.matches_key("a_unencrypted_b"));
+        assert!(plain.encrypts(false) && !plain.encrypts(true));
+        let regex = go_regex::compile("pass").unwrap();
+        let secret = Rule { matching: Matching::Keys(regex), encrypts: true };
+        assert!(secret.matches_key("my_password") && !secret.matches_comment("password"));
+        assert!(secret.encrypts(true) && !secret.encrypts(false));
+    }
+
+    #[test]
+    fn a_rule_on_comments_is_deaf_to_keys() {
+        let regex = go_regex::compile("secret").unwrap();
+        let rule = Rule { matching: Matching::Comments(regex), encrypts: true };
+        assert!(rule.matches_comment(" a secret") && !rule.matches_key("secret"));
+    }
+}
