@@ -50,6 +50,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// The stricter of both, each in its own right.
+    #[must_use]
     pub fn stricter(self, other: Self) -> Self {
         let uses = [self.usage_limit, other.usage_limit];
         Self {

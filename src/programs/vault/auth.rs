@@ -59,7 +59,8 @@ fn authorization(headers: &HeaderMap) -> Result<(&str, &str), ApiError> {
     if none.is_some() {
         return Err(refuse());
     }
-    let (scheme, rest) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(refuse)?;
+    let (scheme, rest) =
+        header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(refuse)?;
     Ok((scheme, rest.trim_matches(' ')))
 }
 

@@ -98,7 +98,9 @@ fn foreign(response: &Response) -> Option<ApiError> {
         return None;
     }
     let (kind, detail) = match status {
-        405 => (ProblemKind::MethodNotAllowed, "the Allow header says which methods the path takes"),
+        405 => {
+            (ProblemKind::MethodNotAllowed, "the Allow header says which methods the path takes")
+        }
         408 => (ProblemKind::RequestTimeout, "send the request faster"),
         413 => (ProblemKind::BodyTooLarge, "a request's body has at most 64 KiB"),
         404 => (ProblemKind::RouteNotFound, "see the API's documentation for its paths"),

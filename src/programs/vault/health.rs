@@ -43,15 +43,14 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err("the state store does not answer".to_owned()),
     };
-    let grants = match health.grants.borrow().is_some() {
-        true => Ok(()),
-        false => Err("the grants are not read yet; the log says why".to_owned()),
+    let grants = if health.grants.borrow().is_some() {
+        Ok(())
+    } else {
+        Err("the grants are not read yet; the log says why".to_owned())
     };
     let loaded = health.secrets.status().iter().any(|status| status.keys.is_some());
-    let secrets = match loaded {
-        true => Ok(()),
-        false => Err("no environment is loaded; the log says why".to_owned()),
-    };
+    let secrets =
+        if loaded { Ok(()) } else { Err("no environment is loaded; the log says why".to_owned()) };
     let checks = [("grants", grants), ("secrets", secrets), ("state", state)];
     let ready = checks.iter().all(|(_, result)| result.is_ok());
     let shown: BTreeMap<&str, String> = checks

@@ -20,4 +20,4 @@ mod service;
 pub use config::VaultArgs;
 pub use router::router;
 pub use run::main;
-pub use service::{Service, ServiceParts};
+pub use service::{GrantsReceiver, Service, ServiceParts};

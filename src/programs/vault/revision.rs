@@ -18,8 +18,13 @@ impl RevisionKey {
     }
 
     /// The revision of these values, as 32 hexadecimal digits.
-    pub(super) fn of(&self, environment: &Environment, values: &BTreeMap<Key, SecretValue>) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any size");
+    pub(super) fn of(
+        &self,
+        environment: &Environment,
+        values: &BTreeMap<Key, SecretValue>,
+    ) -> String {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any size");
         // Each part is preceded by its length, so that no two sets of values make one input.
         let mut add = |part: &[u8]| {
             mac.update(&(part.len() as u64).to_be_bytes());
@@ -34,7 +39,12 @@ impl RevisionKey {
     }
 
     /// The revision of one value.
-    pub(super) fn of_one(&self, environment: &Environment, key: &Key, value: &SecretValue) -> String {
+    pub(super) fn of_one(
+        &self,
+        environment: &Environment,
+        key: &Key,
+        value: &SecretValue,
+    ) -> String {
         self.of(environment, &BTreeMap::from([(key.clone(), value.clone())]))
     }
 }

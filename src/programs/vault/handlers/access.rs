@@ -14,7 +14,7 @@ use crate::contract::api::access::{Access as Shown, AccessList, Missing};
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::grants::{Access, Grants, Permission};
 use crate::domain::identity::Identity;
-use crate::domain::policy::{Decision, Request, Target, decide};
+use crate::domain::policy::{Bounds, Decision, Request, Target, decide};
 use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
@@ -58,7 +58,8 @@ async fn list_access(
     wanted.dedup();
 
     let view = View { service, identity: &identity, grants: &grants, now: service.now() };
-    let mut list = AccessList { subject: identity.subject.clone(), access: vec![], missing: vec![] };
+    let mut list =
+        AccessList { subject: identity.subject.clone(), access: vec![], missing: vec![] };
     let own = grants.accesses.iter().filter(|access| access.subject == identity.subject);
     for access in own {
         if !wanted.is_empty() && !wanted.contains(&access.name.as_str()) {
@@ -112,7 +113,7 @@ impl View<'_> {
             .iter()
             .filter_map(|permission| self.decide(self.grants, access, *permission, target()).ok())
             .map(|grant| grant.bounds())
-            .reduce(|one, other| one.stricter(other))
+            .reduce(Bounds::stricter)
             .ok_or("the grants that match it together allow nothing")?;
         let revision = permissions
             .contains(&Permission::Read)

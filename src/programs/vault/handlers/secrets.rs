@@ -132,15 +132,20 @@ async fn list_or_read_all(
         let listed = pattern.matches(key) && scope.key(Permission::List, key).is_ok();
         if listed { scope.key(Permission::Read, key).ok() } else { None }
     };
-    let values =
-        service.secrets.read_all(&environment, &select).map_err(|error| ApiError::secret(&error))?;
+    let values = service
+        .secrets
+        .read_all(&environment, &select)
+        .map_err(|error| ApiError::secret(&error))?;
     attempt.record.keys = values.keys().cloned().collect();
     let form = Form::wanted(headers, Form::Json);
     let body = match form {
         Form::Text => dotenv(&values)?,
         Form::Json => {
             let texts = values.iter().map(|(key, value)| Ok((key.clone(), text(key, value)?)));
-            json(&Values { environment: environment.clone(), values: texts.collect::<Result<_, _>>()? })
+            json(&Values {
+                environment: environment.clone(),
+                values: texts.collect::<Result<_, _>>()?,
+            })
         }
     };
     let revision = service.revisions.of(&environment, &values);
@@ -178,7 +183,9 @@ impl Scope<'_> {
             return Err(ApiError::out_of_scope("the token is for another environment"));
         }
         if !scope.permissions.contains(&permission) {
-            return Err(ApiError::out_of_scope(format!("the token has no {permission} permission")));
+            return Err(ApiError::out_of_scope(format!(
+                "the token has no {permission} permission"
+            )));
         }
         let request = Request { environment: self.environment.clone(), permission, target };
         decide(self.grants, &self.token.identity(), &request, self.service.now())
@@ -197,9 +204,9 @@ impl Form {
     /// The form that is named first in `Accept` (RFC 9110 section 12.5.1), or `otherwise`.
     fn wanted(headers: &HeaderMap, otherwise: Self) -> Self {
         let accepted = headers.get_all(ACCEPT).iter().filter_map(|given| given.to_str().ok());
-        let mut types = accepted.flat_map(|given| given.split(',')).map(|range| {
-            range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-        });
+        let mut types = accepted
+            .flat_map(|given| given.split(','))
+            .map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         let known = types.find_map(|range| match range.as_str() {
             "application/json" => Some(Self::Json),
             DOTENV => Some(Self::Text),

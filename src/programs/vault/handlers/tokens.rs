@@ -131,7 +131,10 @@ fn granted(
     if patterns.len() > MAX_GRANTED {
         return Err(ApiError::new(
             ProblemKind::InvalidRequest,
-            format!("{} grants match, and a token holds {MAX_GRANTED}: ask for a key by its name, or join some SecretAccesses into one", patterns.len()),
+            format!(
+                "{} grants match, and a token holds {MAX_GRANTED}: ask for a key by its name, or join some SecretAccesses into one",
+                patterns.len()
+            ),
         ));
     }
     let bounds = bounds.expect("at least one permission is asked for: parse_request sees to it");
@@ -236,9 +239,8 @@ async fn revoke_token(
     attempt.with(&verified);
     let claims = verified.claims();
     let revoked = service.tokens.revoke(&claims.jti, claims.exp).await;
-    let result = revoked
-        .map(|()| StatusCode::OK.into_response())
-        .map_err(|error| ApiError::state(&error));
+    let result =
+        revoked.map(|()| StatusCode::OK.into_response()).map_err(|error| ApiError::state(&error));
     attempt.finish(service, result).await
 }
 

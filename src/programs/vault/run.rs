@@ -1,0 +1,213 @@
+//! From arguments to a running vault, and from a signal to its end.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum_server::Handle;
+use clap::Parser;
+use jiff::Timestamp;
+use nix::sys::prctl::set_dumpable;
+use nix::sys::resource::{Resource, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::config::{Command, Config, VaultArgs};
+use super::health::Health;
+use super::reload::Watched;
+use super::service::{Service, ServiceParts};
+use super::{dev, router};
+use crate::adapters::audit::AuditLog;
+use crate::adapters::identity::ClientCredentials;
+use crate::adapters::serve::{self, Listener, Metrics, init_logging};
+use crate::adapters::sops::{FolderOptions, SopsFolder};
+use crate::adapters::state::SqliteState;
+
+/// How long requests in progress may take once the vault is told to end.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// How often ended tokens and revocations are swept from the state.
+const SWEEP_PERIOD: Duration = Duration::from_mins(1);
+
+/// sysexits.h: the configuration is at fault (`EX_CONFIG`), or the usage (`EX_USAGE`).
+const EXIT_CONFIGURATION: u8 = 78;
+const EXIT_USAGE: u8 = 64;
+
+/// The program `vanta-vault`.
+pub fn main() -> ExitCode {
+    let args = match VaultArgs::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Nothing is left to be done where the message cannot be printed.
+            let _ = error.print();
+            return if error.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let sources = match &args.command {
+        Some(Command::Dev(dev)) => &dev.sources,
+        None => &args.serve.sources,
+    };
+    if let Err(error) = init_logging(&sources.log) {
+        return say_and_fail(&error.into(), 1);
+    }
+    let configured = match args.command {
+        Some(Command::Dev(args)) => dev::prepare(args)
+            .map(|(config, data)| (config, Some(data)))
+            .map_err(anyhow::Error::from),
+        None => args.serve.config().map(|config| (config, None)).map_err(anyhow::Error::from),
+    };
+    let (config, dev_data) = match configured {
+        Ok(configured) => configured,
+        Err(error) => return say_and_fail(&error, EXIT_CONFIGURATION),
+    };
+    match harden().and_then(|()| run(config, dev_data.as_deref())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => say_and_fail(&error, 1),
+    }
+}
+
+fn say_and_fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    tracing::error!(error = chain(error), "the vault ends");
+    code.into()
+}
+
+/// An error and its causes; one that is a part of the text before is not said twice.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
+        if told.is_empty() || told.ends_with(&cause) {
+            if told.is_empty() { cause } else { told }
+        } else {
+            format!("{told}: {cause}")
+        }
+    })
+}
+
+/// No core dump and no debugger of the same user gets at what is in memory.
+fn harden() -> anyhow::Result<()> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).context("core dumps cannot be switched off")?;
+    set_dumpable(false).context("the process cannot be made undumpable")
+}
+
+fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(async {
+        let vault = Vault::build(config).await?;
+        let (api, health) = (vault.api.address(), vault.health.address());
+        if let Some(data) = dev_data {
+            dev::announce(data, api, health)?;
+            tracing::info!(env = %data.join("env").display(), "read this file into a shell that runs vanta-cli");
+        }
+        tracing::info!(%api, %health, tls = vault.tls.is_some(), "the vault is listening");
+        vault.run().await
+    })
+}
+
+/// A vault with its ports bound and its sources read, which serves nothing yet.
+struct Vault {
+    api: Listener,
+    health: Listener,
+    tls: Option<axum_server::tls_rustls::RustlsConfig>,
+    service: Arc<Service>,
+    health_of: Health,
+    watched: Watched,
+    state: Arc<SqliteState>,
+}
+
+impl Vault {
+    async fn build(config: Config) -> anyhow::Result<Self> {
+        let Config { sources, .. } = config;
+        let state = SqliteState::open(&config.state_path.join("state.db")).await;
+        let state = state.with_context(|| format!("state in {}", config.state_path.display()))?;
+        let state = Arc::new(state);
+        let audit = AuditLog::open(&config.audit_path, &config.replica)
+            .with_context(|| format!("audit in {}", config.audit_path.display()))?;
+        let (secrets, report) = SopsFolder::open(FolderOptions {
+            folder: sources.sops_files_path,
+            shared: sources.shared_identities,
+            identities_folder: sources.age_identities_path,
+            leave: sources.leave,
+        });
+        let secrets = Arc::new(secrets);
+        let metrics = Arc::new(Metrics::default());
+        let clients = Arc::new(ClientCredentials::default());
+        let (grants, grants_receiver) = watch::channel(None);
+        let tls = config.tls.as_ref().map(serve::TlsFiles::load).transpose()?;
+        let mut watched = Watched {
+            secrets: Arc::clone(&secrets),
+            access_path: sources.access_path,
+            grants,
+            clients: Arc::clone(&clients),
+            clients_file: config.clients_file,
+            certificate: config.tls.zip(tls.clone()),
+            metrics: Arc::clone(&metrics),
+            seen: Default::default(),
+        };
+        watched.report(report);
+        watched.look();
+        let service = Service::new(ServiceParts {
+            secrets: secrets.clone(),
+            tokens: state.clone(),
+            authenticator: clients,
+            grants: grants_receiver.clone(),
+            ring: Arc::new(config.ring),
+            state_since: state.created_at(),
+            revision_key: state.revision_key(),
+            audit,
+            metrics: Arc::clone(&metrics),
+        });
+        let health_of =
+            Health { state: Arc::clone(&state), secrets, grants: grants_receiver, metrics };
+        let (api, health) = (serve::bind(config.listen)?, serve::bind(config.health_listen)?);
+        Ok(Self { api, health, tls, service, health_of, watched, state })
+    }
+
+    /// Serves until a signal, then drains. The first task that fails ends the vault.
+    async fn run(self) -> anyhow::Result<()> {
+        let (api, health) = (Handle::new(), Handle::new());
+        let served = async {
+            let served = self.api.serve(router(self.service), self.tls, api.clone()).await;
+            // Health goes on until the last answer is given, and ends with it.
+            health.shutdown();
+            served.map_err(anyhow::Error::from)
+        };
+        let health_served = self.health.serve(self.health_of.router(), None, health.clone());
+        let health_served = async { health_served.await.map_err(anyhow::Error::from) };
+        let background = async {
+            tokio::select! {
+                ended = self.watched.run() => ended.context("looking for changes failed"),
+                () = sweep(self.state) => Ok(()),
+                signal = drain_on_signal(api.clone()) => signal,
+            }
+        };
+        tokio::try_join!(served, health_served, background).map(drop)
+    }
+}
+
+/// Starts to drain at the first SIGTERM or SIGINT.
+async fn drain_on_signal(api: Handle<SocketAddr>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!(connections = api.connection_count(), "draining");
+    api.graceful_shutdown(Some(DRAIN));
+    Ok(())
+}
+
+async fn sweep(state: Arc<SqliteState>) {
+    let mut ticks = tokio::time::interval(SWEEP_PERIOD);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = state.sweep(Timestamp::now().as_second()).await {
+            tracing::warn!(%error, "ended tokens could not be swept; it is tried again");
+        }
+    }
+}
