@@ -12,4 +12,5 @@ pub mod names;
 pub mod pattern;
 pub mod policy;
 pub mod ports;
+pub mod render;
 pub mod secret;
