@@ -13,4 +13,5 @@ pub mod pattern;
 pub mod policy;
 pub mod ports;
 pub mod record;
+pub mod render;
 pub mod secret;

@@ -20,6 +20,7 @@ use crate::domain::pattern::KeyPattern;
 use crate::domain::policy::{Grant, Request, Target, decide};
 use crate::domain::ports::UseTaken;
 use crate::domain::record::{Event, Outcome};
+use crate::domain::render::{RenderError, Rendered, render_as};
 use crate::domain::secret::SecretValue;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
@@ -306,6 +307,9 @@ fn json(value: &impl serde::Serialize) -> Vec<u8> {
 }
 
 fn dotenv(values: &BTreeMap<Key, SecretValue>) -> Result<Vec<u8>, ApiError> {
-    let _ = (values, FileFormat::Dotenv);
-    Err(ApiError::new(ProblemKind::NotAcceptable, "dotenv"))
+    let refuse = |error: RenderError| ApiError::new(ProblemKind::NotAcceptable, error.to_string());
+    match render_as(values, FileFormat::Dotenv, &BTreeMap::new()).map_err(refuse)? {
+        Rendered::Text(text) => Ok(text.expose().to_vec()),
+        Rendered::Files(_) => unreachable!("dotenv is one text"),
+    }
 }
