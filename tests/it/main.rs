@@ -1,1 +1,4 @@
+//! The integration tests, all in one program.
 
+mod sops;
+mod support;
