@@ -2,4 +2,7 @@
 
 mod docs;
 mod layering;
+mod sops;
+mod support;
 mod tree;
+mod vault;

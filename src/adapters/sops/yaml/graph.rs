@@ -224,14 +224,16 @@ impl Builder {
             self.before_document.push(comment);
             return;
         };
-        let same_line = open.last.filter(|(_, line)| *line == span.start.line());
-        match same_line {
-            Some((_, _)) if open.awaits_value() && placement == Placement::Right => {
+        // The comment of a block scalar follows it, though it stands before its text.
+        let line = span.start.line();
+        let beside = open.last.filter(|(_, end)| line <= *end);
+        match beside.map(|(last, _)| last) {
+            Some(_) if open.awaits_value() && placement == Placement::Right => {
                 let at = open.begins_at();
                 open.items.insert(at, comment);
             }
             _ if open.awaits_value() => open.between.push(comment),
-            Some((last, _)) if placement == Placement::Right => {
+            Some(last) if placement == Placement::Right => {
                 let Item::Node { node, .. } = open.items[last] else { return };
                 // As sops does: after a collection, the comment goes to its first element.
                 match &mut self.graph.nodes[node] {

@@ -1,5 +1,9 @@
 //! YAML as sops reads it (`stores/yaml/store.go` over go-yaml v3): events, then a graph in which
 //! an alias is a second reference to a node, then a tree in which it is a copy that is paid for.
+//!
+//! Two differences are left, both of which can only refuse a file or leave something out: U+0085,
+//! U+2028 and U+2029 break lines for go-yaml within plain values, as in YAML 1.1, and an empty
+//! comment in a list is an empty string to sops when it decrypts it.
 
 mod expand;
 mod graph;

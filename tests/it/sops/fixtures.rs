@@ -1,0 +1,57 @@
+//! Files made with real sops, and edits of them by somebody who holds no key.
+
+use std::path::{Path, PathBuf};
+
+use vanta::adapters::sops::{EncryptedFile, FileError, Format, Identities, Leave};
+
+/// The path of a fixture.
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sops").join(name)
+}
+
+/// The text of a fixture.
+pub(crate) fn text(name: &str) -> String {
+    std::fs::read_to_string(path(name)).expect("the fixture is in the repository")
+}
+
+/// The identities that open the fixtures.
+pub(crate) fn identities() -> Identities {
+    Identities::read(&path("age-key.txt")).expect("the fixture's key is valid")
+}
+
+/// Opens a text as YAML.
+pub(crate) fn open(text: &str, leave: Leave) -> Result<EncryptedFile, FileError> {
+    EncryptedFile::open(text.as_bytes(), Format::Yaml, &identities(), leave)
+}
+
+/// Opens a text as YAML, and gives the reason why it is refused without any leave.
+pub(crate) fn refusal(text: &str) -> FileError {
+    open(text, Leave::default()).err().expect("the file was accepted")
+}
+
+/// The value of a key as text.
+pub(crate) fn read(file: &EncryptedFile, key: &str) -> String {
+    let value = file.read(&key.parse().expect("a key")).expect("the key can be read");
+    value.expose_str().expect("the value is text").to_owned()
+}
+
+/// A text with one edit, which has to be there to be made.
+pub(crate) fn edit(text: &str, from: &str, to: &str) -> String {
+    assert_eq!(text.matches(from).count(), 1, "{from:?} is there once");
+    text.replace(from, to)
+}
+
+/// The line that begins with this, without its end.
+pub(crate) fn line<'a>(text: &'a str, begins: &str) -> &'a str {
+    text.lines().find(|line| line.starts_with(begins)).expect("the line is there")
+}
+
+/// What follows the colon of a line.
+pub(crate) fn value<'a>(text: &'a str, begins: &str) -> &'a str {
+    line(text, begins).split_once(": ").expect("the line is an entry").1
+}
+
+/// The names of the keys that are served.
+pub(crate) fn keys(file: &EncryptedFile) -> Vec<&str> {
+    file.keys().map(|key| key.as_str()).collect()
+}

@@ -1,0 +1,8 @@
+//! The SOPS reader, against real sops, against attackers, and as a store.
+
+mod fixtures;
+mod folder;
+mod generate;
+mod hostile;
+mod oracle;
+mod reading;
