@@ -40,9 +40,9 @@ impl UnverifiedToken {
         }
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenError::Malformed)?;
         // The algorithm is looked at first, so that `none` is named for what it is.
-        if let Ok(other) = serde_json::from_slice::<serde_json::Value>(&header)
-            && other.get("alg").is_some_and(|algorithm| algorithm != "HS256")
-        {
+        let any: serde_json::Value =
+            serde_json::from_slice(&header).map_err(|_| TokenError::Malformed)?;
+        if any.get("alg").is_some_and(|algorithm| algorithm != "HS256") {
             return Err(TokenError::Algorithm);
         }
         let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Header)?;

@@ -1,0 +1,211 @@
+//! A vault in this process, called without a port: real SOPS files, SQLite and audit.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tower::ServiceExt;
+use vanta::adapters::access::load_folder;
+use vanta::adapters::audit::AuditLog;
+use vanta::adapters::identity::ClientCredentials;
+use vanta::adapters::jwt::KeyRing;
+use vanta::adapters::serve::Metrics;
+use vanta::adapters::sops::{FolderOptions, Leave, SharedIdentities, SopsFolder};
+use vanta::adapters::state::SqliteState;
+use vanta::domain::grants::Grants;
+use vanta::programs::vault::{Service, ServiceParts, router};
+
+/// The key that signs the tokens of every vault here, so that a test can forge one.
+pub(crate) const SIGNING_KEY: &str = "a signing key for tests, 0123456789abcdef";
+
+/// Grants as people write them: client `ci` has `APP_*` and `GREETING` in dev and in prod.
+pub(crate) const GRANTS: &str = "
+apiVersion: vanta.dev/v1alpha1
+kind: SecretAccess
+metadata: {name: app}
+spec: {subject: {client: ci}, environment: dev, keyPattern: 'APP_*', usageLimit: 1000}
+---
+apiVersion: vanta.dev/v1alpha1
+kind: SecretAccess
+metadata: {name: greeting}
+spec: {subject: {client: ci}, environment: dev, keyPattern: GREETING, permissions: [read]}
+---
+apiVersion: vanta.dev/v1alpha1
+kind: SecretAccess
+metadata: {name: gone}
+spec: {subject: {client: ci}, environment: gone, keyPattern: '*'}
+---
+apiVersion: vanta.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: dev}
+spec:
+  subjects: [{namespace: default, clients: [ci]}]
+  environment: dev
+  keyPatterns: ['APP_*', GREETING]
+  maxTtlMinutes: 60
+---
+apiVersion: vanta.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: gone}
+spec: {subjects: [{namespace: default, clients: [ci]}], environment: gone, keyPatterns: ['*']}
+";
+
+/// The example environment's values.
+pub(crate) const GREETING: &str = "hello from VANTA";
+
+/// A vault with one client, `ci`.
+pub(crate) struct Vault {
+    router: Router,
+    pub(crate) grants: watch::Sender<Option<Arc<Grants>>>,
+    pub(crate) state: Arc<SqliteState>,
+    folder: TempDir,
+    client_secret: String,
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).expect("the answer is JSON")
+    }
+
+    /// The last part of a problem's type, with its status checked against the answer's.
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16(), "{self:?}");
+        let kind = problem["type"].as_str().expect("a problem has a type");
+        kind.strip_prefix("https://vanta.dev/problems/").expect("the type is VANTA's").to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().expect("the header is text")
+    }
+}
+
+impl Vault {
+    /// A vault over the example environment, with [`GRANTS`].
+    pub(crate) async fn start() -> Self {
+        let vault = Self::start_without_grants().await;
+        vault.grant(GRANTS);
+        vault
+    }
+
+    /// A vault that has not read its grants yet.
+    pub(crate) async fn start_without_grants() -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let secrets = folder.path().join("secrets");
+        let audit = folder.path().join("audit");
+        for path in [&secrets, &audit] {
+            std::fs::create_dir(path).expect("a folder can be made");
+        }
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/secrets");
+        for environment in ["dev", "prod"] {
+            let copy = secrets.join(format!("{environment}.enc.yaml"));
+            std::fs::copy(examples.join("dev.enc.yaml"), copy).expect("the example is there");
+        }
+        let (secrets, report) = SopsFolder::open(FolderOptions {
+            folder: secrets,
+            shared: SharedIdentities::File(examples.join("age-key.txt")),
+            identities_folder: None,
+            leave: Leave::default(),
+        });
+        assert!(report.failed.is_empty(), "{report:?}");
+        let state = SqliteState::open(&folder.path().join("state.db")).await;
+        let state = Arc::new(state.expect("the state opens"));
+        let client_secret = format!("vanta_client_{:A<43}", "test");
+        let clients = ClientCredentials::default();
+        let hash = hex::encode(Sha256::digest(&client_secret));
+        let file = folder.path().join("clients.yaml");
+        let text = format!("clients: [{{name: ci, id: first, sha256: {hash}}}]");
+        std::fs::write(&file, text).expect("a file can be written");
+        clients.load(&file).expect("the clients are well formed");
+        let (grants, receiver) = watch::channel(None);
+        let service = Service::new(ServiceParts {
+            secrets: Arc::new(secrets),
+            tokens: state.clone(),
+            authenticator: Arc::new(clients),
+            grants: receiver,
+            ring: Arc::new(KeyRing::from_text(SIGNING_KEY).expect("the key is long enough")),
+            state_since: state.created_at(),
+            revision_key: state.revision_key(),
+            audit: AuditLog::open(&audit, "test").expect("the audit opens"),
+            metrics: Arc::new(Metrics::default()),
+        });
+        Self { router: router(service), grants, state, folder, client_secret }
+    }
+
+    /// Puts these objects in place of all grants.
+    pub(crate) fn grant(&self, yaml: &str) {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        std::fs::write(folder.path().join("all.yaml"), yaml).expect("a file can be written");
+        let grants = load_folder(folder.path()).expect("the grants are well formed");
+        self.grants.send_replace(Some(Arc::new(grants)));
+    }
+
+    /// The audit's lines so far.
+    pub(crate) fn audit(&self) -> Vec<Value> {
+        let path = self.folder.path().join("audit/audit.jsonl");
+        let text = std::fs::read_to_string(path).expect("the audit is readable");
+        text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let answer = self.router.clone().oneshot(request).await.expect("the router answers");
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.expect("the body is whole").to_bytes();
+        let text = String::from_utf8(body.to_vec()).expect("the body is text");
+        Reply { status: parts.status, headers: parts.headers, text }
+    }
+
+    pub(crate) fn basic(&self) -> String {
+        format!("Basic {}", STANDARD.encode(format!("ci:{}", self.client_secret)))
+    }
+
+    /// Asks for a token with the client's credentials.
+    pub(crate) async fn generate(&self, body: Value) -> Reply {
+        let request = Request::post("/api/v1/vault/tokens/generate")
+            .header("authorization", self.basic())
+            .header("content-type", "application/json");
+        self.send(request.body(body.to_string().into()).expect("a request")).await
+    }
+
+    /// A token for these keys of dev, to read and list.
+    pub(crate) async fn token(&self, key_pattern: &str) -> String {
+        self.token_with(json!({
+            "environment": "dev", "key_pattern": key_pattern, "permissions": ["read", "list"],
+        }))
+        .await
+    }
+
+    pub(crate) async fn token_with(&self, body: Value) -> String {
+        let reply = self.generate(body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        reply.json()["token"].as_str().expect("there is a token").to_owned()
+    }
+
+    /// `GET` below `/api/v1/vault/`, with an access token and more headers.
+    pub(crate) async fn read(&self, path: &str, token: &str, more: &[(&str, &str)]) -> Reply {
+        let mut request = Request::get(format!("/api/v1/vault/{path}"))
+            .header("authorization", format!("Bearer {token}"));
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+}

@@ -1,0 +1,7 @@
+//! The vault, as its callers see it.
+
+mod access;
+mod issue;
+mod reading;
+mod uses;
+mod validation;
