@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::file::AuditFile;
+use super::file::{AuditFile, WriteError};
 use crate::domain::record::{Event, Link, Outcome, Record};
 
 /// How many records may wait for the writer. More callers wait for a place.
@@ -116,10 +116,12 @@ impl Writer {
                 self.file = Some(file);
                 Ok(())
             }
-            Err(error) => {
-                // After a failed sync the kernel may have dropped the pages: what the file holds
-                // is in doubt, and a second sync would claim success. The chain goes on in a new
-                // file from the last line that is known to be good.
+            Err(WriteError::TakenBack(error)) => {
+                self.file = Some(file);
+                Err(error.into())
+            }
+            Err(WriteError::InDoubt(error)) => {
+                // The chain goes on in a new file from the last line that is known to be good.
                 file.retire()?;
                 Err(error.into())
             }
@@ -166,6 +168,18 @@ mod tests {
         let recovery: Entry = serde_json::from_str(&lines[1]).unwrap();
         assert_eq!(recovery.record.event, Event::Recover);
         assert_eq!(lines.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_second_vault_does_not_write_to_the_same_audit() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AuditLog::open(folder.path(), "r").unwrap();
+        let second = AuditLog::open(folder.path(), "r").err().unwrap();
+        assert_eq!(
+            second.to_string(),
+            "the audit cannot be written: another vault writes to this audit"
+        );
+        log.append(record()).await.unwrap();
     }
 
     #[tokio::test]

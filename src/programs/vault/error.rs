@@ -1,6 +1,7 @@
 //! Errors on their way to the caller: one match for each inner error, none of them blanket.
 
 use std::fmt::Display;
+use std::str::FromStr;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -8,6 +9,7 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::adapters::jwt::TokenError;
 use crate::contract::api::problem::{Problem, ProblemKind, TYPE_BASE};
+use crate::domain::identity::is_client_secret;
 use crate::domain::names::InvalidName;
 use crate::domain::policy::Denial;
 use crate::domain::ports::{AuthenticationError, SecretStoreError, TokenStoreError};
@@ -32,8 +34,18 @@ impl ApiError {
         self
     }
 
-    pub(super) fn name(error: &InvalidName) -> Self {
+    fn name(error: &InvalidName) -> Self {
         Self::new(ProblemKind::InvalidName, error.to_string())
+    }
+
+    /// Reads a name that a caller gave. A client's secret in its place is not taken for one:
+    /// names are recorded.
+    pub(super) fn parse_name<T: FromStr<Err = InvalidName>>(text: &str) -> Result<T, Self> {
+        if is_client_secret(text.as_bytes()) {
+            let detail = "a client's secret was given in place of a name: change that secret now";
+            return Err(Self::new(ProblemKind::InvalidName, detail));
+        }
+        text.parse().map_err(|error| Self::name(&error))
     }
 
     pub(super) fn token(error: TokenError) -> Self {

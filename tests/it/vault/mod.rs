@@ -1,7 +1,13 @@
 //! The vault, as its callers see it.
 
 mod access;
+mod changes;
+mod configuration;
+mod crash;
 mod issue;
+mod leaks;
+mod listener;
 mod reading;
+mod tls;
 mod uses;
 mod validation;

@@ -48,8 +48,8 @@ async fn read_one(
     let token = service.verify(headers)?;
     attempt.with(&token);
     let Path((environment, key)) = path.map_err(|_| malformed_path())?;
-    let environment: Environment = environment.parse().map_err(|error| ApiError::name(&error))?;
-    let key: Key = key.parse().map_err(|error| ApiError::name(&error))?;
+    let environment: Environment = ApiError::parse_name(&environment)?;
+    let key: Key = ApiError::parse_name(&key)?;
     attempt.record.environment = Some(environment.clone());
     attempt.record.keys = vec![key.clone()];
 
@@ -105,7 +105,7 @@ async fn list_or_read_all(
     let token = service.verify(headers)?;
     attempt.with(&token);
     let Path(environment) = path.map_err(|_| malformed_path())?;
-    let environment: Environment = environment.parse().map_err(|error| ApiError::name(&error))?;
+    let environment: Environment = ApiError::parse_name(&environment)?;
     attempt.record.environment = Some(environment.clone());
     let Query(query) = query.map_err(|_| {
         ApiError::new(
@@ -113,8 +113,10 @@ async fn list_or_read_all(
             "the query may hold `values=true` or `values=false`, and one `pattern`",
         )
     })?;
-    let pattern = query.pattern.as_deref().map_or(Ok(KeyPattern::any()), str::parse);
-    let pattern = pattern.map_err(|error| ApiError::name(&error))?;
+    let pattern = match query.pattern.as_deref() {
+        None => KeyPattern::any(),
+        Some(text) => ApiError::parse_name(text)?,
+    };
     attempt.record.key_pattern = Some(pattern.clone());
 
     let grants = service.grants()?;

@@ -16,7 +16,7 @@ use crate::contract::api::problem::ProblemKind;
 use crate::contract::api::tokens::{GenerateRequest, GenerateResponse, RevokeRequest};
 use crate::domain::claims::{Claims, Scope, TokenId};
 use crate::domain::grants::Grants;
-use crate::domain::identity::Identity;
+use crate::domain::identity::{Identity, is_client_secret};
 use crate::domain::pattern::GrantedPattern;
 use crate::domain::policy::{Bounds, Request, Target, decide};
 use crate::domain::record::Event;
@@ -92,6 +92,9 @@ fn parse_request(headers: &HeaderMap, body: &[u8]) -> Result<GenerateRequest, Ap
         ApiError::new(ProblemKind::InvalidRequest, format!("the body cannot be read: {error}"))
     })?;
     let refuse = |detail| Err(ApiError::new(ProblemKind::InvalidRequest, detail));
+    if is_client_secret(asked.key_pattern.as_str().as_bytes()) {
+        return refuse("`key_pattern` is a client's secret: change that secret now");
+    }
     if asked.permissions.is_empty() {
         return refuse("name at least one of read and list in `permissions`, or leave it out");
     }

@@ -1,0 +1,53 @@
+//! A configuration that cannot be meant is refused at the start, with what to do.
+
+use std::process::Command;
+
+use crate::support::program::Site;
+
+/// How the vault ends, and what it says.
+fn refusal(change: impl FnOnce(&Site, &mut Command)) -> (i32, String) {
+    let site = Site::new();
+    let mut command = site.command();
+    change(&site, &mut command);
+    let output = command.output().expect("the program starts");
+    let said = String::from_utf8(output.stderr).expect("the log is text");
+    (output.status.code().expect("it ends by itself"), said)
+}
+
+#[test]
+fn each_mistake_ends_with_78_and_says_what_to_do() {
+    type Change = fn(&Site, &mut Command);
+    let cases: [(Change, &str); 8] = [
+        (
+            |_, command| drop(command.env("VANTA_JWT_SECRET_KEY", "k".repeat(40))),
+            "VANTA_JWT_SECRET_KEY and VANTA_JWT_SECRET_KEY_FILE are both set",
+        ),
+        (|_, command| drop(command.env_remove("VANTA_JWT_SECRET_KEY_FILE")), "no key to sign"),
+        (|site, _| site.write("signing-key", "short"), "has 5 bytes"),
+        (|site, _| site.write("signing-key", &"a".repeat(64)), "is not random"),
+        (|_, command| drop(command.env("VANTA_LISTEN", "0.0.0.0:0")), "--tls-cert-file"),
+        (|_, command| drop(command.env_remove("VANTA_STATE_PATH")), "VANTA_STATE_PATH"),
+        (|_, command| drop(command.env_remove("VANTA_SOPS_FILES_PATH")), "VANTA_SOPS_FILES_PATH"),
+        (|_, command| drop(command.env("SOPS_AGE_KEY", "x")), "SOPS_AGE_KEY"),
+    ];
+    for (change, expected) in cases {
+        let (code, said) = refusal(change);
+        assert_eq!(code, 78, "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_wrong_option_is_a_usage_error() {
+    let (code, said) = refusal(|_, command| drop(command.arg("--nonsense")));
+    assert_eq!(code, 64, "{said}");
+}
+
+#[test]
+fn dev_listens_on_loopback_alone() {
+    let (code, said) = refusal(|site, command| {
+        command.args(["dev", "--listen", "0.0.0.0:0", "--data"]).arg(site.path("dev"));
+    });
+    assert_eq!(code, 78);
+    assert!(said.contains("loopback"), "{said}");
+}

@@ -1,0 +1,113 @@
+//! What a crash leaves: each value that left has its line in the audit.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::program::{Site, agent, until};
+use vanta::domain::record::line_hash;
+
+/// The request ids of granted reads, from lines that each name the hash of the one before.
+fn granted(lines: &[String]) -> HashSet<String> {
+    let mut previous = "0".repeat(64);
+    let mut ids = HashSet::new();
+    for (number, line) in lines.iter().enumerate() {
+        let entry: Value = serde_json::from_str(line).expect("a line is JSON");
+        assert_eq!(entry["previous"], previous.as_str(), "the chain breaks at line {number}");
+        assert_eq!(entry["sequence"], number as u64 + 1);
+        previous = line_hash(line);
+        if entry["event"] == "read" && entry["outcome"] == "granted" {
+            ids.insert(entry["request_id"].as_str().expect("an id is text").to_owned());
+        }
+    }
+    ids
+}
+
+#[test]
+fn after_kill_9_under_load_each_value_that_left_is_in_the_audit() {
+    let site = Site::new();
+    let received = Mutex::new(HashMap::new());
+    for round in 1..=3 {
+        let vault = site.start();
+        let token = vault.token(&site, "APP_*");
+        let before = received.lock().expect("no reader panics").len();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let agent = agent();
+                    while let Some(read) = vault.read(&agent, "dev/APP_DB_USER", &token) {
+                        assert_eq!(read.status, 200, "{read:?}");
+                        let mut received = received.lock().expect("no reader panics");
+                        received.insert(read.id, read.text);
+                    }
+                });
+            }
+            until("enough values have left", || {
+                let so_far = received.lock().expect("no reader panics").len();
+                (so_far >= before + 200).then_some(())
+            });
+            vault.signal(Signal::SIGKILL);
+        });
+        // Whatever the crash left at the end is cut off by the next start.
+        drop(vault);
+        drop(site.start());
+        let granted = granted(&site.audit());
+        let received = received.lock().expect("no reader panics");
+        assert!(received.len() >= round * 200);
+        for (id, value) in received.iter() {
+            assert_eq!(value, "app");
+            assert!(granted.contains(id), "the value of request {id} left without a record");
+        }
+    }
+}
+
+/// A file system of so many KiB, where this process may mount one.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(path: std::path::PathBuf, kib: u32) -> Option<Self> {
+        let size = format!("size={kib}k");
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(&path)
+            .status();
+        mounted.is_ok_and(|status| status.success()).then_some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the vault may not be gone yet.
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn with_the_audit_disk_full_nothing_is_given_and_it_recovers_when_there_is_room() {
+    let site = Site::new();
+    let Some(_disk) = SmallDisk::mount(site.path("audit"), 64) else {
+        println!("skipped: no small file system can be mounted here");
+        return;
+    };
+    std::fs::write(site.path("audit/ballast"), vec![0; 40 * 1024]).unwrap();
+    let (vault, agent) = (site.start(), agent());
+    let token = vault.token(&site, "APP_*");
+    let mut given = HashSet::new();
+    let refused = until("the disk is full", || {
+        let read = vault.read(&agent, "dev/APP_DB_USER", &token)?;
+        if read.status == 200 {
+            given.insert(read.id);
+            return None;
+        }
+        Some(read)
+    });
+    assert_eq!(refused.status, 503);
+    assert!(refused.text.contains("audit-unavailable"), "{refused:?}");
+    std::fs::remove_file(site.path("audit/ballast")).unwrap();
+    let read = vault.read(&agent, "dev/APP_DB_USER", &token).unwrap();
+    assert_eq!(read.status, 200, "{read:?}");
+    given.insert(read.id);
+    assert_eq!(granted(&site.audit()), given);
+}
