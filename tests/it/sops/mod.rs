@@ -1,5 +1,6 @@
 //! The SOPS reader, against real sops, against attackers, and as a store.
 
+mod bombs;
 mod fixtures;
 mod folder;
 mod generate;
