@@ -1,9 +1,10 @@
 //! Prints a SOPS file as JSON: the file's own tree, and the same bytes as
 //! `sops decrypt --output-type json`.
 //!
-//! `cargo run --example decrypt -- [--strict] FILE`, with `SOPS_AGE_KEY` or `SOPS_AGE_KEY_FILE`.
-//! By default it opens all that sops opens but the files that the reader never takes;
-//! `--strict` opens and checks it as the vault does where the administrator allows nothing.
+//! `cargo run --example decrypt -- [--strict] FILE`, with `SOPS_AGE_KEY`,
+//! `SOPS_AGE_KEY_FILE` or `SOPS_AGE_SSH_PRIVATE_KEY_FILE`.
+//! By default everything is allowed that an administrator can allow (`--allow-all` says so
+//! aloud); with `--strict` nothing is, and the file is checked as the vault checks it.
 
 use std::io::Write;
 use std::path::Path;
@@ -49,13 +50,23 @@ fn run() -> Result<()> {
     Ok(())
 }
 
+/// The identities of all variables that are set, as sops takes them.
 #[expect(clippy::disallowed_methods, reason = "an example has no configuration of its own")]
 fn identities() -> Result<Identities> {
+    let mut found: Option<Identities> = None;
+    let mut add = |more: Identities| {
+        found = Some(match found.take() {
+            Some(earlier) => earlier.and(more),
+            None => more,
+        });
+    };
     if let Ok(text) = std::env::var("SOPS_AGE_KEY") {
-        return Identities::parse(&text).context("SOPS_AGE_KEY");
+        add(Identities::parse(&text).context("SOPS_AGE_KEY")?);
     }
-    match std::env::var_os("SOPS_AGE_KEY_FILE") {
-        Some(path) => Ok(Identities::read(Path::new(&path))?),
-        None => bail!("set SOPS_AGE_KEY or SOPS_AGE_KEY_FILE"),
+    for name in ["SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE"] {
+        if let Some(path) = std::env::var_os(name) {
+            add(Identities::read(Path::new(&path)).context(name)?);
+        }
     }
+    found.context("set SOPS_AGE_KEY, SOPS_AGE_KEY_FILE or SOPS_AGE_SSH_PRIVATE_KEY_FILE")
 }

@@ -38,6 +38,12 @@ pub enum FileError {
         /// In bytes.
         limit: usize,
     },
+    /// More text for a regular expression than [`super::MAX_MATCHED_BYTES`].
+    #[error("the file has more than {limit} bytes of keys and comments for its regular expression")]
+    TooMuchMatching {
+        /// In bytes.
+        limit: usize,
+    },
     /// The bytes are not UTF-8.
     #[error("the file is not UTF-8 text")]
     NotUtf8,

@@ -9,7 +9,7 @@ use std::str::Chars;
 use regex::bytes::{Regex, RegexBuilder};
 
 /// The memory that one compiled expression may take, in bytes.
-const MAX_COMPILED: usize = 1024 * 1024;
+const MAX_COMPILED: usize = 64 * 1024;
 
 /// Compiles a pattern so that it matches what Go's `regexp` would match; nothing where invalid.
 pub(super) fn compile(pattern: &str) -> Option<Regex> {

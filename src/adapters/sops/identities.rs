@@ -78,7 +78,9 @@ impl Identities {
                 continue;
             }
             if line.starts_with("-----BEGIN ") {
-                let mut pem = Zeroizing::new(format!("{line}\n"));
+                let mut pem = Zeroizing::new(String::with_capacity(text.len() + 1));
+                pem.push_str(line);
+                pem.push('\n');
                 for (_, line) in lines.by_ref() {
                     pem.push_str(line.trim());
                     pem.push('\n');
@@ -103,7 +105,10 @@ impl Identities {
     pub fn read(path: &Path) -> Result<Self, IdentityError> {
         let unreadable = |reason: String| IdentityError::Unreadable { path: path.into(), reason };
         let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        let mut text = Zeroizing::new(String::new());
+        // With room for all of it, so that no copy is left behind while it grows.
+        let length = file.metadata().map_or(0, |found| found.len().min(MAX_BYTES));
+        let room = usize::try_from(length).unwrap_or_default() + 1;
+        let mut text = Zeroizing::new(String::with_capacity(room));
         file.take(MAX_BYTES + 1)
             .read_to_string(&mut text)
             .map_err(|error| unreadable(error.to_string()))?;
@@ -112,6 +117,13 @@ impl Identities {
         }
         Self::parse(&text)
             .map_err(|error| IdentityError::InFile { path: path.into(), error: Box::new(error) })
+    }
+
+    /// These identities and those.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
     }
 
     /// Tries every identity on every stanza; the first that opens one gives the data key.

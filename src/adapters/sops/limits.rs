@@ -13,6 +13,10 @@ pub const MAX_DEPTH: usize = 64;
 /// alias counts for all that it stands for.
 pub const MAX_NODES: usize = 100_000;
 
+/// The most text of keys and comments that a file's regular expression is matched against, in
+/// bytes: a bad expression takes time for each of its own states and each byte.
+pub const MAX_MATCHED_BYTES: usize = 1024 * 1024;
+
 /// The longest key and the longest list of recipients that an error repeats.
 pub(super) const MAX_SHOWN: usize = 100;
 

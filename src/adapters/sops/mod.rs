@@ -47,6 +47,6 @@ pub use file::{EncryptedFile, Format, OpenedFile, ReadError};
 pub use folder::{FolderOptions, SharedIdentities, SopsFolder};
 pub use identities::{Identities, IdentityError};
 pub use leave::{Leave, Withheld};
-pub use limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_TEXT_BYTES};
+pub use limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_MATCHED_BYTES, MAX_NODES, MAX_TEXT_BYTES};
 pub use print::NotJson;
 pub use report::{EnvironmentStatus, Failed, Loaded, RefreshReport};

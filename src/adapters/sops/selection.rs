@@ -23,6 +23,11 @@ pub(super) enum Matching {
 }
 
 impl Rule {
+    /// Whether matching takes more time than a comparison.
+    pub(super) fn is_regex(&self) -> bool {
+        !matches!(self.matching, Matching::Suffix(_))
+    }
+
     /// Whether a key on the path decides.
     pub(super) fn matches_key(&self, key: &str) -> bool {
         match &self.matching {

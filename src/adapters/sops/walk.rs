@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256, Sha512};
 use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
 use super::leave::{Leave, Withheld};
-use super::limits::Budget;
+use super::limits::{Budget, MAX_MATCHED_BYTES};
 use super::metadata::Metadata;
 use super::plaintext::Plaintext;
 use super::sealed::Sealed;
@@ -66,6 +66,7 @@ pub(super) fn walk(
         hash,
         budget: Budget::new(),
         steps: Vec::new(),
+        matching: MAX_MATCHED_BYTES,
         keys_matched: 0,
         comments_matched: Vec::new(),
         leaves: Vec::new(),
@@ -93,6 +94,8 @@ struct Walker<'a> {
     /// Pays for the paths, which repeat the keys of the collections around.
     budget: Budget,
     steps: Vec<Step>,
+    /// How much more text the rule may be matched against.
+    matching: usize,
     keys_matched: usize,
     /// For each collection around, whether a comment since its last value matched.
     comments_matched: Vec<bool>,
@@ -105,12 +108,12 @@ impl Walker<'_> {
         let mut entries = Vec::new();
         for item in items {
             match item {
-                MapItem::Comment(comment) => self.comment(&comment),
+                MapItem::Comment(comment) => self.comment(&comment)?,
                 MapItem::Entry(key, node) => {
                     if key.contains(':') {
                         return Err(FileError::ColonInKey { key: shown(&key) });
                     }
-                    let matched = self.rule.matches_key(&key);
+                    let matched = self.matches(&key, Rule::matches_key)?;
                     self.keys_matched += usize::from(matched);
                     self.steps.push(Step::Key { key, matched });
                     let shape = self.node(node)?;
@@ -132,7 +135,7 @@ impl Walker<'_> {
         let mut elements = Vec::new();
         for item in items {
             match item {
-                ListItem::Comment(comment) => self.comment(&comment),
+                ListItem::Comment(comment) => self.comment(&comment)?,
                 ListItem::Element(node) => {
                     self.steps.push(Step::Element(elements.len()));
                     // In a list, SOPS keeps an encrypted comment as an element.
@@ -207,10 +210,21 @@ impl Walker<'_> {
         Shape::Leaf(self.leaves.len() - 1)
     }
 
-    fn comment(&mut self, comment: &str) {
+    fn comment(&mut self, comment: &str) -> Result<(), FileError> {
+        let matches = self.matches(comment, Rule::matches_comment)?;
         if let Some(matched) = self.comments_matched.last_mut() {
-            *matched |= self.rule.matches_comment(comment);
+            *matched |= matches;
         }
+        Ok(())
+    }
+
+    fn matches(&mut self, text: &str, matches: fn(&Rule, &str) -> bool) -> Result<bool, FileError> {
+        let limit = MAX_MATCHED_BYTES;
+        if self.rule.is_regex() {
+            let left = self.matching.checked_sub(text.len());
+            self.matching = left.ok_or(FileError::TooMuchMatching { limit })?;
+        }
+        Ok(matches(self.rule, text))
     }
 
     fn after_value(&mut self) {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use vanta::adapters::sops::{EncryptedFile, FileError, Format, Identities, Leave};
+use vanta::domain::names::Key;
 
 /// The path of a fixture.
 pub(crate) fn path(name: &str) -> PathBuf {
@@ -53,5 +54,5 @@ pub(crate) fn value<'a>(text: &'a str, begins: &str) -> &'a str {
 
 /// The names of the keys that are served.
 pub(crate) fn keys(file: &EncryptedFile) -> Vec<&str> {
-    file.keys().map(|key| key.as_str()).collect()
+    file.keys().map(Key::as_str).collect()
 }

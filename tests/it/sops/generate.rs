@@ -105,6 +105,11 @@ const PLAIN: &[&str] = &[
     "-9223372036854775808",
     "2020-1-2 3:4:5",
     "!!str 5",
+    "!!float 3",
+    "!!binary gIGC",
+    "!!timestamp 2020-01-02",
+    "!custom 12",
+    "! 7",
 ];
 const NUMBERS: &[&str] = &[
     "0",

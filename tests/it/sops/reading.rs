@@ -100,7 +100,7 @@ fn one_key_group_is_read_as_the_keys_at_the_top() {
     let original = text("app.enc.yaml");
     let begin = original.find("    age:\n").unwrap();
     let end = original.find("    lastmodified").unwrap();
-    let indented = original[begin..end].replace("\n", "\n        ");
+    let indented = original[begin..end].replace('\n', "\n        ");
     let group = indented.trim_end().replacen("    age:", "    key_groups:\n        - age:", 1);
     let grouped = format!("{}{}\n{}", &original[..begin], group, &original[end..]);
     assert_eq!(read(&open(&grouped, Leave::default()).unwrap(), "word"), "hunter2");

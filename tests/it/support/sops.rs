@@ -44,6 +44,7 @@ fn on_path() -> Option<PathBuf> {
     candidates.into_iter().find(|candidate| candidate.is_file())
 }
 
+#[expect(clippy::print_stderr, reason = "whoever runs the tests has to know what did not run")]
 fn cached() -> Option<PathBuf> {
     let cache =
         variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))?;

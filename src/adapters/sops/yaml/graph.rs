@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Parser, Placement, ScalarStyle, ScanError, Span, options};
+use granit_parser::{
+    ErrorKind, Event, Parser, Placement, ScalarStyle, ScanError, Span, StructureStyle, options,
+};
 
 use super::super::error::FileError;
 use super::super::limits::{Budget, MAX_DEPTH, MAX_NODES};
@@ -76,6 +78,7 @@ fn not_yaml(error: &ScanError) -> FileError {
 struct Open {
     node: usize,
     map: bool,
+    block: bool,
     column: usize,
     items: Vec<Item>,
     /// Comments between a key and its value.
@@ -125,8 +128,8 @@ impl Builder {
                 let node = self.add(raw, anchor);
                 self.place(node, span);
             }
-            Event::MappingStart(_, anchor, _) => self.begin(true, anchor, span)?,
-            Event::SequenceStart(_, anchor, _) => self.begin(false, anchor, span)?,
+            Event::MappingStart(style, anchor, _) => self.begin(true, style, anchor, span)?,
+            Event::SequenceStart(style, anchor, _) => self.begin(false, style, anchor, span)?,
             Event::MappingEnd | Event::SequenceEnd => self.end(span),
             Event::Alias(anchor) => {
                 self.budget.spend(depth, 0)?;
@@ -156,7 +159,13 @@ impl Builder {
         node
     }
 
-    fn begin(&mut self, map: bool, anchor: usize, span: Span) -> Result<(), FileError> {
+    fn begin(
+        &mut self,
+        map: bool,
+        style: StructureStyle,
+        anchor: usize,
+        span: Span,
+    ) -> Result<(), FileError> {
         self.budget.spend(self.open.len() + 1, 0)?;
         let node = self.add(Raw::Collection { map, items: Vec::new() }, anchor);
         let items = match self.open.last_mut() {
@@ -167,6 +176,7 @@ impl Builder {
         self.open.push(Open {
             node,
             map,
+            block: style == StructureStyle::Block,
             column: span.start.col(),
             items,
             between: Vec::new(),
@@ -178,27 +188,19 @@ impl Builder {
 
     fn end(&mut self, span: Span) {
         let Some(mut closed) = self.open.pop() else { return };
-        // A comment that is indented less than the collection belongs to one around it.
-        if let Some(parent) = self.open.last() {
-            let column =
-                if closed.map { closed.column } else { parent.column.min(closed.column) + 1 };
-            let outside = |item: &Item| matches!(item, Item::Comment { column: of_comment, .. } if *of_comment < column);
-            let kept = closed.items.iter().rposition(|item| !outside(item)).map_or(0, |at| at + 1);
-            let outside = if closed.nodes == 0 { Vec::new() } else { closed.items.split_off(kept) };
-            self.fill(&mut closed);
-            self.place(closed.node, span);
-            if let Some(parent) = self.open.last_mut() {
-                parent.items.extend(outside);
-            }
-        } else {
-            self.fill(&mut closed);
-            self.place(closed.node, span);
+        // As go-yaml does: a comment after a block, no further in than what is around the
+        // block, belongs there.
+        let parent = self.open.last().map(|parent| parent.column);
+        let outside =
+            |item: &Item| matches!(item, Item::Comment { column, .. } if Some(*column) <= parent);
+        let kept = closed.items.iter().rposition(|item| !outside(item)).map_or(0, |at| at + 1);
+        let movable = closed.block && closed.nodes > 0;
+        let outside = if movable { closed.items.split_off(kept) } else { Vec::new() };
+        self.graph.nodes[closed.node] = Raw::Collection { map: closed.map, items: closed.items };
+        self.place(closed.node, span);
+        if let Some(parent) = self.open.last_mut() {
+            parent.items.extend(outside);
         }
-    }
-
-    fn fill(&mut self, closed: &mut Open) {
-        let items = std::mem::take(&mut closed.items);
-        self.graph.nodes[closed.node] = Raw::Collection { map: closed.map, items };
     }
 
     /// Puts a node where it belongs: in the innermost open collection, or as a document.
