@@ -2,7 +2,7 @@
 //!
 //! Invariant: a record has no place for a value or a token, so none can be in it.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

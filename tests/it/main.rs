@@ -1,4 +1,5 @@
 //! All integration tests, in one target so that they are linked once.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod docs;
 mod layering;

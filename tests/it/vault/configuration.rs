@@ -19,16 +19,43 @@ fn each_mistake_ends_with_78_and_says_what_to_do() {
     type Change = fn(&Site, &mut Command);
     let cases: [(Change, &str); 8] = [
         (
-            |_, command| drop(command.env("VANTA_JWT_SECRET_KEY", "k".repeat(40))),
+            |_, command| {
+                command.env("VANTA_JWT_SECRET_KEY", "k".repeat(40));
+            },
             "VANTA_JWT_SECRET_KEY and VANTA_JWT_SECRET_KEY_FILE are both set",
         ),
-        (|_, command| drop(command.env_remove("VANTA_JWT_SECRET_KEY_FILE")), "no key to sign"),
+        (
+            |_, command| {
+                command.env_remove("VANTA_JWT_SECRET_KEY_FILE");
+            },
+            "no key to sign",
+        ),
         (|site, _| site.write("signing-key", "short"), "has 5 bytes"),
         (|site, _| site.write("signing-key", &"a".repeat(64)), "is not random"),
-        (|_, command| drop(command.env("VANTA_LISTEN", "0.0.0.0:0")), "--tls-cert-file"),
-        (|_, command| drop(command.env_remove("VANTA_STATE_PATH")), "VANTA_STATE_PATH"),
-        (|_, command| drop(command.env_remove("VANTA_SOPS_FILES_PATH")), "VANTA_SOPS_FILES_PATH"),
-        (|_, command| drop(command.env("SOPS_AGE_KEY", "x")), "SOPS_AGE_KEY"),
+        (
+            |_, command| {
+                command.env("VANTA_LISTEN", "0.0.0.0:0");
+            },
+            "--tls-cert-file",
+        ),
+        (
+            |_, command| {
+                command.env_remove("VANTA_STATE_PATH");
+            },
+            "VANTA_STATE_PATH",
+        ),
+        (
+            |_, command| {
+                command.env_remove("VANTA_SOPS_FILES_PATH");
+            },
+            "VANTA_SOPS_FILES_PATH",
+        ),
+        (
+            |_, command| {
+                command.env("SOPS_AGE_KEY", "x");
+            },
+            "SOPS_AGE_KEY",
+        ),
     ];
     for (change, expected) in cases {
         let (code, said) = refusal(change);
@@ -39,7 +66,9 @@ fn each_mistake_ends_with_78_and_says_what_to_do() {
 
 #[test]
 fn a_wrong_option_is_a_usage_error() {
-    let (code, said) = refusal(|_, command| drop(command.arg("--nonsense")));
+    let (code, said) = refusal(|_, command| {
+        command.arg("--nonsense");
+    });
     assert_eq!(code, 64, "{said}");
 }
 
