@@ -21,7 +21,7 @@ use crate::domain::names::{Environment, Key};
 use crate::domain::pattern::KeyPattern;
 use crate::domain::secret::SecretValue;
 
-pub use address::Address;
+pub use address::{Address, InvalidAddress};
 pub use credential::{AccessToken, Credential, InvalidCredential};
 pub use error::ClientError;
 
