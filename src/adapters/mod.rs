@@ -4,12 +4,16 @@
 pub mod access;
 #[cfg(feature = "vault")]
 pub mod audit;
+#[cfg(feature = "cli")]
+pub mod client;
 #[cfg(feature = "vault")]
 pub mod files;
 #[cfg(feature = "vault")]
 pub mod identity;
 #[cfg(feature = "vault")]
 pub mod jwt;
+#[cfg(feature = "cli")]
+pub mod process;
 #[cfg(feature = "vault")]
 pub mod serve;
 #[cfg(feature = "vault")]

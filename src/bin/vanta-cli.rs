@@ -1,1 +1,7 @@
-fn main() {}
+//! The command line client.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vanta::programs::cli::main()
+}

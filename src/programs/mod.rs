@@ -1,4 +1,6 @@
 //! The programs, which never import each other.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "vault")]
 pub mod vault;

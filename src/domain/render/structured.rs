@@ -10,12 +10,12 @@ use crate::domain::secret::SecretValue;
 
 /// One JSON object of strings.
 pub(super) fn json(named: &Named<'_, Key>) -> Result<SecretValue, RenderError> {
-    write(named, Frame { open: "{\n", indent: "  ", separator: ",\n", close: "\n}\n" })
+    write(named, &Frame { open: "{\n", indent: "  ", separator: ",\n", close: "\n}\n" })
 }
 
 /// One YAML mapping of double-quoted strings.
 pub(super) fn yaml(named: &Named<'_, Key>) -> Result<SecretValue, RenderError> {
-    write(named, Frame { open: "", indent: "", separator: "\n", close: "\n" })
+    write(named, &Frame { open: "", indent: "", separator: "\n", close: "\n" })
 }
 
 struct Frame {
@@ -25,7 +25,7 @@ struct Frame {
     close: &'static str,
 }
 
-fn write(named: &Named<'_, Key>, frame: Frame) -> Result<SecretValue, RenderError> {
+fn write(named: &Named<'_, Key>, frame: &Frame) -> Result<SecretValue, RenderError> {
     if named.is_empty() {
         return Ok(SecretValue::from("{}\n".to_owned()));
     }

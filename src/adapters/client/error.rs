@@ -1,0 +1,87 @@
+//! Why the vault gave no answer, or not the one that was asked for.
+
+use std::io::ErrorKind;
+
+use crate::contract::api::problem::Problem;
+
+/// A call's failure. It never holds a token, a client's secret or a value.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// 401 or 403: the vault refuses, and says why.
+    #[error("the vault refuses: {}", said(.0))]
+    Refused(Problem),
+    /// 404: the environment or the key does not exist.
+    #[error("the vault does not have it: {}", said(.0))]
+    NotFound(Problem),
+    /// Another status: the vault does not take the request as it is.
+    #[error("the vault does not take the request: {}", said(.0))]
+    Rejected(Problem),
+    /// 429, 5xx, no connection or no answer in time: it may work later.
+    #[error("the vault at {address} cannot answer now: {why}")]
+    Temporary {
+        /// The vault's address.
+        address: String,
+        /// What happened.
+        why: String,
+        /// Whether nothing listens there.
+        connection_refused: bool,
+    },
+    /// Whoever answered does not speak as a vault does.
+    #[error("the answer is not a vault's: {what}")]
+    Protocol {
+        /// What was wrong with the answer.
+        what: String,
+    },
+    /// The certificate is not one to believe.
+    #[error("the vault at {address} cannot be believed: {why}")]
+    Untrusted {
+        /// The vault's address.
+        address: String,
+        /// What is wrong with its certificate.
+        why: String,
+    },
+    /// The client cannot be set up as it is configured.
+    #[error("{0}")]
+    Configuration(String),
+}
+
+fn said(problem: &Problem) -> String {
+    let id = problem.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
+    if problem.detail.is_empty() {
+        return format!("{}{id}", problem.title);
+    }
+    format!("{}: {}{id}", problem.title, problem.detail)
+}
+
+impl ClientError {
+    /// A failure to exchange anything. The transport's own texts hold addresses at most.
+    pub(super) fn of_transport(error: &ureq::Error, address: &str) -> Self {
+        let temporary = |why: String, connection_refused| Self::Temporary {
+            address: address.to_owned(),
+            why,
+            connection_refused,
+        };
+        match error {
+            ureq::Error::Timeout(_) => temporary("it took too long".to_owned(), false),
+            ureq::Error::HostNotFound => temporary("its name is not known".to_owned(), false),
+            ureq::Error::ConnectionFailed => temporary("no connection is made".to_owned(), true),
+            ureq::Error::Rustls(error) => {
+                Self::Untrusted { address: address.to_owned(), why: error.to_string() }
+            }
+            // rustls' errors come through input and output as "invalid data".
+            ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+                Self::Untrusted { address: address.to_owned(), why: error.to_string() }
+            }
+            ureq::Error::Io(error) => {
+                temporary(error.to_string(), error.kind() == ErrorKind::ConnectionRefused)
+            }
+            ureq::Error::BodyExceedsLimit(_) => Self::Protocol {
+                what: format!("it is longer than {} bytes", super::exchange::MAX_BODY),
+            },
+            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
+                temporary("the proxy gives no connection to it".to_owned(), false)
+            }
+            _ => Self::Protocol { what: "it is not well-formed HTTP".to_owned() },
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! A child process: started with our own input and output, sent the signals that we are sent,
+//! ended with a code that says as much as a shell's.
+//!
+//! Invariant: a signal reaches the child once. What a terminal sends to the whole foreground
+//! process group has reached the child already and is not sent again.
+
+pub mod child;
+pub mod hardening;
+mod signals;
+
+pub use child::{Ended, RunError, run};

@@ -1,0 +1,239 @@
+//! The command line as it is said. What it means is `config.rs`'s to find out.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::domain::grants::{FileFormat, Permission};
+use crate::domain::names::{Environment, Key, Label};
+use crate::domain::pattern::KeyPattern;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done (run-with-secrets: the command's own code)
+  64   the command line is wrong
+  66   the environment or the key does not exist, or no key matches
+  70   the vault's answer is not understood
+  74   input or output failed
+  75   the vault cannot answer now: try again later
+  77   the vault refuses: the credentials, the token or the grants do not allow it
+  78   the configuration, or a secret's name or value, cannot be used
+  126  run-with-secrets: the command cannot be started
+  127  run-with-secrets: there is no such command
+  128+n  run-with-secrets: signal n ended the command";
+
+/// Reads secrets from a VANTA vault, each read allowed by policy at that moment and recorded.
+#[derive(Parser)]
+#[command(name = "vanta-cli", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Vault and identity")]
+pub(super) struct Global {
+    /// The vault: https://HOST[:PORT], or http:// on this machine alone
+    #[arg(long, global = true, env = "VANTA_ADDR", value_name = "URL", hide_env_values = true)]
+    #[arg(default_value = "http://127.0.0.1:8200")]
+    pub(super) address: String,
+    /// The certificate authorities to believe, as PEM, in place of the system's
+    #[arg(long, global = true, env = "VANTA_CA_FILE", value_name = "FILE", hide_env_values = true)]
+    pub(super) ca_file: Option<PathBuf>,
+    /// The client to be, with its secret from VANTA_CLIENT_SECRET or --client-secret-file
+    #[arg(long, global = true, env = "VANTA_CLIENT_ID", value_name = "NAME")]
+    #[arg(hide_env_values = true)]
+    pub(super) client_id: Option<Label>,
+    /// The file that holds the client's secret
+    #[arg(long, global = true, env = "VANTA_CLIENT_SECRET_FILE", value_name = "FILE")]
+    #[arg(hide_env_values = true)]
+    pub(super) client_secret_file: Option<PathBuf>,
+    /// The file that holds a service account's or an OpenID Connect token, to be its subject
+    #[arg(long, global = true, env = "VANTA_IDENTITY_TOKEN_FILE", value_name = "FILE")]
+    #[arg(hide_env_values = true)]
+    pub(super) identity_token_file: Option<PathBuf>,
+    /// The access token to use, in place of a new one. Other users see it in the list of
+    /// processes: better to set VANTA_TOKEN or to name a --token-file
+    #[arg(long, global = true, env = "VANTA_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// The file that holds the access token to use
+    #[arg(long, global = true, env = "VANTA_TOKEN_FILE", value_name = "FILE")]
+    #[arg(hide_env_values = true)]
+    pub(super) token_file: Option<PathBuf>,
+    /// The form of what is printed
+    #[arg(long, global = true, env = "VANTA_OUTPUT", value_name = "FORM", hide_env_values = true)]
+    #[arg(default_value = "table", help_heading = "Options")]
+    pub(super) output: Output,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    Table,
+    Json,
+    Yaml,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make and end access tokens
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Print one value, as it is
+    Get(Get),
+    /// Print the names of the keys in scope, never a value
+    List(List),
+    /// Run a command that finds secrets in its environment or in a file in memory
+    RunWithSecrets(RunWithSecrets),
+    /// Make credentials for clients of the vault
+    Client {
+        #[command(subcommand)]
+        command: ClientCommand,
+    },
+    /// Print the completions of a shell
+    Completion { shell: Shell },
+    /// Print the version
+    Version,
+}
+
+#[derive(Subcommand)]
+pub(super) enum TokenCommand {
+    /// Print a new access token; what it may do goes to standard error
+    Generate(Generate),
+    /// End the access token that --token, --token-file or VANTA_TOKEN gives
+    Revoke,
+}
+
+#[derive(Subcommand)]
+pub(super) enum ClientCommand {
+    /// Make a client's secret, printed once, and the entry for the vault's file of clients
+    #[command(long_about = "Make a client's secret, printed once, and the entry for the vault's \
+        file of clients.\n\nThe secret goes to standard output and the entry, which holds only \
+        its SHA-256, to standard error. With --secret-file the secret goes to a new file and the \
+        entry to standard output:\n\n  vanta-cli client hash ci --secret-file ci.secret >> \
+        clients.yaml")]
+    Hash(Hash),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Generate {
+    /// The environment
+    #[arg(long, short)]
+    pub(super) environment: Environment,
+    /// The keys, as a glob: *, ?, [a-z], {A,B}
+    #[arg(long, short, value_name = "PATTERN")]
+    pub(super) key_pattern: KeyPattern,
+    /// The life, in minutes; the longest that the grants allow when left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) ttl_minutes: Option<u32>,
+    /// The most answers that carry a value; as many as the grants allow when left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) usage_limit: Option<u32>,
+    /// What the token is for
+    #[arg(long, value_delimiter = ',', value_name = "read|list", default_value = "read")]
+    #[arg(value_parser = permission)]
+    pub(super) permission: Vec<Permission>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Get {
+    /// The environment
+    pub(super) environment: Environment,
+    /// The key
+    pub(super) key: Key,
+}
+
+#[derive(clap::Args)]
+pub(super) struct List {
+    /// The environment
+    pub(super) environment: Environment,
+    /// The keys, as a glob: *, ?, [a-z], {A,B}
+    #[arg(long, short, value_name = "PATTERN", default_value = "*")]
+    pub(super) key_pattern: KeyPattern,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+With --inject-as env each key is a variable of the command: '.' and '-' in its name become '_'.
+With --inject-as file VANTA_SECRETS_FILE holds the path of a file in memory with mode 0600, which
+is gone when vanta-cli is, however it ends.
+
+Signals are passed on, and the exit code is the command's own (126, 127, 128+n as in a shell).")]
+pub(super) struct RunWithSecrets {
+    /// The environment
+    #[arg(long, short)]
+    pub(super) environment: Environment,
+    /// The keys, as a glob: *, ?, [a-z], {A,B}
+    #[arg(long, short, value_name = "PATTERN")]
+    pub(super) key_pattern: KeyPattern,
+    /// How the command gets the values
+    #[arg(long, value_name = "FORM")]
+    pub(super) inject_as: InjectAs,
+    /// The form of the file, with --inject-as file [default: dotenv]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+    /// The life of the token that is asked for, in minutes; it is revoked before the command runs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(default_value = "1")]
+    pub(super) ttl_minutes: u32,
+    /// The most answers that the token that is asked for may carry a value in; one is needed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(default_value = "1")]
+    pub(super) usage_limit: u32,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum InjectAs {
+    /// Variables of the command's environment
+    Env,
+    /// A file in memory
+    File,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Dotenv,
+    Json,
+    Yaml,
+}
+
+impl From<Format> for FileFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Dotenv => Self::Dotenv,
+            Format::Json => Self::Json,
+            Format::Yaml => Self::Yaml,
+        }
+    }
+}
+
+#[derive(clap::Args)]
+pub(super) struct Hash {
+    /// The client's name
+    pub(super) name: Label,
+    /// Which of the client's credentials it is, as the audit names it; made up when left out
+    #[arg(long)]
+    pub(super) id: Option<Label>,
+    /// Write the secret to this new file, with mode 0600, in place of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) secret_file: Option<PathBuf>,
+}
+
+fn permission(text: &str) -> Result<Permission, &'static str> {
+    match text {
+        "read" => Ok(Permission::Read),
+        "list" => Ok(Permission::List),
+        _ => Err("a permission is read or list"),
+    }
+}

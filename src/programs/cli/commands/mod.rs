@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub(super) mod client;
+pub(super) mod completion;
+pub(super) mod get;
+pub(super) mod list;
+pub(super) mod run_with_secrets;
+pub(super) mod token;
+pub(super) mod version;

@@ -1,0 +1,111 @@
+//! A failure as it is told: an exit code after sysexits(3), what was wrong, and what to do.
+
+use std::process::ExitCode;
+
+use crate::adapters::client::ClientError;
+use crate::contract::api::problem::{Problem, ProblemKind};
+use crate::domain::render::RenderError;
+
+/// The exit codes of this program's own failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// EX_USAGE
+    Usage = 64,
+    /// EX_NOINPUT
+    NotFound = 66,
+    /// EX_SOFTWARE
+    Protocol = 70,
+    /// EX_IOERR
+    InputOutput = 74,
+    /// EX_TEMPFAIL
+    Temporary = 75,
+    /// EX_NOPERM
+    Refused = 77,
+    /// EX_CONFIG
+    Configuration = 78,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// What went wrong. Its texts hold no token and no value.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) status: Status,
+    pub(super) what: String,
+    pub(super) advice: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(status: Status, what: impl Into<String>) -> Self {
+        Self { status, what: what.into(), advice: None }
+    }
+
+    pub(super) fn advise(self, advice: impl Into<String>) -> Self {
+        Self { advice: Some(advice.into()), ..self }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let failure = |status| Self::new(status, error.to_string());
+        match &error {
+            ClientError::Refused(problem) => refused(problem, failure(Status::Refused)),
+            ClientError::NotFound(_) => failure(Status::NotFound)
+                .advise("`vanta-cli list ENVIRONMENT` shows the keys that you may list"),
+            ClientError::Rejected(_) => failure(Status::Protocol)
+                .advise("check that this client and the vault have the same version"),
+            ClientError::Temporary { address, connection_refused: true, .. } => {
+                failure(Status::Temporary).advise(format!(
+                    "is the vault at {address} running? --address or VANTA_ADDR names another; \
+                     `vanta-vault dev` starts one on this machine"
+                ))
+            }
+            ClientError::Temporary { .. } => {
+                failure(Status::Temporary).advise("try again in a moment")
+            }
+            ClientError::Protocol { .. } => failure(Status::Protocol)
+                .advise("check with --address that it is a vault that is spoken to"),
+            ClientError::Untrusted { .. } => failure(Status::Configuration)
+                .advise("name the authority that issued its certificate with --ca-file"),
+            ClientError::Configuration(_) => failure(Status::Configuration),
+        }
+    }
+}
+
+fn refused(problem: &Problem, failure: Failure) -> Failure {
+    match problem.known_kind() {
+        Some(ProblemKind::CredentialsMissing | ProblemKind::CredentialsRefused) => failure.advise(
+            "check the client's name and secret, or the identity token: it may have expired",
+        ),
+        Some(ProblemKind::OutOfScope | ProblemKind::NotGranted) => failure.advise(
+            "a SecretAccess and a SecretPolicy must together allow these keys of this environment \
+             to you",
+        ),
+        _ if problem.status == 401 => {
+            failure.advise("get a new token with `vanta-cli token generate`")
+        }
+        _ => failure,
+    }
+}
+
+impl From<RenderError> for Failure {
+    fn from(error: RenderError) -> Self {
+        let failure = Self::new(Status::Configuration, error.to_string());
+        match error {
+            RenderError::NoDotenvForm { .. } => {
+                failure.advise("with this command: --inject-as file --format json")
+            }
+            RenderError::Dangerous { .. } | RenderError::HoldsNul { .. } => {
+                failure.advise("with this command: --inject-as file")
+            }
+            RenderError::NotText { .. }
+            | RenderError::NotVariable { .. }
+            | RenderError::Collision { .. }
+            | RenderError::InvalidRename { .. } => failure,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `vanta-cli`: what a person, a script or a pipeline does with a vault.
+//!
+//! Invariant: standard output holds what was asked for and nothing else; a token or a value is
+//! on it only where that is what was asked for, and never on standard error.
+
+mod args;
+mod commands;
+mod config;
+mod failure;
+mod printer;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command, TokenCommand};
+use config::Config;
+use failure::{Failure, Status};
+use printer::Printer;
+
+/// Reads the command line, does what it says, and gives the code to exit with.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let asked_for_help = !error.use_stderr();
+            // With nowhere to print to, the code still says it.
+            let _ = error.print();
+            return if asked_for_help { ExitCode::SUCCESS } else { Status::Usage.into() };
+        }
+    };
+    let Args { global, command } = args;
+    let printer = Printer::new(global.output);
+    match run(&global, command, &printer) {
+        Ok(code) => code,
+        Err(failure) => {
+            Printer::failure(&failure);
+            failure.status.into()
+        }
+    }
+}
+
+fn run(global: &args::Global, command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
+    let config = || Config::new(global);
+    match command {
+        Command::Token { command: TokenCommand::Generate(args) } => {
+            commands::token::generate(&config()?, args, printer)?;
+        }
+        Command::Token { command: TokenCommand::Revoke } => {
+            commands::token::revoke(&config()?, printer)?;
+        }
+        Command::Get(args) => commands::get::run(&config()?, &args, printer)?,
+        Command::List(args) => commands::list::run(&config()?, &args, printer)?,
+        Command::RunWithSecrets(args) => {
+            return commands::run_with_secrets::run(&config()?, &args);
+        }
+        Command::Client { command: args::ClientCommand::Hash(args) } => {
+            commands::client::hash(&args, printer)?;
+        }
+        Command::Completion { shell } => commands::completion::run(shell)?,
+        Command::Version => commands::version::run(printer)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
