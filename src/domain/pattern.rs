@@ -1,7 +1,8 @@
 //! Key patterns: globs over keys, anchored at both ends, tested key by key.
 //!
-//! Invariant: patterns are never compared with each other. Whether one is "inside" another is
-//! never asked; a key is tested against each of them.
+//! Invariant: whether one pattern is "inside" another is never asked; a key is tested against
+//! each of them. All that is asked of two is whether they begin so differently that no key can
+//! match both, which leaves out what would open nothing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -41,6 +42,24 @@ impl KeyPattern {
     /// The key that this pattern names, where it holds no metacharacter.
     pub fn as_key(&self) -> Option<Key> {
         self.text.parse().ok()
+    }
+
+    /// Whether some key might match both: no for a key that the other does not match, and for two
+    /// patterns whose beginnings differ. A yes promises nothing.
+    pub fn may_meet(&self, other: &Self) -> bool {
+        match (self.as_key(), other.as_key()) {
+            (Some(key), _) => other.matches(&key),
+            (None, Some(key)) => self.matches(&key),
+            (None, None) => {
+                let (one, other) = (self.beginning(), other.beginning());
+                one.starts_with(other) || other.starts_with(one)
+            }
+        }
+    }
+
+    /// What every key that matches begins with.
+    fn beginning(&self) -> &str {
+        self.text.split(['*', '?', '[', '{']).next().unwrap_or_default()
     }
 
     /// The pattern as it was written.
@@ -156,16 +175,16 @@ impl From<KeyPattern> for String {
 pub struct GrantedPattern(Vec<KeyPattern>);
 
 impl GrantedPattern {
-    /// The keys that match both, or `None` where one is a key that the other does not match.
+    /// The keys that match both, or `None` where plainly none does.
     ///
     /// `*`, a repeated pattern and a pattern that matches the other's one key add nothing and are
     /// left out; the parts are in order, so that who gave which makes no difference.
     pub fn both(access: &KeyPattern, policy: &KeyPattern) -> Option<Self> {
+        if !access.may_meet(policy) {
+            return None;
+        }
         for (one, other) in [(access, policy), (policy, access)] {
-            if let Some(key) = one.as_key() {
-                return other.matches(&key).then(|| Self(vec![one.clone()]));
-            }
-            if one == other || other.as_str() == "*" {
+            if one.as_key().is_some() || one == other || other.as_str() == "*" {
                 return Some(Self(vec![one.clone()]));
             }
         }
@@ -294,7 +313,35 @@ mod tests {
         assert!(GrantedPattern::try_from("A&&B".to_owned()).is_err());
     }
 
+    #[test]
+    fn patterns_meet_unless_they_begin_differently() {
+        let meet = |one: &str, other: &str| {
+            let (one, other): (KeyPattern, KeyPattern) =
+                (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(one.may_meet(&other), other.may_meet(&one), "{one} and {other}");
+            one.may_meet(&other)
+        };
+        for (one, other) in
+            [("A_*", "*"), ("A_*", "A_B*"), ("*X", "A*"), ("A", "A"), ("A?", "AB"), ("{A,B}", "B*")]
+        {
+            assert!(meet(one, other), "{one} and {other}");
+        }
+        for (one, other) in
+            [("A_*", "B_*"), ("A", "B"), ("A", "B*"), ("A_?", "A"), ("AB[x]", "AC*")]
+        {
+            assert!(!meet(one, other), "{one} and {other}");
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn patterns_that_a_key_matches_meet(key in "[ab._]{1,6}", one in "[ab._*?]{1,6}", other in "[ab._*?]{1,6}") {
+            if let (Ok(key), Ok(one), Ok(other)) = (key.parse::<Key>(), one.parse::<KeyPattern>(), other.parse::<KeyPattern>()) {
+                let both = one.matches(&key) && other.matches(&key);
+                proptest::prop_assert!(!both || one.may_meet(&other));
+            }
+        }
+
         #[test]
         fn a_key_is_a_pattern_of_itself_alone(a in "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,12}", b in "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,12}") {
             let (a, b): (Key, Key) = (a.parse().unwrap(), b.parse().unwrap());

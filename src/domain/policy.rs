@@ -198,12 +198,12 @@ fn policy_covers(policy: &Policy, access: &Access, request: &Request) -> bool {
         && open_patterns(policy, access, request).next().is_some()
 }
 
-/// Whether a pattern leaves a target open. A pattern that is asked for by its one key is tested
-/// as that key; any other is not compared, since each key is tested when it is read.
+/// Whether a pattern leaves a target open. For a token, what plainly cannot meet the pattern that
+/// is asked for opens nothing and bounds nothing; each key is tested when it is read.
 fn pattern_covers(pattern: &KeyPattern, target: &Target) -> bool {
     match target {
         Target::Key(key) => pattern.matches(key),
-        Target::Issue(asked) => asked.as_key().is_none_or(|key| pattern.matches(&key)),
+        Target::Issue(asked) => pattern.may_meet(asked),
         Target::Names => true,
     }
 }
