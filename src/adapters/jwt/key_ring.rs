@@ -37,9 +37,9 @@ pub(super) struct Key {
 }
 
 impl KeyRing {
-    /// The ring of one key: the bytes of a text, without the white space around it.
-    pub fn from_text(text: &str) -> Result<Self, KeyRingError> {
-        let secret = text.trim().as_bytes();
+    /// The ring of one key: these bytes, where they are text without the white space around it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyRingError> {
+        let secret = std::str::from_utf8(bytes).map_or(bytes, |text| text.trim().as_bytes());
         if secret.len() < MIN_KEY_LEN {
             return Err(KeyRingError::TooShort(secret.len()));
         }
@@ -100,15 +100,26 @@ mod tests {
 
     #[test]
     fn a_key_that_is_short_or_not_random_is_refused() {
-        assert_eq!(KeyRing::from_text("short").unwrap_err(), KeyRingError::TooShort(5));
-        assert_eq!(KeyRing::from_text(&"a".repeat(64)).unwrap_err(), KeyRingError::NotRandom(1));
-        assert!(KeyRing::from_text(" 0123456789abcdef0123456789abcdef\n").is_ok());
+        let refusal = |bytes: &[u8]| KeyRing::from_bytes(bytes).unwrap_err();
+        assert_eq!(refusal(b"short"), KeyRingError::TooShort(5));
+        assert_eq!(refusal(&[b'a'; 64]), KeyRingError::NotRandom(1));
+        let spaces = format!("{}  \n", "0123456789abcdef0123456789abcde");
+        assert_eq!(refusal(spaces.as_bytes()), KeyRingError::TooShort(31));
+    }
+
+    #[test]
+    fn a_text_and_its_line_are_one_key_and_bytes_are_taken_as_they_are() {
+        let text = KeyRing::from_bytes(b"0123456789abcdef0123456789abcdef").unwrap();
+        let line = KeyRing::from_bytes(b"0123456789abcdef0123456789abcdef\r\n").unwrap();
+        assert_eq!(text.signing().id, line.signing().id);
+        let bytes: Vec<u8> = (b'\n'..).chain(200..).take(31).chain([255]).collect();
+        assert!(KeyRing::from_bytes(&bytes).is_ok(), "32 bytes, of which the first is white space");
     }
 
     #[test]
     fn debug_shows_only_the_ids() {
         let text = "0123456789abcdef0123456789abcdef";
-        let shown = format!("{:?}", KeyRing::from_text(text).unwrap());
+        let shown = format!("{:?}", KeyRing::from_bytes(text.as_bytes()).unwrap());
         assert!(!shown.contains(text) && shown.contains("ids"), "{shown}");
     }
 }

@@ -263,14 +263,14 @@ impl DevArgs {
 }
 
 fn signing_key() -> Result<KeyRing, ConfigError> {
-    let (text, source) = match (variable(SIGNING_KEY), variable(SIGNING_KEY_FILE)) {
+    let (key, source) = match (variable(SIGNING_KEY), variable(SIGNING_KEY_FILE)) {
         (Some(_), Some(_)) => return Err(ConfigError::Both(SIGNING_KEY, SIGNING_KEY_FILE)),
         (None, None) => return Err(ConfigError::NoSigningKey),
-        (Some(text), None) => (text, ("the value", SIGNING_KEY)),
+        (Some(text), None) => (text.into_bytes(), ("the value", SIGNING_KEY)),
         (None, Some(path)) => (read(Path::new(&path))?, ("the file", SIGNING_KEY_FILE)),
     };
-    let text = zeroize::Zeroizing::new(text);
-    KeyRing::from_text(&text).map_err(|error| ConfigError::SigningKey(source.0, source.1, error))
+    let key = zeroize::Zeroizing::new(key);
+    KeyRing::from_bytes(&key).map_err(|error| ConfigError::SigningKey(source.0, source.1, error))
 }
 
 fn shared_identities() -> Result<SharedIdentities, ConfigError> {
@@ -286,8 +286,8 @@ fn shared_identities() -> Result<SharedIdentities, ConfigError> {
     }
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
-    let read = std::fs::read_to_string(path);
+fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let read = std::fs::read(path);
     read.map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 

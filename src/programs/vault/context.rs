@@ -7,12 +7,12 @@ use std::time::Instant;
 use axum::Extension;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue};
 
 use super::error::ApiError;
-use super::service::Service;
+use super::service::{MAX_REQUESTS, Service};
 use crate::contract::api::problem::{MEDIA_TYPE, ProblemKind};
 
 /// The header that carries a request's id.
@@ -55,7 +55,10 @@ pub(super) async fn answer(
     let route = route.map_or("none", |path| path.as_str()).to_owned();
     request.extensions_mut().insert(context.clone());
 
-    let mut response = next.run(request).await;
+    let mut response = match service.requests.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => overloaded().into_response(),
+    };
 
     let error = as_problem(&mut response, &context);
     let headers = response.headers_mut();
@@ -75,6 +78,11 @@ pub(super) async fn answer(
         tracing::info!(request_id = context.id, %method, route, status, milliseconds, problem, cause, "answered");
     }
     response
+}
+
+fn overloaded() -> ApiError {
+    let detail = format!("{MAX_REQUESTS} requests are in progress already; try again in a moment");
+    ApiError::new(ProblemKind::Overloaded, detail)
 }
 
 /// Writes the body of an error; one that axum or a layer made gets the kind that fits its status.

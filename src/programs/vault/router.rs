@@ -36,11 +36,16 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/api/v1/access", get(access::list))
         .route("/api/v1/vault/tokens/generate", post(tokens::generate))
         .route("/api/v1/vault/tokens/revoke", post(tokens::revoke))
-        .route("/api/v1/vault/{environment}", get(secrets::list))
-        .route("/api/v1/vault/{environment}/{key}", get(secrets::read))
+        .route("/api/v1/vault/{environment}", get(secrets::list).head(no_head))
+        .route("/api/v1/vault/{environment}/{key}", get(secrets::read).head(no_head))
         .fallback(no_route)
         .layer(layers)
         .with_state(service)
+}
+
+/// A HEAD would take a use and be recorded as a read, for an answer without a value.
+async fn no_head() -> ApiError {
+    ApiError::new(ProblemKind::MethodNotAllowed, "use GET: what a HEAD asks for is a read as well")
 }
 
 async fn no_route() -> ApiError {

@@ -12,6 +12,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -85,8 +86,10 @@ fn chain(error: &anyhow::Error) -> String {
     })
 }
 
-/// No core dump and no debugger of the same user gets at what is in memory.
+/// No core dump and no debugger of the same user gets at what is in memory, and nobody else reads
+/// the files that are written.
 fn harden() -> anyhow::Result<()> {
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("core dumps cannot be switched off")?;
     set_dumpable(false).context("the process cannot be made undumpable")
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::attempt::Sampler;
 use super::error::ApiError;
@@ -15,6 +15,9 @@ use crate::contract::api::problem::ProblemKind;
 use crate::domain::grants::Grants;
 use crate::domain::ports::{Authenticator, SecretStore, TokenStore};
 use crate::domain::record::Record;
+
+/// How many requests are handled at once; more are refused, so that memory has a bound.
+pub(super) const MAX_REQUESTS: usize = 1024;
 
 /// The grants of this moment; none before they were read for the first time.
 pub type GrantsReceiver = watch::Receiver<Option<Arc<Grants>>>;
@@ -51,6 +54,7 @@ pub struct Service {
     pub(super) revisions: RevisionKey,
     pub(super) metrics: Arc<Metrics>,
     pub(super) anonymous_failures: Sampler,
+    pub(super) requests: Semaphore,
     grants: GrantsReceiver,
     audit: AuditLog,
 }
@@ -69,6 +73,7 @@ impl Service {
             grants: parts.grants,
             audit: parts.audit,
             anonymous_failures: Sampler::default(),
+            requests: Semaphore::new(MAX_REQUESTS),
         })
     }
 

@@ -141,7 +141,9 @@ impl Vault {
             tokens: state.clone(),
             authenticator: Arc::new(clients),
             grants: receiver,
-            ring: Arc::new(KeyRing::from_text(SIGNING_KEY).expect("the key is long enough")),
+            ring: Arc::new(
+                KeyRing::from_bytes(SIGNING_KEY.as_bytes()).expect("the key is long enough"),
+            ),
             state_since: state.created_at(),
             revision_key: state.revision_key(),
             audit: AuditLog::open(&audit, "test").expect("the audit opens"),

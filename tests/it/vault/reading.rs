@@ -1,5 +1,7 @@
 //! Values and names are read within a token's scope and the grants of the moment.
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::json;
 
 use crate::support::service::{GRANTS, GREETING, Vault};
@@ -174,4 +176,18 @@ async fn a_read_and_a_refusal_are_in_the_audit_with_key_and_reason() {
     assert_eq!(read["jti"], audit[0]["jti"]);
     assert_eq!(refused["outcome"], "refused");
     assert!(refused["reason"].as_str().unwrap().starts_with("out-of-scope"));
+}
+
+#[tokio::test]
+async fn a_head_takes_no_use_and_is_no_read() {
+    let vault = Vault::start().await;
+    let body = json!({"environment": "dev", "key_pattern": "APP_*", "usage_limit": 1});
+    let token = vault.token_with(body).await;
+    for path in ["dev/APP_DB_USER", "dev"] {
+        let request = Request::head(format!("/api/v1/vault/{path}"))
+            .header("authorization", format!("Bearer {token}"));
+        let reply = vault.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(reply.status, 405);
+    }
+    assert_eq!(vault.read("dev/APP_DB_USER", &token, &[]).await.status, 200);
 }
