@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::file::{EncryptedFile, Format, ReadError};
-use super::identities::Identities;
+use super::identities::{Identities, IdentityError};
 use super::leave::Leave;
 use super::report::{EnvironmentStatus, Failed, Loaded, RefreshReport};
-use super::source::{self, Fingerprint, Source};
+use super::source::{self, Fingerprint, Refusal, Source};
 use crate::domain::names::{Environment, Key};
 use crate::domain::policy::Grant;
 use crate::domain::ports::{SecretStore, SecretStoreError};
@@ -177,10 +177,14 @@ impl SopsFolder {
                 && digest.is_some()
                 && (identity_settled || slot.error.is_none())
         });
-        if !same {
-            let loaded = content.and_then(|(bytes, format)| self.load(environment, &bytes, format));
-            apply(environment, loaded, slot, report);
+        if same {
+            return Seen { sources, identity, digest, settled };
         }
+        let loaded = content.and_then(|(bytes, format)| self.load(environment, &bytes, format));
+        // What may pass by itself is tried again at the next refresh.
+        let passing = loaded.as_ref().is_err_and(|refusal| refusal.passing);
+        apply(environment, loaded.map_err(|refusal| refusal.reason), slot, report);
+        let (digest, settled) = if passing { (None, false) } else { (digest, settled) };
         Seen { sources, identity, digest, settled }
     }
 
@@ -189,18 +193,19 @@ impl SopsFolder {
         environment: &Environment,
         bytes: &[u8],
         format: Format,
-    ) -> Result<EncryptedFile, String> {
+    ) -> Result<EncryptedFile, Refusal> {
         let identities = match (&self.options.shared, self.identity_path(environment)) {
-            (_, Some(path)) => {
-                Arc::new(Identities::read(&path).map_err(|error| error.to_string())?)
-            }
+            (_, Some(path)) => Arc::new(Identities::read(&path).map_err(|error| match error {
+                IdentityError::Unreadable { .. } => Refusal::passing(error),
+                error => Refusal::lasting(error),
+            })?),
             (SharedIdentities::Given(identities), None) => Arc::clone(identities),
             (SharedIdentities::None | SharedIdentities::File(_), None) => {
-                return Err("no identity is configured for it".to_owned());
+                return Err(Refusal::lasting("no identity is configured for it"));
             }
         };
         EncryptedFile::open(bytes, format, &identities, self.options.leave)
-            .map_err(|error| error.to_string())
+            .map_err(Refusal::lasting)
     }
 
     /// The file that the environment's identities are read from, where it is one.
@@ -235,12 +240,13 @@ fn digest(bytes: &[u8], format: Format) -> [u8; 32] {
 }
 
 /// The bytes of an environment's one file.
-fn content(sources: &[Source]) -> Result<(Vec<u8>, Format), String> {
+fn content(sources: &[Source]) -> Result<(Vec<u8>, Format), Refusal> {
     let [source] = sources else {
         let names: Vec<String> = sources.iter().map(Source::name).collect();
-        return Err(format!("two files claim it: remove all but one of {}", names.join(", ")));
+        let names = names.join(", ");
+        return Err(Refusal::lasting(format!("two files claim it: remove all but one of {names}")));
     };
-    let format = Format::from_extension(&source.extension).map_err(|error| error.to_string())?;
+    let format = Format::from_extension(&source.extension).map_err(Refusal::lasting)?;
     Ok((source::read(&source.path)?, format))
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::fcntl::OFlag;
 
+use super::error::FileError;
 use super::limits::MAX_FILE_BYTES;
 use crate::domain::names::Environment;
 
@@ -107,9 +108,28 @@ pub(super) fn list(folder: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
+/// Why an environment cannot be loaded.
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// Whether it may pass without a change of any file, such as a lack of file descriptors.
+    pub(super) passing: bool,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "so that `map_err` takes them as they are")]
+impl Refusal {
+    pub(super) fn lasting(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string(), passing: false }
+    }
+
+    pub(super) fn passing(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string(), passing: true }
+    }
+}
+
 /// Reads a file through one handle, so that what is read is one version of it.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let unreadable = |error: io::Error| format!("the file cannot be read: {error}");
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
+    let unreadable =
+        |error: io::Error| Refusal::passing(format!("the file cannot be read: {error}"));
     // Without O_NONBLOCK, a pipe by that name would stop everything until somebody wrote to it.
     let file = OpenOptions::new()
         .read(true)
@@ -118,10 +138,10 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
         .map_err(unreadable)?;
     let found = file.metadata().map_err(unreadable)?;
     if !found.is_file() {
-        return Err("it is not a regular file".to_owned());
+        return Err(Refusal::lasting("it is not a regular file"));
     }
     if found.len() > MAX_FILE_BYTES as u64 {
-        return Err(format!("the file is longer than {MAX_FILE_BYTES} bytes"));
+        return Err(Refusal::lasting(FileError::TooLong { limit: MAX_FILE_BYTES }));
     }
     let mut bytes = Vec::new();
     // A file may grow while it is read; what is over the bound is refused when it is opened.

@@ -264,7 +264,15 @@ fn what_is_not_a_regular_file_of_bounded_length_is_refused() {
     let report = scenario.store.refresh();
     let reasons: Vec<&str> = report.failed.iter().map(|failed| failed.reason.as_str()).collect();
     let irregular = "it is not a regular file";
-    assert_eq!(reasons, [irregular, irregular, "the file is longer than 8388608 bytes", irregular]);
+    assert_eq!(
+        reasons,
+        [
+            irregular,
+            irregular,
+            "the file is longer than 8388608 bytes: split it into several environments",
+            irregular
+        ]
+    );
 }
 
 #[test]
@@ -297,6 +305,22 @@ fn an_environments_own_identity_takes_precedence() {
     // A key that is put right is taken up without a change of the file.
     fs::copy(path("age-key.txt"), &key).unwrap();
     assert_eq!(store.refresh().loaded[0].environment, environment("prod"));
+}
+
+#[test]
+fn a_shared_identity_that_comes_later_is_taken_up() {
+    let (scenario, _) = Scenario::with(&[("prod.enc.yaml", "app.enc.yaml")]);
+    let keys = tempfile::tempdir().unwrap();
+    let key = keys.path().join("key.txt");
+    let options = FolderOptions {
+        shared: SharedIdentities::File(key.clone()),
+        ..options(scenario.folder.path())
+    };
+    let (store, report) = SopsFolder::open(options);
+    assert!(report.failed[0].reason.contains("cannot be read"), "{}", report.failed[0].reason);
+    assert!(store.refresh().is_empty());
+    fs::copy(path("age-key.txt"), &key).unwrap();
+    assert_eq!(store.refresh().loaded.len(), 1);
 }
 
 #[test]

