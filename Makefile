@@ -5,8 +5,6 @@ export PATH := $(CACHE)/bin:$(HOME)/.cargo/bin:$(PATH)
 # Where tests find the other readers of dotenv that they compare with: node_modules/ and python/.
 export VANTA_ORACLES := $(CACHE)/oracles
 
-BENCHES := $(wildcard benches/*.rs)
-
 .DEFAULT_GOAL := help
 .PHONY: help demo build release test lint deny bench setup
 
@@ -44,9 +42,9 @@ deny: ## licences, sources and bans of the dependencies (installs cargo-deny onc
 	@scripts/setup deny
 	cargo deny --log-level error check bans licenses sources
 
-bench: ## measure what benches/ holds (nothing yet); the numbers are of this machine
-	@$(if $(BENCHES),scripts/setup build,echo 'There is no benchmark yet: benches/ is empty.')
-	$(if $(BENCHES),cargo bench --benches)
+bench: ## measure a read, whole and in its parts; the numbers are of this machine
+	@scripts/setup build
+	cargo bench --benches
 
 setup: ## install what all the commands need, as far as that can be done
 	@scripts/setup lint deny test

@@ -1,0 +1,85 @@
+//! What one read costs, whole and in its parts: real SOPS file, SQLite and synced audit.
+//!
+//! Compare figures of one run with each other: they are of the machine that ran them.
+
+#[path = "../tests/it/support/service.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod service;
+
+use divan::Bencher;
+use serde_json::json;
+use tokio::runtime::Runtime;
+use vanta::domain::grants::Permission;
+use vanta::domain::identity::{Identity, Method};
+use vanta::domain::policy::{Request, Target, decide};
+
+use service::Vault;
+
+fn main() {
+    divan::main();
+}
+
+/// `decide` among so many SecretAccesses of other subjects.
+#[divan::bench(args = [1, 100, 1000])]
+fn decide_among(bencher: Bencher<'_, '_>, others: usize) {
+    let runtime = Runtime::new().expect("a runtime starts");
+    let vault = runtime.block_on(Vault::start());
+    let mut grants = (**vault.grants.borrow().as_ref().expect("there are grants")).clone();
+    let mut other = grants.accesses[0].clone();
+    other.subject = "client:other".parse().expect("a subject");
+    grants.accesses.extend(std::iter::repeat_n(other, others));
+    let identity = Identity {
+        method: Method::AccessToken,
+        subject: "client:ci".parse().expect("a subject"),
+        pod: None,
+        service_account_uid: None,
+        credential_id: None,
+        expires_at: None,
+    };
+    let request = Request {
+        environment: "dev".parse().expect("a name"),
+        permission: Permission::Read,
+        target: Target::Key("APP_DB_USER".parse().expect("a key")),
+    };
+    let now = jiff::Timestamp::now();
+    bencher.bench(|| decide(&grants, &identity, &request, now).is_ok());
+}
+
+/// A whole request without a port: verify, decide, decrypt, record and sync, answer.
+#[divan::bench(args = [false, true])]
+fn read_with_a_limit(bencher: Bencher<'_, '_>, limited: bool) {
+    let runtime = Runtime::new().expect("a runtime starts");
+    let vault = runtime.block_on(Vault::start());
+    vault.grant(&service::GRANTS.replace(", usageLimit: 1000", ""));
+    let mut body = json!({"environment": "dev", "key_pattern": "APP_*"});
+    if limited {
+        body["usage_limit"] = json!(u32::MAX);
+    }
+    let token = runtime.block_on(vault.token_with(body));
+    bencher.bench(|| {
+        let reply = runtime.block_on(vault.read("dev/APP_DB_USER", &token, &[]));
+        assert_eq!(reply.status, 200);
+    });
+}
+
+/// The same while so many others ask: one sync of the audit serves all that wait.
+#[divan::bench(args = [1, 16, 64])]
+fn reads_at_once(bencher: Bencher<'_, '_>, at_once: usize) {
+    let runtime = Runtime::new().expect("a runtime starts");
+    let vault = std::sync::Arc::new(runtime.block_on(Vault::start()));
+    vault.grant(&service::GRANTS.replace(", usageLimit: 1000", ""));
+    let token = std::sync::Arc::new(runtime.block_on(vault.token("APP_*")));
+    bencher.counter(divan::counter::ItemsCount::new(at_once)).bench(|| {
+        runtime.block_on(async {
+            let reads: Vec<_> = (0..at_once)
+                .map(|_| {
+                    let (vault, token) = (vault.clone(), token.clone());
+                    tokio::spawn(async move { vault.read("dev/APP_DB_USER", &token, &[]).await })
+                })
+                .collect();
+            for read in reads {
+                assert_eq!(read.await.expect("no reader panics").status, 200);
+            }
+        });
+    });
+}
