@@ -42,7 +42,19 @@ pub enum SecretStoreError {
     Unreadable {
         /// The environment.
         environment: Environment,
+        /// What is wrong, as far as a caller is told.
+        fault: FileFault,
         /// Why, without a value or the file's content.
+        reason: String,
+    },
+    /// The administrator does not allow a value of this kind to be served.
+    #[error("{key} in environment {environment}: {reason}")]
+    Withheld {
+        /// The environment.
+        environment: Environment,
+        /// The key.
+        key: Key,
+        /// Why, and which setting would allow it.
         reason: String,
     },
     /// The environment has no such key.
@@ -66,6 +78,19 @@ pub enum SecretStoreError {
     /// The grant is not one to read a single key of this environment.
     #[error("the grant is not one to read this key")]
     NotGranted,
+}
+
+/// What is wrong with an environment's file, as far as a caller is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFault {
+    /// It was changed by somebody without its key: a MAC or a value is not authentic.
+    Tampered,
+    /// It has no MAC, so nothing proves that it is whole.
+    NoMac,
+    /// None of the vault's identities opens it.
+    NoIdentity,
+    /// It is refused for another reason, or cannot be read.
+    Refused,
 }
 
 /// Which tokens have uses left, and which are revoked.

@@ -4,6 +4,7 @@
 //! identity or any other content of the file.
 
 use super::limits::MAX_SHOWN;
+use crate::domain::ports::FileFault;
 
 /// Why a whole file is refused: what is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -137,7 +138,7 @@ pub enum FileError {
     },
     /// The MAC leaves out the plain values, and the administrator does not allow that.
     #[error(
-        "the file has mac_only_encrypted, so its plain values prove nothing: remove it, or allow `mac_only_encrypted`"
+        "the file has mac_only_encrypted, so its plain values prove nothing: remove it, or allow `mac-only-encrypted`"
     )]
     MacOnlyEncrypted,
     /// The file's data key is split, or wrapped only by kinds of keys that are not read.
@@ -170,7 +171,7 @@ pub enum FileError {
     },
     /// An empty value that must be encrypted: SOPS leaves it plain, so anybody can add one.
     #[error(
-        "the value of {path} is empty, which SOPS does not authenticate: remove the key, or allow `plain_empty_strings`"
+        "the value of {path} is empty, which SOPS does not authenticate: remove the key, or allow `plain-empty-strings`"
     )]
     PlainEmpty {
         /// The dotted path, escaped and cut.
@@ -192,6 +193,20 @@ pub enum FileError {
         "the MAC is not that of the values: the file was changed without sops; restore it or encrypt it again"
     )]
     WrongMac,
+}
+
+impl FileError {
+    /// What a caller of the vault is told of it.
+    pub fn fault(&self) -> FileFault {
+        match self {
+            Self::WrongMac | Self::BadValue { reason: ValueError::Unauthentic, .. } => {
+                FileFault::Tampered
+            }
+            Self::NoMac => FileFault::NoMac,
+            Self::NoIdentity { .. } => FileFault::NoIdentity,
+            _ => FileFault::Refused,
+        }
+    }
 }
 
 /// Why one encrypted value gives no plaintext.

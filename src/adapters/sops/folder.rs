@@ -20,7 +20,7 @@ use super::report::{EnvironmentStatus, Failed, Loaded, RefreshReport};
 use super::source::{self, Fingerprint, Refusal, Source};
 use crate::domain::names::{Environment, Key};
 use crate::domain::policy::Grant;
-use crate::domain::ports::{SecretStore, SecretStoreError};
+use crate::domain::ports::{FileFault, SecretStore, SecretStoreError};
 use crate::domain::secret::SecretValue;
 
 /// Where the files and their keys are.
@@ -59,7 +59,7 @@ pub struct SopsFolder {
 #[derive(Clone, Default)]
 struct Slot {
     version: Option<Arc<Version>>,
-    error: Option<String>,
+    error: Option<(FileFault, String)>,
 }
 
 struct Version {
@@ -143,7 +143,7 @@ impl SopsFolder {
             keys: slot.version.as_ref().map(|version| version.keys),
             loaded_at: slot.version.as_ref().map(|version| version.loaded_at),
             last_modified: slot.version.as_ref().map(|version| version.file.last_modified()),
-            error: slot.error.clone(),
+            error: slot.error.as_ref().map(|(_, reason)| reason.clone()),
         });
         status.collect()
     }
@@ -183,7 +183,8 @@ impl SopsFolder {
         let loaded = content.and_then(|(bytes, format)| self.load(environment, &bytes, format));
         // What may pass by itself is tried again at the next refresh.
         let passing = loaded.as_ref().is_err_and(|refusal| refusal.passing);
-        apply(environment, loaded.map_err(|refusal| refusal.reason), slot, report);
+        let loaded = loaded.map_err(|refusal| (refusal.fault, refusal.reason));
+        apply(environment, loaded, slot, report);
         let (digest, settled) = if passing { (None, false) } else { (digest, settled) };
         Seen { sources, identity, digest, settled }
     }
@@ -205,7 +206,7 @@ impl SopsFolder {
             }
         };
         EncryptedFile::open(bytes, format, &identities, self.options.leave)
-            .map_err(Refusal::lasting)
+            .map_err(Refusal::of_file)
     }
 
     /// The file that the environment's identities are read from, where it is one.
@@ -224,9 +225,9 @@ impl SopsFolder {
         let slot = environments
             .get(environment)
             .ok_or_else(|| SecretStoreError::NoEnvironment(environment.clone()))?;
-        slot.version.clone().ok_or_else(|| SecretStoreError::Unreadable {
-            environment: environment.clone(),
-            reason: slot.error.clone().unwrap_or_default(),
+        slot.version.clone().ok_or_else(|| {
+            let (fault, reason) = slot.error.clone().unwrap_or((FileFault::Refused, String::new()));
+            SecretStoreError::Unreadable { environment: environment.clone(), fault, reason }
         })
     }
 }
@@ -253,7 +254,7 @@ fn content(sources: &[Source]) -> Result<(Vec<u8>, Format), Refusal> {
 /// Puts what was loaded in the place of what is served, or writes down why not.
 fn apply(
     environment: &Environment,
-    loaded: Result<EncryptedFile, String>,
+    loaded: Result<EncryptedFile, (FileFault, String)>,
     slot: &mut Slot,
     report: &mut RefreshReport,
 ) {
@@ -266,15 +267,15 @@ fn apply(
             let version = Version { file, keys, loaded_at: Timestamp::now() };
             *slot = Slot { version: Some(Arc::new(version)), error: None };
         }
-        Err(reason) => {
-            if slot.error.as_ref() != Some(&reason) {
+        Err(error) => {
+            if slot.error.as_ref() != Some(&error) {
                 report.failed.push(Failed {
                     environment: environment.clone(),
-                    reason: reason.clone(),
+                    reason: error.1.clone(),
                     serves_earlier: slot.version.is_some(),
                 });
             }
-            slot.error = Some(reason);
+            slot.error = Some(error);
         }
     }
 }
@@ -325,7 +326,12 @@ fn read_key(
         ReadError::NoKey => {
             SecretStoreError::NoKey { environment: environment.clone(), key: key.clone() }
         }
-        ReadError::Withheld(_) | ReadError::Value(_) => SecretStoreError::Undecryptable {
+        ReadError::Withheld(_) => SecretStoreError::Withheld {
+            environment: environment.clone(),
+            key: key.clone(),
+            reason: error.to_string(),
+        },
+        ReadError::Value(_) => SecretStoreError::Undecryptable {
             environment: environment.clone(),
             key: key.clone(),
             reason: error.to_string(),

@@ -12,6 +12,7 @@ use nix::fcntl::OFlag;
 use super::error::FileError;
 use super::limits::MAX_FILE_BYTES;
 use crate::domain::names::Environment;
+use crate::domain::ports::FileFault;
 
 /// For so long after a change a file may change again without its times' showing it: clocks of
 /// file systems are coarse, and some count in seconds.
@@ -111,6 +112,8 @@ pub(super) fn list(folder: &Path) -> io::Result<Listing> {
 /// Why an environment cannot be loaded.
 pub(super) struct Refusal {
     pub(super) reason: String,
+    /// What callers are told of it.
+    pub(super) fault: FileFault,
     /// Whether it may pass without a change of any file, such as a lack of file descriptors.
     pub(super) passing: bool,
 }
@@ -118,11 +121,15 @@ pub(super) struct Refusal {
 #[expect(clippy::needless_pass_by_value, reason = "so that `map_err` takes them as they are")]
 impl Refusal {
     pub(super) fn lasting(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), passing: false }
+        Self { reason: reason.to_string(), fault: FileFault::Refused, passing: false }
+    }
+
+    pub(super) fn of_file(error: FileError) -> Self {
+        Self { fault: error.fault(), ..Self::lasting(error) }
     }
 
     pub(super) fn passing(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), passing: true }
+        Self { reason: reason.to_string(), fault: FileFault::Refused, passing: true }
     }
 }
 

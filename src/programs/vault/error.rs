@@ -12,7 +12,7 @@ use crate::contract::api::problem::{Problem, ProblemKind, TYPE_BASE};
 use crate::domain::identity::is_client_secret;
 use crate::domain::names::InvalidName;
 use crate::domain::policy::Denial;
-use crate::domain::ports::{AuthenticationError, SecretStoreError, TokenStoreError};
+use crate::domain::ports::{AuthenticationError, FileFault, SecretStoreError, TokenStoreError};
 
 /// An error with two texts: `detail` is for the caller, `cause` for the log.
 ///
@@ -108,8 +108,13 @@ impl ApiError {
                 Self::new(ProblemKind::EnvironmentNotFound, error.to_string())
             }
             SecretStoreError::NoKey { .. } => Self::new(ProblemKind::KeyNotFound, error.to_string()),
-            SecretStoreError::Unreadable { environment, .. } => Self::new(
-                ProblemKind::EnvironmentUnreadable,
+            SecretStoreError::Unreadable { environment, fault, .. } => Self::new(
+                match fault {
+                    FileFault::Tampered => ProblemKind::EnvironmentTampered,
+                    FileFault::NoMac => ProblemKind::EnvironmentMacMissing,
+                    FileFault::NoIdentity => ProblemKind::EnvironmentNoIdentity,
+                    FileFault::Refused => ProblemKind::EnvironmentUnreadable,
+                },
                 format!("no version of environment {environment} could be loaded; the vault's log says why"),
             )
             .with_cause(error),
@@ -118,6 +123,9 @@ impl ApiError {
                 format!("the value of {key} in environment {environment} cannot be given; the vault's log says why"),
             )
             .with_cause(error),
+            SecretStoreError::Withheld { .. } => {
+                Self::new(ProblemKind::ValueWithheld, error.to_string())
+            }
             SecretStoreError::NotGranted => Self::out_of_scope(error),
         }
     }
@@ -128,7 +136,7 @@ impl ApiError {
             Kind::CredentialsMissing | Kind::CredentialsRefused => {
                 Some(r#"Basic realm="vanta", charset="UTF-8", Bearer realm="vanta""#.to_owned())
             }
-            Kind::OutOfScope | Kind::NotGranted | Kind::SubjectMismatch => Some(format!(
+            kind if kind.status() == 403 => Some(format!(
                 r#"Bearer realm="vanta", error="insufficient_scope", error_description="{}""#,
                 self.kind.title()
             )),

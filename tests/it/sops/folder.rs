@@ -136,7 +136,7 @@ fn a_read_that_gives_no_value_says_why() {
         SecretStoreError::NoKey { environment: prod, key: "nowhere".parse().unwrap() }
     );
     let withheld = scenario.read("prod", "one_unencrypted").unwrap_err();
-    assert!(withheld.to_string().contains("allow `plain_values`"), "{withheld}");
+    assert!(withheld.to_string().contains("allow `plain-values`"), "{withheld}");
     let names = decide("prod", Permission::List, Target::Names);
     assert_eq!(scenario.store.read(&names).unwrap_err(), SecretStoreError::NotGranted);
 }

@@ -42,8 +42,8 @@ fn without_leave_plain_values_and_those_below_lists_are_not_served() {
     let read = |key: &str| file.read(&key.parse().unwrap()).unwrap_err();
     assert_eq!(read("list.0"), ReadError::Withheld(Withheld::BelowList));
     assert_eq!(read("one_unencrypted"), ReadError::Withheld(Withheld::Plain));
-    assert!(read("list.0").to_string().contains("leaves_below_lists"));
-    assert!(read("one_unencrypted").to_string().contains("plain_values"));
+    assert!(read("list.0").to_string().contains("leaves-below-lists"));
+    assert!(read("one_unencrypted").to_string().contains("plain-values"));
 }
 
 #[test]

@@ -167,6 +167,12 @@ impl Program {
     }
 
     pub(crate) fn token_with(&self, site: &Site, body: &Value) -> String {
+        let (_, answer) = self.generate(site, body);
+        answer["token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// What the vault answers to the client's request for a token.
+    pub(crate) fn generate(&self, site: &Site, body: &Value) -> (u16, Value) {
         use base64::Engine;
         let credentials = format!("ci:{}", site.client_secret);
         let credentials = base64::engine::general_purpose::STANDARD.encode(credentials);
@@ -175,8 +181,8 @@ impl Program {
             .header("authorization", format!("Basic {credentials}"))
             .send_json(body)
             .expect("the vault answers");
-        let answer: Value = answer.body_mut().read_json().expect("the answer is JSON");
-        answer["token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+        let body = answer.body_mut().read_json().expect("the answer is JSON");
+        (answer.status().as_u16(), body)
     }
 
     /// `GET` below `/api/v1/vault/`: status, request id and body, or none where nobody answers.

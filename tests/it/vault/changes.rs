@@ -1,6 +1,6 @@
 //! What changes beside a running vault is taken up, and a bad change leaves the last good one.
 
-use crate::support::program::{Site, agent, example, until};
+use crate::support::program::{Program, Site, agent, example, until};
 use crate::support::service::GRANTS;
 
 #[test]
@@ -78,4 +78,41 @@ fn a_vault_without_grants_or_secrets_is_alive_and_not_ready_and_says_why() {
     site.write("access/all.yaml", GRANTS);
     std::fs::copy(example("dev.enc.yaml"), site.path("secrets/dev.enc.yaml")).unwrap();
     until("it is ready", || (vault.health("/readyz").0 == 200).then_some(()));
+}
+
+/// The problem that a vault answers with whose environment `gone` is this text.
+fn problem_of(site: &Site, file: &str) -> String {
+    site.write("secrets/gone.enc.yaml", file);
+    let vault = site.start();
+    let body = serde_json::json!({"environment": "gone", "key_pattern": "*"});
+    let (status, problem) = vault.generate(site, &body);
+    assert_eq!(status, 503, "{problem}");
+    let kind = problem["type"].as_str().expect("a problem has a type");
+    kind.rsplit('/').next().expect("a type ends with a name").to_owned()
+}
+
+#[test]
+fn each_way_in_which_an_environment_cannot_be_opened_is_a_problem_of_its_own() {
+    let good = std::fs::read_to_string(example("dev.enc.yaml")).unwrap();
+    let site = Site::new();
+    let tampered =
+        good.replacen("GREETING: ENC[AES256_GCM,data:", "GREETING: ENC[AES256_GCM,data:AAAA", 1);
+    assert_eq!(problem_of(&site, &tampered), "environment-tampered");
+    let renamed = good.replacen("GREETING:", "WELCOME:", 1);
+    assert_eq!(problem_of(&site, &renamed), "environment-tampered");
+    let without: Vec<&str> = good.lines().filter(|line| !line.starts_with("    mac: ")).collect();
+    assert_eq!(problem_of(&site, &without.join("\n")), "environment-mac-missing");
+    assert_eq!(problem_of(&site, "GREETING: plain\n"), "environment-unreadable");
+
+    // An identity of its own, which is not one of the file's recipients.
+    std::fs::create_dir(site.path("identities")).unwrap();
+    let other = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX\n";
+    site.write("identities/gone.txt", other);
+    site.write("secrets/gone.enc.yaml", &good);
+    let mut command = site.command();
+    command.env("VANTA_AGE_IDENTITIES_PATH", site.path("identities"));
+    let vault = Program::start(command, "http");
+    let body = serde_json::json!({"environment": "gone", "key_pattern": "*"});
+    let (_, problem) = vault.generate(&site, &body);
+    assert_eq!(problem["type"], "https://vanta.dev/problems/environment-no-identity");
 }
