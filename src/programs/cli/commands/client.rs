@@ -11,12 +11,10 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::domain::identity::CLIENT_SECRET_PREFIX;
 use crate::programs::cli::args::Hash;
 use crate::programs::cli::failure::{Failure, Status};
 use crate::programs::cli::printer::Printer;
-
-/// Scanners for leaked secrets find it by this.
-const PREFIX: &str = "vanta_client_";
 
 /// One entry of the vault's file of clients. The secret has 256 random bits, so SHA-256 serves.
 #[derive(Serialize)]
@@ -34,7 +32,7 @@ struct Made<'a> {
 }
 
 pub(in crate::programs::cli) fn hash(args: &Hash, printer: &Printer) -> Result<(), Failure> {
-    let secret = Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*random::<32>()?)));
+    let secret = Zeroizing::new(format!("{CLIENT_SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(*random::<32>()?)));
     let id = match &args.id {
         Some(id) => id.to_string(),
         None => hex::encode(*random::<4>()?),

@@ -1,0 +1,7 @@
+//! The command line client, as its users meet it.
+
+mod dotenv_readers;
+mod reading;
+mod running;
+mod signals;
+mod usage;

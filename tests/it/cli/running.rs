@@ -1,0 +1,163 @@
+//! `run-with-secrets`: what the command gets, what it does not, and how it all ends.
+
+use vanta::contract::api::problem::ProblemKind;
+
+use crate::support::cli::{SECRET, cli, run, run_with_secrets};
+use crate::support::fake_vault::{CLIENT_SECRET, FakeVault, Mood, TOKEN};
+
+fn vault() -> FakeVault {
+    FakeVault::with(&[("DB_PASS", SECRET), ("api.key", "it's")])
+}
+
+#[test]
+fn the_environment_form_sets_variables_of_the_command_alone() {
+    let vault = vault();
+    let ran = run(run_with_secrets(&vault, "env", "printf '%s|%s' \"$DB_PASS\" \"$api_key\""));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "hunter2-is-the-secret|it's"));
+    assert!(vault.token_was_revoked());
+}
+
+#[test]
+fn the_file_form_is_a_private_file_that_a_grandchild_can_open() {
+    let script = "stat -L -c %a \"$VANTA_SECRETS_FILE\"; sh -c 'cat \"$VANTA_SECRETS_FILE\"'";
+    let ran = run(run_with_secrets(&vault(), "file", script));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.stdout, format!("600\nDB_PASS='{SECRET}'\napi_key=\"it's\"\n"));
+}
+
+#[test]
+fn a_user_who_is_not_root_gets_the_file_form_too() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let mut command = run_with_secrets(&vault(), "file", "id -u; cat \"$VANTA_SECRETS_FILE\"");
+    // The binary may lie in a folder that only root enters.
+    let folder = tempfile::tempdir().unwrap();
+    let binary = folder.path().join("vanta-cli");
+    std::fs::copy(command.get_program(), &binary).unwrap();
+    open_to_all(folder.path());
+    open_to_all(&binary);
+    let mut as_nobody = std::process::Command::new("setpriv");
+    as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary);
+    as_nobody.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => as_nobody.env(name, value),
+            None => as_nobody.env_remove(name),
+        };
+    }
+    command = as_nobody;
+    let ran = run(command);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("65534\nDB_PASS="), "{}", ran.stdout);
+}
+
+fn open_to_all(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn the_file_takes_the_format_that_is_asked_for() {
+    let arguments = |format| {
+        let script = "cat \"$VANTA_SECRETS_FILE\"";
+        ["run-with-secrets", "-e=dev", "-k=*", "--inject-as=file", format, "--", "sh", "-c", script]
+    };
+    let json = run(cli(&vault(), &arguments("--format=json")));
+    assert_eq!(
+        json.stdout,
+        format!("{{\n  \"DB_PASS\": \"{SECRET}\",\n  \"api.key\": \"it's\"\n}}\n")
+    );
+    let yaml = run(cli(&vault(), &arguments("--format=yaml")));
+    assert_eq!(yaml.stdout, format!("\"DB_PASS\": \"{SECRET}\"\n\"api.key\": \"it's\"\n"));
+}
+
+#[test]
+fn the_command_gets_no_credential_and_no_secret_in_its_arguments() {
+    for form in ["env", "file"] {
+        let script = "env; tr '\\0' ' ' </proc/$$/cmdline; tr '\\0' ' ' </proc/$PPID/cmdline";
+        let ran = run(run_with_secrets(&vault(), form, script));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        for credential in [TOKEN, CLIENT_SECRET, "VANTA_CLIENT_SECRET", "VANTA_TOKEN"] {
+            assert!(!ran.stdout.contains(credential), "{form}: {credential}");
+        }
+        let commands = ran.stdout.lines().last().unwrap_or_default();
+        assert!(commands.contains("sh -c") && !commands.contains(SECRET), "{form}");
+    }
+}
+
+#[test]
+fn the_command_leaves_no_core_and_starts_with_no_signal_blocked() {
+    let script = "ulimit -Hc; grep SigBlk /proc/self/status";
+    let ran = run(run_with_secrets(&vault(), "env", script));
+    assert_eq!(ran.stdout, "0\nSigBlk:\t0000000000000000\n");
+}
+
+#[test]
+fn the_code_is_the_command_s_own_as_a_shell_has_it() {
+    for (script, code) in [("exit 0", 0), ("exit 42", 42), ("kill -TERM $$", 143)] {
+        assert_eq!(run(run_with_secrets(&vault(), "env", script)).code, Some(code), "{script}");
+    }
+    for (program, code) in [("no-such-program", 127), ("/etc/passwd", 126)] {
+        let arguments = ["run-with-secrets", "-e=dev", "-k=*", "--inject-as=env", "--", program];
+        let ran = run(cli(&vault(), &arguments));
+        assert_eq!(ran.code, Some(code), "{}", ran.stderr);
+        assert!(ran.stderr.contains(program));
+    }
+}
+
+#[test]
+fn a_name_that_changes_how_programs_run_is_refused_before_anything_runs() {
+    let vault = FakeVault::with(&[("LD_PRELOAD", SECRET)]);
+    let ran = run(run_with_secrets(&vault, "env", "echo ran"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(78), ""));
+    assert!(ran.stderr.contains("LD_PRELOAD"), "{}", ran.stderr);
+    assert!(vault.token_was_revoked());
+}
+
+#[test]
+fn a_value_without_a_dotenv_form_is_refused_with_its_key_and_advice() {
+    let value = format!("it's $5 {SECRET}");
+    let ran = run(run_with_secrets(&FakeVault::with(&[("PRICE", &value)]), "file", "echo ran"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(78), ""));
+    assert!(ran.stderr.contains("PRICE") && ran.stderr.contains("json"), "{}", ran.stderr);
+}
+
+#[test]
+fn where_no_key_matches_the_command_does_not_run() {
+    let ran = run(run_with_secrets(&FakeVault::with(&[]), "env", "echo ran"));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(66), ""));
+}
+
+#[test]
+fn a_token_that_was_given_is_used_and_not_ended() {
+    let vault = vault();
+    let mut command = run_with_secrets(&vault, "env", "exit 3");
+    command.env("VANTA_TOKEN", TOKEN);
+    assert_eq!(run(command).code, Some(3));
+    assert!(!vault.token_was_revoked());
+    assert!(vault.asked().iter().all(|asked| !asked.line.contains("generate")));
+}
+
+#[test]
+fn a_token_that_cannot_be_given_back_is_told_and_the_command_runs() {
+    let vault = FakeVault::in_mood(Mood::KeepsTokens, &[("A", "b")]);
+    let ran = run(run_with_secrets(&vault, "env", "exit 5"));
+    assert_eq!(ran.code, Some(5));
+    assert!(ran.stderr.contains("was not revoked"), "{}", ran.stderr);
+}
+
+#[test]
+fn each_failure_has_its_code() {
+    for (mood, code) in [
+        (Mood::Fails(ProblemKind::NotGranted), 77),
+        (Mood::Fails(ProblemKind::CredentialsRefused), 77),
+        (Mood::Fails(ProblemKind::GrantsNotReady), 75),
+        (Mood::Redirects, 70),
+        (Mood::Babbles, 70),
+    ] {
+        let ran = run(run_with_secrets(&FakeVault::in_mood(mood, &[]), "env", "echo ran"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+    }
+}
