@@ -1,14 +1,80 @@
 //! Starts the child and stays with it to its end.
 
-use std::io;
-use std::process::{Command, ExitCode};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawnp};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use zeroize::Zeroizing;
 
 use super::signals::{Received, Signals, stop_ourselves};
+
+/// What is to be run. A path without a slash is looked for in our own `PATH`.
+pub struct Child {
+    program: OsString,
+    arguments: Vec<OsString>,
+    environment: Vec<Zeroizing<Vec<u8>>>,
+}
+
+impl Child {
+    /// A program and its arguments, with nothing in its environment.
+    pub fn new(program: &OsStr, arguments: &[OsString]) -> Self {
+        Self { program: program.to_owned(), arguments: arguments.to_vec(), environment: Vec::new() }
+    }
+
+    /// Sets a variable, in place of one of the same name. The memory is zeroed after use.
+    pub fn set(&mut self, name: &OsStr, value: &[u8]) {
+        let name = name.as_bytes();
+        let is_same = |entry: &Zeroizing<Vec<u8>>| {
+            entry.strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="))
+        };
+        self.environment.retain(|entry| !is_same(entry));
+        let mut entry = Zeroizing::new(Vec::with_capacity(name.len() + value.len() + 2));
+        entry.extend_from_slice(name);
+        entry.push(b'=');
+        entry.extend_from_slice(value);
+        self.environment.push(entry);
+    }
+
+    fn spawn(self, signals: &Signals) -> Result<Pid, RunError> {
+        let program = self.program.to_string_lossy().into_owned();
+        // Of the standard library's ways, none starts a child with another mask than our own.
+        let spawn = || {
+            let mut attributes = PosixSpawnAttr::init()?;
+            attributes.set_flags(
+                PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF,
+            )?;
+            attributes.set_sigmask(signals.mask_before())?;
+            // The standard library ignores it in us, and few programs expect to inherit that.
+            attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+            let actions = PosixSpawnFileActions::init()?;
+            let file = c_string(self.program.as_bytes())?;
+            let arguments = std::iter::once(&self.program).chain(&self.arguments);
+            let arguments: Result<Vec<CString>, Errno> =
+                arguments.map(|argument| c_string(argument.as_bytes())).collect();
+            let environment: Result<Vec<CString>, Errno> =
+                self.environment.iter().map(|entry| c_string(entry)).collect();
+            let environment = environment?;
+            let spawned = posix_spawnp(&file, &actions, &attributes, &arguments?, &environment);
+            for entry in environment {
+                drop(Zeroizing::new(entry.into_bytes()));
+            }
+            spawned
+        };
+        spawn().map_err(|errno| match errno {
+            Errno::ENOENT => RunError::NotFound { program },
+            _ => RunError::NotExecutable { program, errno },
+        })
+    }
+}
+
+fn c_string(bytes: &[u8]) -> Result<CString, Errno> {
+    CString::new(bytes).map_err(|_| Errno::EINVAL)
+}
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +111,12 @@ pub enum RunError {
         program: String,
     },
     /// There is one, and the system does not start it.
-    #[error("{program}: the program cannot be started: {source}")]
+    #[error("{program}: the program cannot be started: {errno}")]
     NotExecutable {
         /// The program as it was asked for.
         program: String,
         /// The system's reason.
-        source: io::Error,
+        errno: Errno,
     },
     /// Signals cannot be received, or the child cannot be waited for.
     #[error("{what}: {errno}")]
@@ -72,26 +138,16 @@ impl RunError {
     }
 }
 
-/// Runs a command to its end, passing signals on.
+/// Runs a child to its end, passing signals on. It has our input and output.
 ///
 /// Call it from the only thread: the signals are blocked in the thread that calls, and any other
-/// would take them away. `started` is
-/// called once the child runs. The command is dropped before that, and what it held of the
-/// child's environment with it.
-pub fn run(mut command: Command, started: impl FnOnce()) -> Result<Ended, RunError> {
-    // Blocked before the child is there, so that none is lost between; the standard library
-    // empties the child's own mask before it executes the program.
+/// would take them away. `started` is called once the child runs.
+pub fn run(child: Child, started: impl FnOnce()) -> Result<Ended, RunError> {
+    // Blocked before the child is there, so that none is lost between.
     let signals = Signals::block().map_err(system("signals cannot be received"))?;
-    let child = command.spawn().map_err(|source| {
-        let program = command.get_program().to_string_lossy().into_owned();
-        match source.kind() {
-            io::ErrorKind::NotFound => RunError::NotFound { program },
-            _ => RunError::NotExecutable { program, source },
-        }
-    })?;
-    drop(command);
+    let child = child.spawn(&signals)?;
     started();
-    stay_with(Pid::from_raw(child.id().cast_signed()), &signals)
+    stay_with(child, &signals)
 }
 
 fn stay_with(child: Pid, signals: &Signals) -> Result<Ended, RunError> {
@@ -150,7 +206,8 @@ mod tests {
     // which would take the signals.
     #[test]
     fn a_program_that_cannot_be_started_has_a_shell_s_code() {
-        let failed = |program: &str| run(Command::new(program), || {}).unwrap_err().code();
+        let failed =
+            |program: &str| run(Child::new(OsStr::new(program), &[]), || {}).unwrap_err().code();
         assert_eq!(failed("no-such-program-anywhere"), 127);
         assert_eq!(failed("/no/such/program"), 127);
         assert_eq!(failed("/etc/passwd"), 126);

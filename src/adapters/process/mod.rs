@@ -4,8 +4,8 @@
 //! Invariant: a signal reaches the child once. What a terminal sends to the whole foreground
 //! process group has reached the child already and is not sent again.
 
-pub mod child;
+mod child;
 pub mod hardening;
 mod signals;
 
-pub use child::{Ended, RunError, run};
+pub use child::{Child, Ended, RunError, run};

@@ -48,6 +48,11 @@ impl Signals {
         Ok(Self { reader, before })
     }
 
+    /// The signals that were blocked before.
+    pub(super) fn mask_before(&self) -> &SigSet {
+        &self.before
+    }
+
     /// Waits for the next one.
     pub(super) fn wait(&self) -> Result<Received> {
         let info = loop {

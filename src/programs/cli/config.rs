@@ -1,5 +1,6 @@
 //! The configuration as it is meant: one address, one identity at most, one token at most.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -11,7 +12,7 @@ use crate::adapters::client::{
 };
 
 /// The variables that hold or lead to a credential, which no child process gets.
-pub(super) const CREDENTIAL_VARIABLES: [&str; 5] = [
+const CREDENTIAL_VARIABLES: [&str; 5] = [
     "VANTA_TOKEN",
     "VANTA_TOKEN_FILE",
     CLIENT_SECRET,
@@ -65,6 +66,12 @@ impl Config {
     }
 }
 
+/// The variables that a command inherits: ours, without any credential.
+#[expect(clippy::disallowed_methods, reason = "this is the place where variables are read")]
+pub(super) fn inherited_environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| !CREDENTIAL_VARIABLES.iter().any(|held| name == held))
+}
+
 /// Whether the person asked for no colours (no-color.org).
 pub(super) fn colours_are_unwanted() -> bool {
     variable(NO_COLOR).is_some()
@@ -72,7 +79,7 @@ pub(super) fn colours_are_unwanted() -> bool {
 
 /// A variable that is set to something.
 #[expect(clippy::disallowed_methods, reason = "this is the place where variables are read")]
-fn variable(name: &str) -> Option<std::ffi::OsString> {
+fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 

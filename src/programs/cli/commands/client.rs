@@ -32,7 +32,10 @@ struct Made<'a> {
 }
 
 pub(in crate::programs::cli) fn hash(args: &Hash, printer: &Printer) -> Result<(), Failure> {
-    let secret = Zeroizing::new(format!("{CLIENT_SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(*random::<32>()?)));
+    let secret = Zeroizing::new(format!(
+        "{CLIENT_SECRET_PREFIX}{}",
+        URL_SAFE_NO_PAD.encode(*random::<32>()?)
+    ));
     let id = match &args.id {
         Some(id) => id.to_string(),
         None => hex::encode(*random::<4>()?),

@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use crate::adapters::process;
 use crate::adapters::process::hardening::{MemoryFile, close_to_others, forbid_core_dumps};
+use crate::adapters::process::{self, Child};
 use crate::contract::api::tokens::GenerateRequest;
 use crate::domain::grants::{FileFormat, Permission};
 use crate::domain::names::Key;
 use crate::domain::render::{Rendered, render_as, render_environment};
 use crate::domain::secret::SecretValue;
 use crate::programs::cli::args::{InjectAs, RunWithSecrets};
-use crate::programs::cli::config::{CREDENTIAL_VARIABLES, Config};
+use crate::programs::cli::config::{Config, inherited_environment};
 use crate::programs::cli::failure::{Failure, Status};
 use crate::programs::cli::printer::Printer;
 use crate::programs::cli::session::with_token;
@@ -38,10 +38,9 @@ pub(in crate::programs::cli) fn run(
     let values = fetch(config, args)?;
     let (program, arguments) =
         args.command.split_first().expect("the command line is refused without a command");
-    let mut command = Command::new(program);
-    command.args(arguments);
-    for variable in CREDENTIAL_VARIABLES {
-        command.env_remove(variable);
+    let mut command = Child::new(program, arguments);
+    for (name, value) in inherited_environment() {
+        command.set(&name, value.as_bytes());
     }
     // Held until the command has ended, since its path leads through this process.
     let file = match args.inject_as {
@@ -91,19 +90,19 @@ fn fetch(config: &Config, args: &RunWithSecrets) -> Result<BTreeMap<Key, SecretV
 }
 
 fn inject_environment(
-    command: &mut Command,
+    command: &mut Child,
     values: &BTreeMap<Key, SecretValue>,
 ) -> Result<(), Failure> {
     close_to_others().map_err(|error| hardening("the process cannot be closed", &error))?;
     for (name, value) in render_environment(values, &BTreeMap::new())? {
-        command.env(name, OsStr::from_bytes(value.expose()));
+        command.set(OsStr::new(&name), value.expose());
     }
     Ok(())
 }
 
 /// This process stays open to others of its user here: the command opens the file through it.
 fn inject_file(
-    command: &mut Command,
+    command: &mut Child,
     values: &BTreeMap<Key, SecretValue>,
     format: FileFormat,
 ) -> Result<MemoryFile, Failure> {
@@ -112,7 +111,7 @@ fn inject_file(
     };
     let file = MemoryFile::holding(&text)
         .map_err(|error| hardening("the file cannot be made in memory", &error))?;
-    command.env(SECRETS_FILE, file.path());
+    command.set(OsStr::new(SECRETS_FILE), file.path().as_os_str().as_bytes());
     Ok(file)
 }
 
