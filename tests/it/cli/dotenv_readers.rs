@@ -75,15 +75,15 @@ fn values() -> BTreeMap<Key, SecretValue> {
     )
     .unwrap();
     let one = |value: &str| {
-        let key = "K".parse().unwrap();
+        let key = "K".parse().expect("it is a key");
         let values = BTreeMap::from([(key, SecretValue::from(value.to_owned()))]);
         render_as(&values, FileFormat::Dotenv, &BTreeMap::new()).is_ok()
     };
     let mut values = BTreeMap::new();
     while values.len() < 1500 {
-        let value = special.new_tree(&mut runner).unwrap().current();
+        let value = special.new_tree(&mut runner).expect("nothing is filtered out").current();
         if one(&value) {
-            let key = format!("VALUE_{}", values.len()).parse().unwrap();
+            let key = format!("VALUE_{}", values.len()).parse().expect("it is a key");
             values.insert(key, SecretValue::from(value));
         }
     }
@@ -92,7 +92,7 @@ fn values() -> BTreeMap<Key, SecretValue> {
 
 fn readers() -> Vec<(&'static str, Option<Command>)> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dotenv-readers");
-    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).expect("the build's folder can be written");
     let shell = |program: &str| {
         let mut command = Command::new(program);
         command.args(["-c", SHELL, "sh"]);

@@ -46,7 +46,17 @@ fn a_new_token_is_all_that_standard_output_holds() {
     let arguments = ["token", "generate", "-e=dev", "-k=DB_*", "--permission=read,list"];
     let ran = run(cli(&vault(), &arguments));
     assert_eq!((ran.code, ran.stdout), (Some(0), format!("{TOKEN}\n")));
-    insta::assert_snapshot!(ran.stderr, @"");
+    insta::assert_snapshot!(ran.stderr, @r"
+    jti          0123456789abcdef0123456789abcdef
+    subject      client:ci
+    environment  dev
+    keys         DB_*
+    granted      *
+    permissions  read, list
+    expires      2030-01-01T00:00:00Z
+    uses         not counted
+    warning: the grants allow less than was asked for: ttl_minutes was made smaller
+    ");
 }
 
 #[test]
@@ -94,7 +104,10 @@ fn a_vault_that_does_not_run_is_temporary_and_the_advice_says_how_to_start_one()
     command.env("VANTA_ADDR", "http://127.0.0.1:1");
     let ran = run(command);
     assert_eq!(ran.code, Some(75));
-    insta::assert_snapshot!(ran.stderr, @"");
+    insta::assert_snapshot!(ran.stderr, @r"
+    error: the vault at http://127.0.0.1:1 cannot answer now: Connection refused (os error 111)
+      is the vault at http://127.0.0.1:1 running? --address or VANTA_ADDR names another; `vanta-vault dev` starts one on this machine
+    ");
 }
 
 #[test]

@@ -21,10 +21,10 @@ fn pid(child: &Child) -> Pid {
 
 /// Started, with its first line read.
 fn started(mut command: Command) -> (Child, BufReader<std::process::ChildStdout>, String) {
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the client starts");
+    let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
     let mut line = String::new();
-    output.read_line(&mut line).unwrap();
+    output.read_line(&mut line).expect("the output is text");
     (child, output, line.trim_end().to_owned())
 }
 
