@@ -44,7 +44,7 @@ deny: ## licences, sources and bans of the dependencies (installs cargo-deny onc
 
 bench: ## measure a read, whole and in its parts; the numbers are of this machine
 	@scripts/setup build
-	cargo bench --benches
+	cargo bench --bench '*'
 
 setup: ## install what all the commands need, as far as that can be done
 	@scripts/setup lint deny test
