@@ -1,10 +1,12 @@
 //! The listeners: TLS, time-outs, limits, drain; and what they tell of themselves.
 
+mod connections;
 mod listener;
 mod metrics;
 mod telemetry;
 mod tls;
 
+pub use connections::raise_open_files;
 pub use listener::{Listener, ServeError, bind};
 pub use metrics::{Metrics, Reload};
 pub use telemetry::init_logging;

@@ -87,9 +87,10 @@ fn chain(error: &anyhow::Error) -> String {
 }
 
 /// No core dump and no debugger of the same user gets at what is in memory, and nobody else reads
-/// the files that are written.
+/// the files that are written; connections do not run out of file descriptors at a shell's limit.
 fn harden() -> anyhow::Result<()> {
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    serve::raise_open_files().context("the limit of open files cannot be raised")?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("core dumps cannot be switched off")?;
     set_dumpable(false).context("the process cannot be made undumpable")
 }
