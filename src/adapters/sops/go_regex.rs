@@ -1,104 +1,263 @@
 //! Go's regular expressions (RE2 syntax) in the words of the `regex` crate.
 //!
-//! Both have linear time. They differ in that Go's `\d`, `\w`, `\s` and `\b` are ASCII, and in
-//! what a bracket or an ampersand means inside a class; the pattern is rewritten for that.
-
-use std::iter::Peekable;
-use std::str::Chars;
+//! Both have linear time. Go's `\d`, `\w`, `\s` and `\b` are ASCII, and inside a class Go knows no
+//! operators; the pattern is rewritten for that. What Go refuses is refused, since sops takes such
+//! a rule as one that matches nothing. Some that Go takes is refused as well: `\Q…\E`, octal
+//! escapes, a `{` that begins no count, and `\p` with anything but a general category.
 
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ast::parse::Parser;
+use regex_syntax::ast::{Ast, ClassSet, GroupKind, Repetition, RepetitionKind, RepetitionRange};
+use regex_syntax::is_meta_character;
 
 /// The memory that one compiled expression may take, in bytes.
 const MAX_COMPILED: usize = 64 * 1024;
 
+/// The most repetitions, of nested ones multiplied (Go `regexp/syntax`, `repeatIsValid`).
+const MAX_COUNT: u32 = 1000;
+
+/// The classes that Go knows between `[:` and `:]`.
+const NAMED_CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
+    "space", "upper", "word", "xdigit",
+];
+
+/// The general categories that both know by the same name and with the same meaning.
+const CATEGORIES: [&str; 34] = [
+    "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc",
+    "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "Cc",
+    "Cf", "Co",
+];
+
 /// Compiles a pattern so that it matches what Go's `regexp` would match; nothing where invalid.
 pub(super) fn compile(pattern: &str) -> Option<Regex> {
-    RegexBuilder::new(&translate(pattern)?).size_limit(MAX_COMPILED).build().ok()
+    let pattern = translate(pattern)?;
+    let parsed = Parser::new().parse(&pattern).ok()?;
+    if !is_go(&parsed, &pattern, MAX_COUNT) {
+        return None;
+    }
+    RegexBuilder::new(&pattern).size_limit(MAX_COMPILED).build().ok()
 }
 
-/// What the character before was, so far as it decides what this one may be.
-#[derive(PartialEq)]
-enum Before {
-    Other,
-    Repeat,
-    LazyRepeat,
+/// Whether Go takes what the crate has parsed.
+fn is_go(parsed: &Ast, pattern: &str, most: u32) -> bool {
+    match parsed {
+        Ast::Repetition(repetition) => {
+            // `a**`: a repetition of a repetition needs a group in between.
+            !matches!(*repetition.ast, Ast::Repetition(_))
+                && remaining(repetition, pattern, most)
+                    .is_some_and(|most| is_go(&repetition.ast, pattern, most))
+        }
+        Ast::Group(group) => {
+            let named = match &group.kind {
+                GroupKind::CaptureName { name, .. } => {
+                    name.name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+                }
+                GroupKind::CaptureIndex(_) | GroupKind::NonCapturing(_) => true,
+            };
+            named && is_go(&group.ast, pattern, most)
+        }
+        Ast::Alternation(several) => several.asts.iter().all(|one| is_go(one, pattern, most)),
+        Ast::Concat(several) => several.asts.iter().all(|one| is_go(one, pattern, most)),
+        Ast::ClassBracketed(class) => !matches!(class.kind, ClassSet::BinaryOp(_)),
+        Ast::Empty(_)
+        | Ast::Flags(_)
+        | Ast::Literal(_)
+        | Ast::Dot(_)
+        | Ast::Assertion(_)
+        | Ast::ClassUnicode(_)
+        | Ast::ClassPerl(_) => true,
+    }
+}
+
+/// How many repetitions are left to what is repeated; nothing where these are too many, or where
+/// Go would not read them as a count (`{01}`, `{ 1}`).
+fn remaining(repetition: &Repetition, pattern: &str, most: u32) -> Option<u32> {
+    let RepetitionKind::Range(range) = &repetition.op.kind else { return Some(most) };
+    let (count, written) = match range {
+        RepetitionRange::Exactly(count) => (*count, format!("{{{count}}}")),
+        RepetitionRange::AtLeast(least) => (*least, format!("{{{least},}}")),
+        RepetitionRange::Bounded(least, count) => (*count, format!("{{{least},{count}}}")),
+    };
+    let span = &repetition.op.span;
+    let given = &pattern[span.start.offset..span.end.offset];
+    let read_alike = given.strip_suffix('?').unwrap_or(given) == written;
+    (read_alike && count <= most).then(|| most / count.max(1))
 }
 
 /// Rewrites a pattern; nothing where it is one that the crate would take and Go does not.
 fn translate(pattern: &str) -> Option<String> {
-    let mut out = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars().peekable();
-    let mut before = Before::Other;
-    while let Some(char) = chars.next() {
-        let repeats = matches!(char, '*' | '+' | '?');
-        before = match (before, char) {
-            (Before::Repeat, '?') => Before::LazyRepeat,
-            (Before::Repeat | Before::LazyRepeat, _) if repeats => return None,
-            _ if repeats => Before::Repeat,
-            _ => Before::Other,
-        };
+    let mut reader = Reader { rest: pattern, out: String::with_capacity(pattern.len()) };
+    while let Some(char) = reader.next() {
         match char {
-            '\\' => escape(chars.next()?, false, &mut out),
-            '[' => class(&mut chars, &mut out),
-            '(' if chars.next_if_eq(&'?').is_some() => {
-                out.push_str("(?");
-                let flags: String =
-                    chars.clone().take_while(|char| !matches!(char, ':' | ')' | '<')).collect();
+            '\\' => reader.escape()?,
+            '[' => reader.class()?,
+            '(' if reader.take("?") => {
+                reader.out.push_str("(?");
+                let flags = reader.rest.split([':', ')', '<']).next().unwrap_or_default();
                 if flags.contains(['x', 'R', 'u']) {
                     return None;
                 }
             }
-            char => out.push(char),
+            char => reader.out.push(char),
         }
     }
-    Some(out)
+    Some(reader.out)
 }
 
-/// The rest of a class, whose opening bracket has been read.
-fn class(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
-    out.push('[');
-    if chars.next_if_eq(&'^').is_some() {
-        out.push('^');
+/// What is left of Go's pattern, and what it became so far.
+struct Reader<'a> {
+    rest: &'a str,
+    out: String,
+}
+
+impl Reader<'_> {
+    fn next(&mut self) -> Option<char> {
+        let char = self.rest.chars().next()?;
+        self.rest = &self.rest[char.len_utf8()..];
+        Some(char)
     }
-    // A bracket that comes first is a member of the class.
-    if chars.next_if_eq(&']').is_some() {
-        out.push_str("\\]");
+
+    fn take(&mut self, text: &str) -> bool {
+        let rest = self.rest.strip_prefix(text);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
     }
-    while let Some(char) = chars.next() {
-        match char {
-            '\\' => match chars.next() {
-                Some(escaped) => escape(escaped, true, out),
-                None => out.push('\\'),
-            },
-            '[' if chars.peek() == Some(&':') => {
-                out.push('[');
-                for char in chars.by_ref() {
-                    out.push(char);
-                    if char == ']' {
-                        break;
-                    }
-                }
+
+    /// Copies so many characters.
+    fn copy(&mut self, count: usize) -> Option<()> {
+        for _ in 0..count {
+            let char = self.next()?;
+            self.out.push(char);
+        }
+        Some(())
+    }
+
+    /// An escape outside a class, whose backslash has been read.
+    fn escape(&mut self) -> Option<()> {
+        if self.set()? {
+            return Some(());
+        }
+        match self.next()? {
+            'b' => self.out.push_str("(?-u:\\b)"),
+            'B' => self.out.push_str("(?-u:\\B)"),
+            'A' => self.out.push_str("\\A"),
+            'z' => self.out.push_str("\\z"),
+            escaped => self.escaped_character(escaped)?,
+        }
+        Some(())
+    }
+
+    /// What stands for a set of characters, after a backslash; false where it is none.
+    fn set(&mut self) -> Option<bool> {
+        let set = match self.rest.chars().next()? {
+            'd' => "[0-9]",
+            'D' => "[^0-9]",
+            'w' => "[0-9A-Za-z_]",
+            'W' => "[^0-9A-Za-z_]",
+            's' => "[\\t\\n\\f\\r ]",
+            'S' => "[^\\t\\n\\f\\r ]",
+            'p' | 'P' => return self.category().map(|()| true),
+            _ => return Some(false),
+        };
+        self.next();
+        self.out.push_str(set);
+        Some(true)
+    }
+
+    /// `pL` or `p{Lu}`.
+    fn category(&mut self) -> Option<()> {
+        let kind = self.next()?;
+        let name = if self.take("{") {
+            let (name, rest) = self.rest.split_once('}')?;
+            self.rest = rest;
+            name.to_owned()
+        } else {
+            self.next()?.to_string()
+        };
+        CATEGORIES.contains(&name.as_str()).then_some(())?;
+        self.out.extend(["\\", &kind.to_string(), "{", &name, "}"]);
+        Some(())
+    }
+
+    fn escaped_character(&mut self, escaped: char) -> Option<()> {
+        match escaped {
+            'a' | 'f' | 't' | 'n' | 'r' | 'v' => self.out.extend(['\\', escaped]),
+            'x' => {
+                self.out.push_str("\\x");
+                let digits = if self.rest.starts_with('{') { self.rest.find('}')? + 1 } else { 2 };
+                self.copy(digits)?;
             }
-            ']' => return out.push(']'),
-            '[' | '&' | '~' => out.extend(['\\', char]),
-            char => out.push(char),
+            // Also `\<` and `\>`: word boundaries to the crate, the characters themselves to Go.
+            escaped if escaped.is_ascii() && !escaped.is_ascii_alphanumeric() => {
+                self.literal(escaped);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn literal(&mut self, char: char) {
+        if is_meta_character(char) {
+            self.out.push('\\');
+        }
+        self.out.push(char);
+    }
+
+    /// The rest of a class, whose opening bracket has been read (Go `regexp/syntax`, `parseClass`).
+    fn class(&mut self) -> Option<()> {
+        self.out.push('[');
+        if self.take("^") {
+            self.out.push('^');
+        }
+        let mut first = true;
+        // A bracket that comes first is a member of the class.
+        while first || !self.rest.starts_with(']') {
+            first = false;
+            if self.named_class()? {
+                continue;
+            }
+            if let Some(rest) = self.rest.strip_prefix('\\') {
+                let before = std::mem::replace(&mut self.rest, rest);
+                if self.set()? {
+                    continue;
+                }
+                self.rest = before;
+            }
+            self.member()?;
+            // Else the dash is a member itself, the next one.
+            if self.rest.starts_with('-') && !self.rest.starts_with("-]") && self.rest.len() > 1 {
+                self.copy(1)?;
+                self.member()?;
+            }
+        }
+        self.next();
+        self.out.push(']');
+        Some(())
+    }
+
+    /// One character of a class; a set is none, so that it cannot end a range.
+    fn member(&mut self) -> Option<()> {
+        match self.next()? {
+            '\\' => {
+                let escaped = self.next()?;
+                self.escaped_character(escaped)
+            }
+            char => {
+                self.literal(char);
+                Some(())
+            }
         }
     }
-}
 
-fn escape(escaped: char, in_class: bool, out: &mut String) {
-    match escaped {
-        'd' => out.push_str("[0-9]"),
-        'D' => out.push_str("[^0-9]"),
-        'w' => out.push_str("[0-9A-Za-z_]"),
-        'W' => out.push_str("[^0-9A-Za-z_]"),
-        's' => out.push_str("[\\t\\n\\f\\r ]"),
-        'S' => out.push_str("[^\\t\\n\\f\\r ]"),
-        'b' if !in_class => out.push_str("(?-u:\\b)"),
-        'B' if !in_class => out.push_str("(?-u:\\B)"),
-        // Word boundaries to the crate, the characters themselves to Go.
-        '<' | '>' => out.push(escaped),
-        _ => out.extend(['\\', escaped]),
+    /// `[:alpha:]` or `[:^alpha:]`; false where no such brackets begin.
+    fn named_class(&mut self) -> Option<bool> {
+        let begun = self.rest.strip_prefix("[:").and_then(|rest| rest.split_once(":]"));
+        let Some((name, rest)) = begun else { return Some(false) };
+        NAMED_CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)).then_some(())?;
+        self.rest = rest;
+        self.out.extend(["[:", name, ":]"]);
+        Some(true)
     }
 }
 
@@ -122,8 +281,21 @@ mod tests {
             (r"^(data|stringData)$", "data", true),
             (r"(?i)PASS", "my_pass", true),
             (r"\<", "<", true),
+            // Ranges that end or begin with a dash, where the crate sees an operator.
+            (r"^[+--]+$", "+,-", true),
+            (r"^[--/]+$", "-./", true),
+            (r"^[\d-z]+$", "5-z", true),
+            (r"^[\d-z]+$", "a", false),
+            (r"^[a~~b]+$", "~", true),
+            (r"^[[:^alpha:]]+$", "12", true),
+            (r"^[[:alpha]+$", "[:", true),
+            (r"^(?:a{2})*$", "aaaa", true),
+            (r"^a{2,3}?$", "aaa", true),
+            (r"^\x41[\x{42}-\x44]$", "AC", true),
+            (r"^\p{Lu}[\pP]$", "É!", true),
+            (r"^\_\-\ $", "_- ", true),
         ] {
-            let regex = compile(pattern).unwrap();
+            let regex = compile(pattern).unwrap_or_else(|| panic!("{pattern} was refused"));
             assert_eq!(regex.is_match(text.as_bytes()), matches, "{pattern} on {text}");
         }
         for invalid in [
@@ -131,6 +303,25 @@ mod tests {
             "[",
             "a**",
             "a+?*",
+            "a{2}*",
+            "a*{2}",
+            "a{2}{3}",
+            "a{2}??",
+            "a{1001}",
+            "a{1001,}",
+            "a{0,1001}",
+            "(a{100}){11}",
+            // A count to the crate and text to Go.
+            "a{ 2}",
+            "a{02}",
+            "[[:foo:]]",
+            "[a--]",
+            r"[+-\d]",
+            r"[\A]",
+            r"\u0041",
+            r"\p{sc=Greek}",
+            r"\p{letter}",
+            "(?P<a.b>x)",
             "(?x)a",
             "(?i-u:a)",
             r"\8",
