@@ -164,12 +164,7 @@ impl Link {
 
 /// The SHA-256 of a line without its newline, as 64 hexadecimal digits.
 pub fn line_hash(line: &str) -> String {
-    use std::fmt::Write;
-
-    Sha256::digest(line.as_bytes()).iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
+    hex::encode(Sha256::digest(line))
 }
 
 #[cfg(test)]

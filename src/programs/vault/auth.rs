@@ -1,9 +1,9 @@
 //! From what a request shows to who is asking.
 
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
 
 use super::error::ApiError;
 use super::service::Service;

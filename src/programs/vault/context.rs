@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue};
 
 use super::error::ApiError;
 use super::service::{MAX_REQUESTS, Service};
@@ -95,7 +95,7 @@ fn as_problem(response: &mut Response, context: &RequestContext) -> Option<ApiEr
     let body = serde_json::to_vec(&problem).expect("a problem holds only text and numbers");
     *response.body_mut() = body.into();
     let headers = response.headers_mut();
-    headers.remove(http::header::CONTENT_LENGTH);
+    headers.remove(axum::http::header::CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     Some(error)
 }

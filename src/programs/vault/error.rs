@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use axum::http::StatusCode;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::adapters::jwt::TokenError;
 use crate::contract::api::problem::{Problem, ProblemKind, TYPE_BASE};
@@ -170,7 +170,7 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+            response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
         }
         response.extensions_mut().insert(self);
         response

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
 use crate::adapters::jwt::{AUDIENCE, ISSUER, sign};
