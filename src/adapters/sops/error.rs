@@ -215,6 +215,9 @@ pub enum ValueError {
     /// Base64, the nonce or the tag is malformed.
     #[error("it is malformed")]
     Malformed,
+    /// The nonce has a length that nobody writes.
+    #[error("its nonce has a length that sops does not write: use 32 bytes, or 8, 12, 16 or 24")]
+    NonceLength,
     /// It was changed, or moved from another path, or belongs to another data key.
     #[error("it was changed, or moved from another place")]
     Unauthentic,
