@@ -1,12 +1,14 @@
 //! The objects that grants are made of, as one immutable picture of this moment.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::identity::Subject;
-use super::names::{Environment, Label, ObjectName};
+use super::names::{Environment, Key, Label, ObjectName};
 use super::pattern::KeyPattern;
+use super::relative_path::RelativePath;
 
 /// What may be done with keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,13 +57,13 @@ pub struct Access {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FileForm {
     /// The path below the secrets folder.
-    pub path: String,
+    pub path: RelativePath,
     /// The text form.
     #[serde(default)]
     pub format: FileFormat,
     /// Other names for some keys: key to name.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub rename: std::collections::BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<Key, Key>,
 }
 
 /// The text form of a file of secrets.

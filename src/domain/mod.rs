@@ -13,5 +13,6 @@ pub mod pattern;
 pub mod policy;
 pub mod ports;
 pub mod record;
+pub mod relative_path;
 pub mod render;
 pub mod secret;

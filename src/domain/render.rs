@@ -10,7 +10,7 @@ mod structured;
 
 use std::collections::BTreeMap;
 
-use super::grants::{FileForm, FileFormat};
+use super::grants::FileFormat;
 use super::names::{InvalidName, Key};
 use super::secret::SecretValue;
 
@@ -93,14 +93,6 @@ pub enum RenderError {
         /// What the variable does to a program.
         danger: &'static str,
     },
-}
-
-/// Lays values down as `form` says; its path is the caller's business.
-pub fn render(
-    values: &BTreeMap<Key, SecretValue>,
-    form: &FileForm,
-) -> Result<Rendered, RenderError> {
-    render_as(values, form.format, &form.rename)
 }
 
 /// Lays values down in a format, with other names for some keys (key to name).

@@ -1,9 +1,11 @@
 //! SecretAccess: this subject may use these keys of this environment.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidObject, Metadata, name, positive};
-use crate::domain::grants::{Access, FileForm, Permission};
+use super::{InvalidObject, Metadata, name, oidc, positive};
+use crate::domain::grants::{Access, FileForm, FileFormat, Permission};
 use crate::domain::identity::Subject;
 use crate::domain::names::Label;
 
@@ -28,7 +30,7 @@ pub struct SecretAccessSpec {
     /// The keys.
     pub key_pattern: String,
     /// What is allowed; `read` and `list` when absent.
-    #[serde(default = "read_and_list")]
+    #[serde(default = "super::read_and_list")]
     pub permissions: Vec<Permission>,
     /// The longest life of an access token, in minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,11 +40,21 @@ pub struct SecretAccessSpec {
     pub usage_limit: Option<i32>,
     /// How an injected pod gets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file: Option<FileForm>,
+    pub file: Option<FileSpec>,
 }
 
-fn read_and_list() -> Vec<Permission> {
-    vec![Permission::Read, Permission::List]
+/// How the values are laid down as a file, as people write it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileSpec {
+    /// The path below the secrets folder.
+    pub path: String,
+    /// The text form.
+    #[serde(default)]
+    pub format: FileFormat,
+    /// Other names for some keys: key to name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
 }
 
 /// Exactly one of its fields is given.
@@ -83,7 +95,21 @@ impl SecretAccess {
             permissions: spec.permissions.clone(),
             ttl_minutes: positive("spec.ttlMinutes", spec.ttl_minutes)?,
             usage_limit: positive("spec.usageLimit", spec.usage_limit)?,
-            file: spec.file.clone(),
+            file: spec.file.as_ref().map(FileSpec::check).transpose()?,
+        })
+    }
+}
+
+impl FileSpec {
+    fn check(&self) -> Result<FileForm, InvalidObject> {
+        let renamed = self
+            .rename
+            .iter()
+            .map(|(key, new)| Ok((name("spec.file.rename", key)?, name("spec.file.rename", new)?)));
+        Ok(FileForm {
+            path: name("spec.file.path", &self.path)?,
+            format: self.format,
+            rename: renamed.collect::<Result<_, InvalidObject>>()?,
         })
     }
 }
@@ -96,16 +122,7 @@ impl SubjectReference {
                 name: name("spec.subject.serviceAccount", account)?,
             }),
             Self::Client(client) => Ok(Subject::Client(name("spec.subject.client", client)?)),
-            Self::Oidc { issuer, subject } => {
-                // Reading it back is what refuses an issuer that is no https URL.
-                let oidc = Subject::Oidc { issuer: issuer.clone(), subject: subject.clone() };
-                let read: Subject = name("spec.subject.oidc", &oidc.to_string())?;
-                if read == oidc {
-                    return Ok(oidc);
-                }
-                let reason = "the issuer is an https URL";
-                Err(InvalidObject::Field { field: "spec.subject.oidc", reason })
-            }
+            Self::Oidc { issuer, subject } => oidc("spec.subject.oidc", issuer, subject),
         }
     }
 }

@@ -3,11 +3,13 @@
 mod access;
 mod policy;
 
-pub use access::{SecretAccess, SecretAccessSpec, SubjectReference};
+pub use access::{FileSpec, SecretAccess, SecretAccessSpec, SubjectReference};
 pub use policy::{OidcSubject, PolicySubjects, SecretPolicy, SecretPolicySpec};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::grants::Permission;
+use crate::domain::identity::Subject;
 use crate::domain::names::InvalidName;
 
 /// The `apiVersion` of both objects.
@@ -59,5 +61,84 @@ fn positive(field: &'static str, number: Option<i32>) -> Result<Option<u32>, Inv
         None => Ok(None),
         Some(0) => Err(InvalidObject::Field { field, reason: "use a number of at least 1" }),
         Some(number) => u32::try_from(number).map(Some).map_err(refuse),
+    }
+}
+
+/// What is allowed where an object does not say.
+fn read_and_list() -> Vec<Permission> {
+    vec![Permission::Read, Permission::List]
+}
+
+/// An OIDC subject; refuses an issuer that is no https URL, since no caller could ever have it.
+fn oidc(field: &'static str, issuer: &str, subject: &str) -> Result<Subject, InvalidObject> {
+    let oidc = Subject::Oidc { issuer: issuer.to_owned(), subject: subject.to_owned() };
+    // The text form holds https URLs alone, so that anything else reads back as something else.
+    let read: Subject = name(field, &oidc.to_string())?;
+    if read != oidc {
+        return Err(InvalidObject::Field { field, reason: "the issuer is an https URL" });
+    }
+    Ok(oidc)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn access(file: &Value) -> Result<(), String> {
+        let object = json!({
+            "metadata": {"name": "a"},
+            "spec": {
+                "subject": {"client": "ci"}, "environment": "dev", "keyPattern": "*", "file": file,
+            },
+        });
+        let object: SecretAccess = serde_json::from_value(object).unwrap();
+        let form = object.check().map_err(|error| error.to_string())?.file.unwrap();
+        assert_eq!(serde_json::to_value(form).unwrap(), *file, "it is not as it was written");
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_stays_below_its_folder_and_renames_keys_to_keys() {
+        let file = |path: &str, key: &str, name: &str| {
+            access(&json!({"path": path, "format": "dotenv", "rename": {key: name}}))
+        };
+        file("app/.env", "DB_PASS", "PGPASSWORD").unwrap();
+        for path in ["../../x", "/etc/passwd", "", "a\0"] {
+            let refused = file(path, "A", "B").unwrap_err();
+            assert!(refused.starts_with("spec.file.path: path "), "{refused}");
+        }
+        for (key, name) in [("a/b", "B"), ("", "B"), ("A", "../x"), ("A", ""), ("A", "a=b")] {
+            let refused = file("a", key, name).unwrap_err();
+            assert!(refused.starts_with("spec.file.rename: key "), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_no_caller_could_have_is_refused_in_both_kinds() {
+        let check = |issuer: &str| {
+            let subject = json!({"issuer": issuer, "subject": "repo:x"});
+            let access: SecretAccess = serde_json::from_value(json!({
+                "metadata": {"name": "a"},
+                "spec": {"subject": {"oidc": subject}, "environment": "dev", "keyPattern": "*"},
+            }))
+            .unwrap();
+            let policy: SecretPolicy = serde_json::from_value(json!({
+                "metadata": {"name": "p"},
+                "spec": {
+                    "subjects": [{"namespace": "default", "oidc": [subject]}],
+                    "environment": "dev", "keyPatterns": ["*"],
+                },
+            }))
+            .unwrap();
+            (access.check().map(drop), policy.check().map(drop))
+        };
+        assert_eq!(check("https://issuer.example:8443/a"), (Ok(()), Ok(())));
+        for issuer in ["http://issuer.example", "issuer.example", ""] {
+            let (access, policy) = check(issuer);
+            assert!(access.unwrap_err().to_string().starts_with("spec.subject.oidc: "));
+            assert!(policy.unwrap_err().to_string().starts_with("spec.subjects.oidc: "));
+        }
     }
 }

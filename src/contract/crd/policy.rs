@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidObject, Metadata, name, positive};
+use super::{InvalidObject, Metadata, name, oidc, positive};
 use crate::domain::grants::{Permission, Policy, SubjectSelector};
 use crate::domain::names::Label;
 
@@ -27,7 +27,7 @@ pub struct SecretPolicySpec {
     /// The keys.
     pub key_patterns: Vec<String>,
     /// What is allowed; `read` and `list` when absent.
-    #[serde(default = "read_and_list")]
+    #[serde(default = "super::read_and_list")]
     pub permissions: Vec<Permission>,
     /// The longest life of an access token, in minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,10 +38,6 @@ pub struct SecretPolicySpec {
     /// Whether the caller's proof must be bound to a pod.
     #[serde(default)]
     pub require_pod_bound_token: bool,
-}
-
-fn read_and_list() -> Vec<Permission> {
-    vec![Permission::Read, Permission::List]
 }
 
 /// Subjects of SecretAccesses of one namespace, which is named exactly.
@@ -123,13 +119,15 @@ impl PolicySubjects {
                 name: name("spec.subjects.clients", client)?,
             })
         });
-        let oidc = self.oidc.iter().map(|oidc| {
+        let subjects = self.oidc.iter().map(|OidcSubject { issuer, subject }| {
+            // No caller's subject would ever equal one that is not well formed.
+            oidc("spec.subjects.oidc", issuer, subject)?;
             Ok(SubjectSelector::Oidc {
                 namespace: namespace.clone(),
-                issuer: oidc.issuer.clone(),
-                subject: oidc.subject.clone(),
+                issuer: issuer.clone(),
+                subject: subject.clone(),
             })
         });
-        accounts.chain(clients).chain(oidc).collect()
+        accounts.chain(clients).chain(subjects).collect()
     }
 }
