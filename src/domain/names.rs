@@ -201,19 +201,8 @@ mod tests {
 
     #[test]
     fn a_key_has_a_small_alphabet_and_no_leading_dot() {
-        for good in [
-            "A",
-            "DB_PASS",
-            "db.pass",
-            "a-b",
-            "-",
-            "..".trim_start_matches('.'),
-            "a..b",
-            &"k".repeat(253),
-        ] {
-            if !good.is_empty() {
-                assert_eq!(good.parse::<Key>().unwrap().as_str(), good);
-            }
+        for good in ["A", "DB_PASS", "db.pass", "a-b", "-", "a..b", &"k".repeat(253)] {
+            assert_eq!(good.parse::<Key>().unwrap().as_str(), good);
         }
         for bad in ["", ".a", "..", "a b", "a/b", "a:b", "a\0", "Ä", "a*", &"k".repeat(254)] {
             assert!(bad.parse::<Key>().is_err(), "{bad:?} was accepted");
