@@ -130,8 +130,11 @@ pub enum FileError {
     /// More than one of the six selection rules.
     #[error("the `sops` metadata has more than one rule of what is encrypted: keep one")]
     SeveralRules,
-    /// A regular expression that does not compile, which sops takes for one that never matches.
-    #[error("{field} is not a valid regular expression, so that sops would let it match nothing")]
+    /// A regular expression that Go does not take, so that sops lets it match nothing, or that is
+    /// not supported.
+    #[error(
+        "{field} is a regular expression that is invalid in Go, so that sops would let it match nothing, or not supported: write it with plain characters, classes and groups"
+    )]
     InvalidRegex {
         /// The rule's name in the metadata.
         field: &'static str,

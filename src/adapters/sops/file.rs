@@ -124,6 +124,9 @@ impl From<&Scalar> for Plaintext {
     }
 }
 
+/// How many of the keys that are not served a warning names.
+const MAX_NAMED: usize = 5;
+
 /// A file that secrets are served from: every value has one path, and every path one value.
 pub struct EncryptedFile {
     opened: OpenedFile,
@@ -173,7 +176,32 @@ impl EncryptedFile {
                 return Err(FileError::SamePath { path: shown(&path) });
             }
         }
-        Ok(Self { opened, index, warnings })
+        let mut file = Self { opened, index, warnings };
+        file.warnings.extend(file.not_served());
+        Ok(file)
+    }
+
+    /// What the administrator's leave is missing for, in one sentence.
+    fn not_served(&self) -> Option<String> {
+        let withheld = |(key, at): (_, &usize)| Some((key, self.leaf(*at).withheld?));
+        let withheld: Vec<(&Key, Withheld)> = self.index.iter().filter_map(withheld).collect();
+        let count = |why| withheld.iter().filter(|(_, reason)| *reason == why).count();
+        let reasons = [
+            (count(Withheld::Plain), "plain (allow `plain-values`)"),
+            (count(Withheld::BelowList), "below lists (allow `leaves-below-lists`)"),
+        ];
+        let reasons = reasons.iter().filter(|(count, _)| *count > 0);
+        let reasons: Vec<String> = reasons.map(|(count, why)| format!("{count} {why}")).collect();
+        let names: Vec<&str> =
+            withheld.iter().take(MAX_NAMED).map(|(key, _)| key.as_str()).collect();
+        let more = if withheld.len() > MAX_NAMED { ", …" } else { "" };
+        let values = match withheld.len() {
+            0 => return None,
+            1 => "1 value is".to_owned(),
+            several => format!("{several} values are"),
+        };
+        let (reasons, names) = (reasons.join(", "), names.join(", "));
+        Some(format!("{values} not served: {reasons}: {names}{more}"))
     }
 
     /// The keys that are served, in order.
@@ -191,7 +219,7 @@ impl EncryptedFile {
         self.opened.plaintext(leaf)?.served().ok_or(ReadError::NoKey)
     }
 
-    /// Paths that are not names of keys, for the log.
+    /// Paths that are not names of keys, and values that need leave, for the log.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

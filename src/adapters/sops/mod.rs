@@ -7,11 +7,11 @@
 //! - Refused: a missing or wrong MAC, a key that holds `:`, duplicate keys, two values with one
 //!   dotted path, an invalid regular expression, and files beyond the bounds of `limits.rs`.
 //! - Refused without leave: an empty value where the file's rule wants an encrypted one
-//!   (`plain_empty_strings`), and `mac_only_encrypted`. An encrypted file says nothing of them
+//!   (`plain-empty-strings`), and `mac-only-encrypted`. An encrypted file says nothing of them
 //!   that could be checked.
-//! - Not served without leave: values that the rule leaves plain (`plain_values`) and values below
-//!   a list (`leaves_below_lists`). The file's other values are served, and a read of such a one
-//!   says which setting would allow it.
+//! - Not served without leave: values that the rule leaves plain (`plain-values`) and values below
+//!   a list (`leaves-below-lists`). The file's other values are served, and a read of such a one,
+//!   like a warning at each load, says which setting would allow it.
 //! - Absent: null, `{}`, `[]` and comments.
 //!
 //! What is served is text: a number, boolean or time in the form in which `sops exec-env` prints

@@ -35,7 +35,8 @@ pub struct Loaded {
     pub environment: Environment,
     /// How many keys it serves.
     pub keys: usize,
-    /// What is odd about it: names that are no keys, a `lastmodified` that went backwards.
+    /// What is odd about it: names that are no keys, values that need leave, a
+    /// `lastmodified` that went backwards.
     pub warnings: Vec<String>,
 }
 
