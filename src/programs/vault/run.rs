@@ -1,6 +1,5 @@
 //! From arguments to a running vault, and from a signal to its end.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -101,6 +100,8 @@ fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
+        // Before the ports are open: from then on, a signal must drain and not kill.
+        let told_to_end = told_to_end()?;
         let vault = Vault::build(config).await?;
         let (api, health) = (vault.api.address(), vault.health.address());
         if let Some(data) = dev_data {
@@ -108,7 +109,7 @@ fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
             tracing::info!(env = %data.join("env").display(), "read this file into a shell that runs vanta-cli");
         }
         tracing::info!(%api, %health, tls = vault.tls.is_some(), "the vault is listening");
-        vault.run().await
+        vault.run(told_to_end).await
     })
 }
 
@@ -172,7 +173,7 @@ impl Vault {
     }
 
     /// Serves until a signal, then drains. The first task that fails ends the vault.
-    async fn run(self) -> anyhow::Result<()> {
+    async fn run(self, told_to_end: impl Future<Output = ()>) -> anyhow::Result<()> {
         let (api, health) = (Handle::new(), Handle::new());
         let served = async {
             let served = self.api.serve(router(self.service), self.tls, api.clone()).await;
@@ -186,24 +187,27 @@ impl Vault {
             tokio::select! {
                 ended = self.watched.run() => ended.context("looking for changes failed"),
                 () = sweep(self.state) => Ok(()),
-                signal = drain_on_signal(api.clone()) => signal,
+                () = told_to_end => {
+                    tracing::info!(connections = api.connection_count(), "draining");
+                    api.graceful_shutdown(Some(DRAIN));
+                    Ok(())
+                }
             }
         };
         tokio::try_join!(served, health_served, background).map(drop)
     }
 }
 
-/// Starts to drain at the first SIGTERM or SIGINT.
-async fn drain_on_signal(api: Handle<SocketAddr>) -> anyhow::Result<()> {
+/// Takes SIGTERM and SIGINT from now on; what is returned ends with the first of them.
+fn told_to_end() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!(connections = api.connection_count(), "draining");
-    api.graceful_shutdown(Some(DRAIN));
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 async fn sweep(state: Arc<SqliteState>) {
