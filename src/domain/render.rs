@@ -14,8 +14,7 @@ use super::grants::FileFormat;
 use super::names::{InvalidName, Key};
 use super::secret::SecretValue;
 
-pub use dangerous::danger_of;
-pub use name::environment_variable_name;
+use dangerous::danger_of;
 
 /// Secrets in the form of files.
 #[derive(Debug)]

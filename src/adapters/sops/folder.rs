@@ -65,7 +65,6 @@ struct Slot {
 struct Version {
     file: EncryptedFile,
     keys: usize,
-    loaded_at: Timestamp,
 }
 
 /// What was seen at the last refresh.
@@ -141,8 +140,6 @@ impl SopsFolder {
         let status = environments.iter().map(|(environment, slot)| EnvironmentStatus {
             environment: environment.clone(),
             keys: slot.version.as_ref().map(|version| version.keys),
-            loaded_at: slot.version.as_ref().map(|version| version.loaded_at),
-            last_modified: slot.version.as_ref().map(|version| version.file.last_modified()),
             error: slot.error.as_ref().map(|(_, reason)| reason.clone()),
         });
         status.collect()
@@ -264,7 +261,7 @@ fn apply(
             let mut warnings = file.warnings().to_vec();
             warnings.extend(slot.version.as_ref().and_then(|old| went_back(&old.file, &file)));
             report.loaded.push(Loaded { environment: environment.clone(), keys, warnings });
-            let version = Version { file, keys, loaded_at: Timestamp::now() };
+            let version = Version { file, keys };
             *slot = Slot { version: Some(Arc::new(version)), error: None };
         }
         Err(error) => {

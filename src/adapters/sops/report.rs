@@ -2,8 +2,6 @@
 //!
 //! Invariant: texts hold names and reasons, and no value.
 
-use jiff::Timestamp;
-
 use crate::domain::names::Environment;
 
 /// What one refresh changed. Nothing that is as it was at the last refresh is in it.
@@ -58,10 +56,6 @@ pub struct EnvironmentStatus {
     pub environment: Environment,
     /// How many keys are served; none where no version could be loaded.
     pub keys: Option<usize>,
-    /// When the version that is served was loaded.
-    pub loaded_at: Option<Timestamp>,
-    /// When sops wrote the version that is served, in RFC 3339.
-    pub last_modified: Option<String>,
     /// Why the newest version is not served, where it is not.
     pub error: Option<String>,
 }

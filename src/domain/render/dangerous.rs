@@ -137,7 +137,7 @@ const NAMES: &[(&str, &str)] = &[
 /// What the variable does to a program, where it is one that no secret may set.
 ///
 /// Case is ignored: `http_proxy` is read in lower case, and no honest secret is named `Path`.
-pub fn danger_of(variable: &str) -> Option<&'static str> {
+pub(super) fn danger_of(variable: &str) -> Option<&'static str> {
     let upper = variable.to_ascii_uppercase();
     let by_name = NAMES.iter().find(|(name, _)| *name == upper);
     let by_prefix = || PREFIXES.iter().find(|(prefix, _)| upper.starts_with(prefix));

@@ -10,7 +10,7 @@ use crate::domain::secret::SecretValue;
 /// The variable of a key: `.` and `-` become `_`; none where it would begin with a digit.
 ///
 /// What is left is a name as POSIX has it (XBD section 3.216), for every shell and library.
-pub fn environment_variable_name(key: &Key) -> Option<String> {
+fn environment_variable_name(key: &Key) -> Option<String> {
     let name = variable_text(key);
     (!name.starts_with(|first: char| first.is_ascii_digit())).then_some(name)
 }

@@ -28,7 +28,7 @@ Variables that hold a secret, and so are no options:
   SOPS_AGE_KEY               age identities that open the SOPS files
   SOPS_AGE_KEY_FILE          a file that holds them"
 )]
-pub struct VaultArgs {
+pub(super) struct VaultArgs {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     #[command(flatten)]

@@ -17,7 +17,6 @@ mod router;
 mod run;
 mod service;
 
-pub use config::VaultArgs;
 pub use router::router;
 pub use run::main;
 pub use service::{GrantsReceiver, Service, ServiceParts};
