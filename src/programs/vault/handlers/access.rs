@@ -36,7 +36,7 @@ pub(in crate::programs::vault) async fn list(
     headers: HeaderMap,
     query: Result<Query<AccessQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&service, &context, Event::Access);
+    let mut attempt = Attempt::new(&context, Event::Access);
     let result = list_access(&service, &mut attempt, &headers, query).await;
     attempt.finish(&service, result).await
 }
@@ -54,10 +54,11 @@ async fn list_access(
     })?;
     let grants = service.grants()?;
     let mut wanted: Vec<&str> = query.names.iter().flat_map(|names| names.split(',')).collect();
+    wanted.retain(|name| !name.is_empty());
     wanted.sort_unstable();
     wanted.dedup();
 
-    let view = View { service, identity: &identity, grants: &grants, now: service.now() };
+    let view = View { service, identity: &identity, grants: &grants, now: attempt.record.time };
     let mut list =
         AccessList { subject: identity.subject.clone(), access: vec![], missing: vec![] };
     let own = grants.accesses.iter().filter(|access| access.subject == identity.subject);
