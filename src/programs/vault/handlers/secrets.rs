@@ -58,6 +58,7 @@ async fn read_one(
     let grants = service.grants()?;
     let scope = Scope::new(&token, &grants, &environment, attempt.record.time);
     let grant = scope.key(Permission::Read, &key)?;
+    attempt.record.reason = Some(grant.because());
     let value = service.secrets.read(&grant).map_err(ApiError::secret)?;
     let form = Form::wanted(headers, Form::Text);
     let body = match form {
