@@ -73,14 +73,47 @@ pub struct Scope {
     /// What was asked for and granted.
     pub permissions: Vec<Permission>,
     /// What the grants allowed at issue, so that a wide `key_pattern` does not grow with later
-    /// grants. A key must match one of these.
-    pub granted: Vec<GrantedPattern>,
+    /// grants.
+    #[serde(deserialize_with = "object")]
+    pub granted: Granted,
+}
+
+/// The keys that each permission was granted for: a key must match one pattern of the permission.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Granted {
+    /// Those whose values may be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<GrantedPattern>,
+    /// Those whose names may be listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub list: Vec<GrantedPattern>,
+}
+
+impl Granted {
+    /// The patterns of one permission.
+    pub fn of(&self, permission: Permission) -> &[GrantedPattern] {
+        match permission {
+            Permission::Read => &self.read,
+            Permission::List => &self.list,
+        }
+    }
+
+    /// The patterns of one permission, to be set.
+    pub fn of_mut(&mut self, permission: Permission) -> &mut Vec<GrantedPattern> {
+        match permission {
+            Permission::Read => &mut self.read,
+            Permission::List => &mut self.list,
+        }
+    }
 }
 
 impl Scope {
-    /// Whether the token reaches this key, whatever the grants now say.
-    pub fn covers(&self, key: &Key) -> bool {
-        self.key_pattern.matches(key) && self.granted.iter().any(|granted| granted.matches(key))
+    /// Whether the token reaches this key in this way, whatever the grants now say.
+    pub fn covers(&self, permission: Permission, key: &Key) -> bool {
+        self.permissions.contains(&permission)
+            && self.key_pattern.matches(key)
+            && self.granted.of(permission).iter().any(|granted| granted.matches(key))
     }
 }
 

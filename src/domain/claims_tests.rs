@@ -15,7 +15,7 @@ fn claims() -> Value {
             "environment": "prod",
             "key_pattern": "A*",
             "permissions": ["read", "list"],
-            "granted": ["A*&*B", "A_1"],
+            "granted": {"read": ["A*&*B", "A_1"]},
         },
         "usage_limit": 3,
         "pod": {"namespace": "shop", "name": "checkout-0", "uid": "u"},
@@ -104,7 +104,7 @@ fn repeated_claims_are_refused() {
         (r"{", r#"{"\u0065xp":1,"#.to_owned()),
         (r"{", format!(r#"{{"scope":{scope},"#)),
         (r"{", format!(r#"{{"pod":{pod},"#)),
-        (r#""scope":{"#, r#""scope":{"granted":["*"],"#.to_owned()),
+        (r#""scope":{"#, r#""scope":{"granted":{},"#.to_owned()),
     ] {
         let twice = text.replacen(place, &twice, 1);
         let refused = serde_json::from_str::<Claims>(&twice).unwrap_err().to_string();
@@ -141,9 +141,13 @@ fn a_scope_covers_what_was_asked_for_and_granted_alike() {
             environment: "prod".parse().unwrap(),
             key_pattern: asked.parse().unwrap(),
             permissions: vec![Permission::Read],
-            granted: granted.iter().map(|text| (*text).to_owned().try_into().unwrap()).collect(),
+            granted: Granted {
+                read: granted.iter().map(|text| (*text).to_owned().try_into().unwrap()).collect(),
+                list: vec!["*".to_owned().try_into().unwrap()],
+            },
         };
-        let covered = scope.covers(&key.parse().unwrap());
-        assert_eq!(covered, expected, "{key} in {asked} of {granted:?}");
+        let covered = |permission| scope.covers(permission, &key.parse().unwrap());
+        assert_eq!(covered(Permission::Read), expected, "{key} in {asked} of {granted:?}");
+        assert!(!covered(Permission::List), "the token has no list permission");
     }
 }

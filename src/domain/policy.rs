@@ -93,6 +93,14 @@ impl Grant {
     pub fn reasons(&self) -> &[Reason] {
         &self.reasons
     }
+
+    /// The reasons in words, for the audit.
+    pub fn because(&self) -> String {
+        let words = self.reasons.iter().map(|reason| {
+            format!("SecretAccess {} within SecretPolicy {}", reason.access, reason.policy)
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A SecretAccess and a SecretPolicy that together cover a request.

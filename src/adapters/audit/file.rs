@@ -1,7 +1,7 @@
 //! One file of the audit, opened where the last run left it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,6 +10,9 @@ use crate::domain::record::Link;
 
 /// The name of the file that is being written.
 const FILE_NAME: &str = "audit.jsonl";
+
+/// How the names of files begin that were set aside; a number follows.
+const RETIRED_PREFIX: &str = "audit.retired-";
 
 /// How long another vault may take to let go of the file, so that a restart may overlap.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,11 +57,9 @@ impl AuditFile {
             file.sync_all()?;
         }
         let end = match last_line {
-            None => Link::start(),
-            Some(line) => Link::after(&line).ok_or_else(|| {
-                let what = format!("the last line of {} is not an audit entry", path.display());
-                io::Error::new(io::ErrorKind::InvalidData, what)
-            })?,
+            Some(line) => link_after(&line, &path)?,
+            // The last run may have ended between setting a file aside and beginning this one.
+            None => last_retired(folder)?.unwrap_or_else(Link::start),
         };
         Ok(Self { file, path, good, end, cut_off })
     }
@@ -77,18 +78,49 @@ impl AuditFile {
         Ok(())
     }
 
-    /// Sets the file aside after a failed write or sync, which leaves what it holds in doubt.
-    pub(super) fn retire(&self) -> io::Result<()> {
-        let mut number = 1;
-        let aside = loop {
-            let aside = self.path.with_file_name(format!("audit.retired-{number}.jsonl"));
-            if !aside.exists() {
-                break aside;
-            }
-            number += 1;
-        };
-        fs::rename(&self.path, aside)
+    /// Whether a chain that ends like this can go on in this file.
+    pub(super) fn continues(&self, end: &Link) -> bool {
+        self.good == 0 || self.end == *end
     }
+
+    /// Sets the file aside, since what it holds is in doubt.
+    pub(super) fn retire(&self) -> io::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let number = retired(folder)?.last().map_or(1, |(number, _)| number + 1);
+        fs::rename(&self.path, folder.join(format!("{RETIRED_PREFIX}{number}.jsonl")))
+    }
+}
+
+/// The files that were set aside, by their numbers.
+fn retired(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let number = path
+            .file_name()
+            .and_then(|name| name.to_str()?.strip_prefix(RETIRED_PREFIX)?.strip_suffix(".jsonl"))
+            .and_then(|number| number.parse().ok());
+        found.extend(number.map(|number| (number, path)));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Where the newest file that was set aside ends.
+fn last_retired(folder: &Path) -> io::Result<Option<Link>> {
+    for (_, path) in retired(folder)?.into_iter().rev() {
+        if let (_, Some(line)) = last_complete_line(&mut File::open(&path)?)? {
+            return link_after(&line, &path).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn link_after(line: &str, path: &Path) -> io::Result<Link> {
+    Link::after(line).ok_or_else(|| {
+        let what = format!("the last line of {} is not an audit entry", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    })
 }
 
 /// Two writers would each break the other's chain.
@@ -108,19 +140,26 @@ fn lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// The length up to the last newline, and the line that ends there.
+/// The length up to the last newline, and the line that ends there; only the end is read.
 fn last_complete_line(file: &mut File) -> io::Result<(u64, Option<String>)> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut reader = BufReader::new(file);
-    let (mut good, mut last, mut line) = (0, None, Vec::new());
+    let length = file.seek(SeekFrom::End(0))?;
+    let mut window = 64 * 1024;
     loop {
-        line.clear();
-        let read = reader.read_until(b'\n', &mut line)?;
-        if read == 0 || line.last() != Some(&b'\n') {
-            return Ok((good, last));
+        let from = length.saturating_sub(window);
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(length - from).read_to_end(&mut bytes)?;
+        let is_newline = |byte: &u8| *byte == b'\n';
+        let last = bytes.iter().rposition(is_newline);
+        let before = last.and_then(|last| bytes[..last].iter().rposition(is_newline));
+        match (last, before) {
+            (None, _) if from == 0 => return Ok((0, None)),
+            (Some(last), before) if before.is_some() || from == 0 => {
+                let begin = before.map_or(0, |before| before + 1);
+                let line = String::from_utf8_lossy(&bytes[begin..last]).into_owned();
+                return Ok((from + last as u64 + 1, Some(line)));
+            }
+            _ => window *= 4,
         }
-        good += read as u64;
-        line.pop();
-        last = Some(String::from_utf8_lossy(&line).into_owned());
     }
 }

@@ -37,7 +37,7 @@ pub struct AuditLog {
 impl AuditLog {
     /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
     ///
-    /// Must be called within a runtime; the folder must exist.
+    /// The folder must exist.
     pub fn open(folder: &Path, replica: &str) -> Result<Self, AuditError> {
         let file = AuditFile::open(folder)?;
         let mut writer = Writer {
@@ -54,6 +54,11 @@ impl AuditLog {
             .spawn(move || writer.run(pending))
             .map_err(AuditError::from)?;
         Ok(Self { queue })
+    }
+
+    /// Whether the writer is there; without it nothing can be answered.
+    pub fn is_writing(&self) -> bool {
+        !self.queue.is_closed()
     }
 
     /// Appends a record; done once it is on stable storage.
@@ -98,10 +103,22 @@ impl Writer {
         }
     }
 
+    /// Opens a file after one was given up. Where that could not be set aside it is still there,
+    /// and may hold lines that were never answered on.
+    fn open_again(&self) -> Result<AuditFile, AuditError> {
+        let file = AuditFile::open(&self.folder)?;
+        if file.continues(&self.end) {
+            return Ok(file);
+        }
+        file.retire()?;
+        drop(file);
+        Ok(AuditFile::open(&self.folder)?)
+    }
+
     fn write(&mut self, records: &[Record]) -> Result<(), AuditError> {
         let mut file = match self.file.take() {
             Some(file) => file,
-            None => AuditFile::open(&self.folder)?,
+            None => self.open_again()?,
         };
         let (mut lines, mut end) = (String::new(), self.end.clone());
         for record in records {
@@ -168,6 +185,47 @@ mod tests {
         let recovery: Entry = serde_json::from_str(&lines[1]).unwrap();
         assert_eq!(recovery.record.event, Event::Recover);
         assert_eq!(lines.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_chain_goes_on_after_a_file_that_was_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
+        let first = lines(folder.path()).remove(0);
+        let path = folder.path().join("audit.jsonl");
+        std::fs::rename(&path, folder.path().join("audit.retired-1.jsonl")).unwrap();
+        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
+        let next: Entry = serde_json::from_str(&lines(folder.path())[0]).unwrap();
+        assert_eq!((next.sequence, next.previous), (2, line_hash(&first)));
+    }
+
+    #[test]
+    fn a_file_with_lines_that_were_never_answered_on_is_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (known, end) = Link::start().join("r", record());
+        let (in_doubt, _) = end.join("r", record());
+        let path = folder.path().join("audit.jsonl");
+        std::fs::write(&path, format!("{known}\n{in_doubt}\n")).unwrap();
+        let (folder_path, replica) = (folder.path().to_owned(), "r".to_owned());
+        let mut writer = Writer { folder: folder_path, replica, end, cut_off: 0, file: None };
+        writer.write(&[record()]).unwrap();
+        let next: Entry = serde_json::from_str(&lines(folder.path())[0]).unwrap();
+        assert_eq!((next.sequence, next.previous), (2, line_hash(&known)));
+        assert!(folder.path().join("audit.retired-1.jsonl").exists());
+    }
+
+    #[tokio::test]
+    async fn a_long_last_line_is_found_from_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut wide = record();
+        wide.reason = Some("x".repeat(300_000));
+        let log = AuditLog::open(folder.path(), "r").unwrap();
+        log.append(record()).await.unwrap();
+        log.append(wide).await.unwrap();
+        drop(log);
+        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
+        let third: Entry = serde_json::from_str(&lines(folder.path())[2]).unwrap();
+        assert_eq!(third.sequence, 3);
     }
 
     #[tokio::test]

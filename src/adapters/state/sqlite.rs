@@ -171,6 +171,11 @@ impl TokenStore for SqliteState {
         expires_at: i64,
     ) -> Answer<'a, Result<(), TokenStoreError>> {
         Box::pin(async move {
+            // First here: from this moment the token reads nothing, whatever becomes of the rest.
+            self.revoked
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .insert(id.clone());
             sqlx::query(
                 "INSERT INTO revocations (jti, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
             )
@@ -178,11 +183,8 @@ impl TokenStore for SqliteState {
             .bind(expires_at)
             .execute(&self.writer)
             .await
-            .map_err(unavailable)?;
-            let mut revoked =
-                self.revoked.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            revoked.insert(id.clone());
-            Ok(())
+            .map(drop)
+            .map_err(unavailable)
         })
     }
 
@@ -207,7 +209,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "iss": "i", "aud": "a", "sub": "client:ci", "exp": now + 60, "nbf": now, "iat": now,
             "jti": "0".repeat(32), "usage_limit": limit,
-            "scope": {"environment": "dev", "key_pattern": "*", "permissions": ["read"], "granted": ["*"]},
+            "scope": {"environment": "dev", "key_pattern": "*", "permissions": ["read"], "granted": {"read": ["*"]}},
         }))
         .unwrap()
     }

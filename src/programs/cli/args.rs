@@ -67,7 +67,14 @@ pub(super) struct Global {
     #[arg(hide_env_values = true)]
     pub(super) token_file: Option<PathBuf>,
     /// The form of what is printed
-    #[arg(long, global = true, env = "VANTA_OUTPUT", value_name = "FORM", hide_env_values = true)]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "VANTA_OUTPUT",
+        value_name = "FORM",
+        hide_env_values = true
+    )]
     #[arg(default_value = "table", help_heading = "Options")]
     pub(super) output: Output,
 }

@@ -22,8 +22,9 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) fn new(service: &Service, context: &RequestContext, event: Event) -> Self {
-        let mut record = Record::new(service.now(), event, Outcome::Granted);
+    /// An attempt that is decided as of this moment.
+    pub(super) fn new(context: &RequestContext, event: Event) -> Self {
+        let mut record = Record::new(Timestamp::now(), event, Outcome::Granted);
         record.client_address = context.client_address;
         record.request_id = Some(context.id.clone());
         Self { record }
@@ -53,15 +54,17 @@ impl Attempt {
                 Some(cause) => format!("{}: {cause}", error.kind.name()),
                 None => error.kind.name().to_owned(),
             });
-            if self.record.subject.is_none() {
+            if self.record.subject.is_none() && self.record.event != Event::Revoke {
                 self.record.event = Event::Authenticate;
-                match service.anonymous_failures.admit(self.record.time) {
-                    None => return result,
-                    Some(0) => {}
-                    Some(left_out) => {
-                        let reason = self.record.reason.unwrap_or_default();
-                        self.record.reason = Some(format!("{reason} ({left_out} more left out)"));
-                    }
+            }
+        }
+        if self.record.subject.is_none() {
+            match service.anonymous_failures.admit(self.record.time) {
+                None => return result,
+                Some(0) => {}
+                Some(left_out) => {
+                    let reason = self.record.reason.unwrap_or_default();
+                    self.record.reason = Some(format!("{reason} ({left_out} more left out)"));
                 }
             }
         }

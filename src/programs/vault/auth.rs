@@ -4,7 +4,9 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 
+use super::attempt::Attempt;
 use super::error::ApiError;
 use super::service::Service;
 use crate::adapters::jwt::{UnverifiedToken, VerifiedToken};
@@ -20,9 +22,16 @@ impl Service {
         self.authenticator.authenticate(&credentials).await.map_err(ApiError::authentication)
     }
 
-    /// The access token that a request shows, verified and not revoked.
-    pub(super) fn verify(&self, headers: &HeaderMap) -> Result<VerifiedToken, ApiError> {
-        let token = self.verify_text(bearer(headers)?)?;
+    /// The access token that a request shows, verified and not revoked. The attempt is its
+    /// subject's from the moment that the signature holds, so that a revoked token's use is
+    /// always recorded.
+    pub(super) fn verify(
+        &self,
+        headers: &HeaderMap,
+        attempt: &mut Attempt,
+    ) -> Result<VerifiedToken, ApiError> {
+        let token = self.verify_text(bearer(headers)?, attempt.record.time)?;
+        attempt.with(&token);
         if self.tokens.is_revoked(&token.claims().jti) {
             return Err(ApiError::new(
                 ProblemKind::TokenRevoked,
@@ -33,9 +42,13 @@ impl Service {
     }
 
     /// A token whose signature and claims hold, revoked or not.
-    pub(super) fn verify_text(&self, token: &str) -> Result<VerifiedToken, ApiError> {
+    pub(super) fn verify_text(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, ApiError> {
         let token = UnverifiedToken::parse(token).map_err(ApiError::token)?;
-        self.validator.verify(&token, self.now()).map_err(ApiError::token)
+        self.validator.verify(&token, now).map_err(ApiError::token)
     }
 }
 

@@ -2,18 +2,31 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 
 use super::error::ApiError;
 use super::service::{MAX_REQUESTS, Service};
 use crate::contract::api::problem::{MEDIA_TYPE, ProblemKind};
+
+/// How long a request's body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a request may be handled before its client is told to come back.
+const HANDLING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The largest body of a request, in bytes.
+const MAX_BODY_LEN: usize = 64 * 1024;
+
+const INTERNAL: &str = "the vault's log says more under this request id";
 
 /// The header that carries a request's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,7 +57,7 @@ pub(super) type Context = Extension<RequestContext>;
 /// Gives a request its context, and its answer what every answer has.
 pub(super) async fn answer(
     State(service): State<Arc<Service>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
@@ -53,11 +66,10 @@ pub(super) async fn answer(
     // The route and not the path, which may hold anything.
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("none", |path| path.as_str()).to_owned();
-    request.extensions_mut().insert(context.clone());
 
-    let mut response = match service.requests.try_acquire() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => overloaded().into_response(),
+    let mut response = match handle(&service, &context, request, next).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
     };
 
     let error = as_problem(&mut response, &context);
@@ -78,6 +90,57 @@ pub(super) async fn answer(
         tracing::info!(request_id = context.id, %method, route, status, milliseconds, problem, cause, "answered");
     }
     response
+}
+
+/// Takes in the whole request, then a place among those that are handled, and sees it through.
+///
+/// The request is handled in a task of its own: a client that goes away ends the waiting and not
+/// the work, so that a use that was taken or a revocation that was stored is always recorded.
+async fn handle(
+    service: &Arc<Service>,
+    context: &RequestContext,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    // Without a place: whoever sends slowly takes none from the others.
+    let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_LEN)).await;
+    let body = body.map_err(|_| slow_body())?.map_err(|error| bad_body(&error))?;
+    parts.extensions.insert(context.clone());
+    let request = Request::from_parts(parts, Body::from(body));
+
+    let service = Arc::clone(service);
+    let handled = tokio::spawn(async move {
+        let _place = service.requests.try_acquire().map_err(|_| overloaded())?;
+        Ok(next.run(request).await)
+    });
+    match tokio::time::timeout(HANDLING_TIMEOUT, handled).await {
+        Ok(Ok(handled)) => handled,
+        Ok(Err(panicked)) => {
+            Err(ApiError::new(ProblemKind::Internal, INTERNAL).with_cause(panicked))
+        }
+        Err(_) => Err(unfinished()),
+    }
+}
+
+fn unfinished() -> ApiError {
+    let detail = "the vault's disk or state is too slow; try again later";
+    ApiError::new(ProblemKind::Overloaded, detail)
+}
+
+fn slow_body() -> ApiError {
+    let detail = format!("the body did not arrive in {} seconds", BODY_TIMEOUT.as_secs());
+    ApiError::new(ProblemKind::RequestTimeout, detail)
+}
+
+fn bad_body(error: &axum::Error) -> ApiError {
+    let too_large = std::error::Error::source(error)
+        .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
+    if too_large {
+        let detail = format!("a request's body has at most {} KiB", MAX_BODY_LEN / 1024);
+        return ApiError::new(ProblemKind::BodyTooLarge, detail);
+    }
+    ApiError::new(ProblemKind::InvalidRequest, "the body did not arrive whole")
 }
 
 fn overloaded() -> ApiError {
@@ -109,10 +172,7 @@ fn foreign(response: &Response) -> Option<ApiError> {
         405 => {
             (ProblemKind::MethodNotAllowed, "the Allow header says which methods the path takes")
         }
-        408 => (ProblemKind::RequestTimeout, "send the request faster"),
-        413 => (ProblemKind::BodyTooLarge, "a request's body has at most 64 KiB"),
-        404 => (ProblemKind::RouteNotFound, "see the API's documentation for its paths"),
-        500.. => (ProblemKind::Internal, "the vault's log says more under this request id"),
+        500.. => (ProblemKind::Internal, INTERNAL),
         _ => (ProblemKind::InvalidRequest, "see the API's documentation for what is expected"),
     };
     Some(ApiError::new(kind, detail))

@@ -94,7 +94,7 @@ impl ApiError {
         .with_cause(cause)
     }
 
-    pub(super) fn state(error: &TokenStoreError) -> Self {
+    pub(super) fn state(error: TokenStoreError) -> Self {
         Self::new(
             ProblemKind::StateUnavailable,
             "the vault cannot count the token's uses now, so nothing is given; try again later",
@@ -102,8 +102,8 @@ impl ApiError {
         .with_cause(error)
     }
 
-    pub(super) fn secret(error: &SecretStoreError) -> Self {
-        match error {
+    pub(super) fn secret(error: SecretStoreError) -> Self {
+        match &error {
             SecretStoreError::NoEnvironment(_) => {
                 Self::new(ProblemKind::EnvironmentNotFound, error.to_string())
             }

@@ -1,5 +1,7 @@
 //! From arguments to a running vault, and from a signal to its end.
 
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use jiff::Timestamp;
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::config::{Command, Config, VaultArgs};
@@ -38,6 +40,10 @@ const EXIT_USAGE: u8 = 64;
 
 /// The program `vanta-vault`.
 pub fn main() -> ExitCode {
+    // Before there is anything in memory that must not get out.
+    if let Err(error) = harden() {
+        return say_and_fail(&error, 1);
+    }
     let args = match VaultArgs::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -51,7 +57,9 @@ pub fn main() -> ExitCode {
         None => &args.serve.sources,
     };
     if let Err(error) = init_logging(&sources.log) {
-        return say_and_fail(&error.into(), 1);
+        // There is no log to say it in.
+        let _ = writeln!(std::io::stderr(), "vanta-vault: {error}");
+        return EXIT_CONFIGURATION.into();
     }
     let configured = match args.command {
         Some(Command::Dev(args)) => dev::prepare(args)
@@ -63,7 +71,7 @@ pub fn main() -> ExitCode {
         Ok(configured) => configured,
         Err(error) => return say_and_fail(&error, EXIT_CONFIGURATION),
     };
-    match harden().and_then(|()| run(config, dev_data.as_deref())) {
+    match run(config, dev_data.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => say_and_fail(&error, 1),
     }
@@ -90,7 +98,8 @@ fn chain(error: &anyhow::Error) -> String {
 fn harden() -> anyhow::Result<()> {
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
     serve::raise_open_files().context("the limit of open files cannot be raised")?;
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).context("core dumps cannot be switched off")?;
+    // The kernel takes 1 for "also not to a program that collects dumps", which 0 is not.
+    setrlimit(Resource::RLIMIT_CORE, 1, 1).context("core dumps cannot be switched off")?;
     set_dumpable(false).context("the process cannot be made undumpable")
 }
 
@@ -100,8 +109,8 @@ fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        // Before the ports are open: from then on, a signal must drain and not kill.
-        let told_to_end = told_to_end()?;
+        // Before anybody could be served, so that no signal ends the vault without draining.
+        let signals = Signals::listen()?;
         let vault = Vault::build(config).await?;
         let (api, health) = (vault.api.address(), vault.health.address());
         if let Some(data) = dev_data {
@@ -109,7 +118,7 @@ fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
             tracing::info!(env = %data.join("env").display(), "read this file into a shell that runs vanta-cli");
         }
         tracing::info!(%api, %health, tls = vault.tls.is_some(), "the vault is listening");
-        vault.run(told_to_end).await
+        vault.run(signals).await
     })
 }
 
@@ -173,7 +182,7 @@ impl Vault {
     }
 
     /// Serves until a signal, then drains. The first task that fails ends the vault.
-    async fn run(self, told_to_end: impl Future<Output = ()>) -> anyhow::Result<()> {
+    async fn run(self, signals: Signals) -> anyhow::Result<()> {
         let (api, health) = (Handle::new(), Handle::new());
         let served = async {
             let served = self.api.serve(router(self.service), self.tls, api.clone()).await;
@@ -187,27 +196,37 @@ impl Vault {
             tokio::select! {
                 ended = self.watched.run() => ended.context("looking for changes failed"),
                 () = sweep(self.state) => Ok(()),
-                () = told_to_end => {
-                    tracing::info!(connections = api.connection_count(), "draining");
-                    api.graceful_shutdown(Some(DRAIN));
-                    Ok(())
-                }
+                () = drain_on_signal(signals, api.clone()) => Ok(()),
             }
         };
         tokio::try_join!(served, health_served, background).map(drop)
     }
 }
 
-/// Takes SIGTERM and SIGINT from now on; what is returned ends with the first of them.
-fn told_to_end() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
+/// The signals that end the vault.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Starts to drain at the first SIGTERM or SIGINT.
+async fn drain_on_signal(mut signals: Signals, api: Handle<SocketAddr>) {
+    tokio::select! {
+        _ = signals.terminate.recv() => {}
+        _ = signals.interrupt.recv() => {}
+    }
+    tracing::info!(connections = api.connection_count(), "draining");
+    api.graceful_shutdown(Some(DRAIN));
 }
 
 async fn sweep(state: Arc<SqliteState>) {

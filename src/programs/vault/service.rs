@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use axum::body::{Body, Bytes};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use zeroize::Zeroizing;
 
 use super::attempt::Sampler;
 use super::error::ApiError;
@@ -16,8 +17,12 @@ use crate::domain::grants::Grants;
 use crate::domain::ports::{Authenticator, SecretStore, TokenStore};
 use crate::domain::record::Record;
 
-/// How many requests are handled at once; more are refused, so that memory has a bound.
+/// How many requests are handled at once; more are refused.
 pub(super) const MAX_REQUESTS: usize = 1024;
+
+/// How many KiB of values may be on their way to clients at once; more are refused. A client that
+/// reads slowly keeps its share until it has read all.
+const MAX_ANSWERS_KIB: usize = 256 * 1024;
 
 /// The grants of this moment; none before they were read for the first time.
 pub type GrantsReceiver = watch::Receiver<Option<Arc<Grants>>>;
@@ -55,8 +60,20 @@ pub struct Service {
     pub(super) metrics: Arc<Metrics>,
     pub(super) anonymous_failures: Sampler,
     pub(super) requests: Semaphore,
+    answers: Arc<Semaphore>,
     grants: GrantsReceiver,
     audit: AuditLog,
+}
+
+struct Counted {
+    content: Zeroizing<Vec<u8>>,
+    _share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.content
+    }
 }
 
 impl Service {
@@ -74,6 +91,7 @@ impl Service {
             audit: parts.audit,
             anonymous_failures: Sampler::default(),
             requests: Semaphore::new(MAX_REQUESTS),
+            answers: Arc::new(Semaphore::new(MAX_ANSWERS_KIB)),
         })
     }
 
@@ -87,6 +105,16 @@ impl Service {
         })
     }
 
+    /// A body that is zeroed when its last byte is sent, and counted until then.
+    pub(super) fn body(&self, content: Zeroizing<Vec<u8>>) -> Result<Body, ApiError> {
+        let share = u32::try_from(content.len() / 1024 + 1).unwrap_or(u32::MAX);
+        let share = Arc::clone(&self.answers).try_acquire_many_owned(share).map_err(|_| {
+            let detail = "too many values are on their way to clients; try again in a moment";
+            ApiError::new(ProblemKind::Overloaded, detail)
+        })?;
+        Ok(Bytes::from_owner(Counted { content, _share: share }).into())
+    }
+
     /// Writes a record. Where that fails, nothing may be answered but this error.
     pub(super) async fn record(&self, record: Record) -> Result<(), ApiError> {
         self.audit.append(record).await.map_err(|error| {
@@ -97,11 +125,5 @@ impl Service {
             )
             .with_cause(error)
         })
-    }
-
-    /// The moment that a request is decided at.
-    #[expect(clippy::unused_self, reason = "one place to give the service another clock")]
-    pub(super) fn now(&self) -> Timestamp {
-        Timestamp::now()
     }
 }

@@ -2,6 +2,7 @@
 
 mod dotenv_readers;
 mod reading;
+mod real_vault;
 mod running;
 mod signals;
 mod usage;

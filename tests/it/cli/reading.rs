@@ -51,8 +51,8 @@ fn a_new_token_is_all_that_standard_output_holds() {
     subject      client:ci
     environment  dev
     keys         DB_*
-    granted      *
-    permissions  read, list
+    may read     *
+    may list     *
     expires      2030-01-01T00:00:00Z
     uses         not counted
     warning: the grants allow less than was asked for: ttl_minutes was made smaller

@@ -8,8 +8,9 @@ use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::cli::{SECRET, eventually, run_with_secrets};
+use crate::support::cli::{SECRET, run_with_secrets};
 use crate::support::fake_vault::FakeVault;
+use crate::support::program::until as eventually;
 
 fn vault() -> FakeVault {
     FakeVault::with(&[("DB_PASS", SECRET)])

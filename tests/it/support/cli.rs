@@ -1,12 +1,8 @@
 //! `vanta-cli` as its users start it, against whatever vault there is.
 
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use super::fake_vault::{CLIENT_SECRET, FakeVault, TOKEN};
-
-/// How long anything may take on a busy machine before a test gives up.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A value that the tests look for where it must not be.
 pub(crate) const SECRET: &str = "hunter2-is-the-secret";
@@ -18,13 +14,18 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-/// The client with a vault and an identity.
+/// The client with a made-up vault and an identity.
 pub(crate) fn cli(vault: &FakeVault, arguments: &[&str]) -> Command {
+    cli_at(&vault.address, CLIENT_SECRET, arguments)
+}
+
+/// The client as `ci` of the vault at an address.
+pub(crate) fn cli_at(address: &str, client_secret: &str, arguments: &[&str]) -> Command {
     let mut command = without_identity(arguments);
     command
-        .env("VANTA_ADDR", &vault.address)
+        .env("VANTA_ADDR", address)
         .env("VANTA_CLIENT_ID", "ci")
-        .env("VANTA_CLIENT_SECRET", CLIENT_SECRET);
+        .env("VANTA_CLIENT_SECRET", client_secret);
     command
 }
 
@@ -75,16 +76,4 @@ pub(crate) fn run(mut command: Command) -> Ran {
         assert!(!ran.stderr.contains(secret), "standard error holds a secret: {}", ran.stderr);
     }
     ran
-}
-
-/// Waits until something is so.
-pub(crate) fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = check() {
-            return found;
-        }
-        assert!(begun.elapsed() < DEADLINE, "it never came about that {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -160,7 +160,7 @@ fn issued(request: &str) -> String {
             "environment": request["environment"],
             "key_pattern": request["key_pattern"],
             "permissions": request["permissions"],
-            "granted": ["*"],
+            "granted": {"read": ["*"], "list": ["*"]},
         },
         "usage_limit": request["usage_limit"],
         "clamped": ["ttl_minutes"],

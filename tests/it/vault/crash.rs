@@ -1,13 +1,16 @@
 //! What a crash leaves: each value that left has its line in the audit.
 
 use std::collections::{HashMap, HashSet};
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::passed_over;
-use crate::support::program::{Site, agent, until};
+use crate::support::program::{Program, Site, agent, until};
 use vanta::domain::record::line_hash;
 
 /// The request ids of granted reads, from lines that each name the hash of the one before.
@@ -110,4 +113,38 @@ fn with_the_audit_disk_full_nothing_is_given_and_it_recovers_when_there_is_room(
     assert_eq!(read.status, 200, "{read:?}");
     given.insert(read.id);
     assert_eq!(granted(&site.audit()), given);
+}
+
+/// A revocation that is sent and not waited for.
+fn revoke_and_leave(vault: &Program, token: &str, after: Duration) {
+    let body = format!("token={token}");
+    let mut stream = TcpStream::connect(vault.api.strip_prefix("http://").unwrap()).unwrap();
+    write!(
+        stream,
+        "POST /api/v1/vault/tokens/revoke HTTP/1.1\r\nhost: x\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    std::thread::sleep(after);
+}
+
+#[test]
+fn a_client_that_goes_away_leaves_no_revocation_half_done() {
+    let site = Site::new();
+    let (vault, agent) = (site.start(), agent());
+    let tokens: Vec<String> = (0..60).map(|_| vault.token(&site, "APP_*")).collect();
+    for (number, token) in tokens.iter().enumerate() {
+        revoke_and_leave(&vault, token, Duration::from_micros(number as u64 * 50));
+    }
+    // What the vault has begun it ends: in force and in the audit, or neither.
+    until("each revocation is whole", || {
+        let refused = tokens.iter().filter(|token| {
+            vault.read(&agent, "dev/APP_DB_USER", token).is_some_and(|read| read.status == 401)
+        });
+        let refused = refused.count();
+        let recorded =
+            site.audit().iter().filter(|line| line.contains(r#""event":"revoke""#)).count();
+        (refused > 0 && refused == recorded).then_some(())
+    });
 }

@@ -72,6 +72,7 @@ async fn each_wrong_request_is_refused_with_a_kind_of_its_own() {
         (with("surprise", json!(1)), "invalid-request"),
         (json!({"environment": "dev"}), "invalid-request"),
         (json!([]), "invalid-request"),
+        (json!(["client:ci", "dev", "APP_*", 5, 5, ["read"]]), "invalid-request"),
     ] {
         let reply = vault.generate(body.clone()).await;
         assert_eq!(reply.problem(), expected, "{body}");
@@ -195,6 +196,22 @@ async fn a_revoked_token_reads_nothing_and_revoking_again_is_no_error() {
     assert_eq!(vault.send(revoke("not-a-token")).await.status, 200);
     assert_eq!(vault.read("dev/APP_DB_USER", &token, &[]).await.problem(), "token-revoked");
     assert_eq!(vault.read("dev/APP_DB_USER", &other, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_use_of_a_revoked_token_is_recorded_whatever_else_is_tried() {
+    let vault = Vault::start().await;
+    let token = vault.token("APP_*").await;
+    let body = Body::from(format!("token={token}"));
+    let revoke = Request::post("/api/v1/vault/tokens/revoke")
+        .header("content-type", "application/x-www-form-urlencoded");
+    vault.send(revoke.body(body).unwrap()).await;
+    for _ in 0..50 {
+        vault.read("dev/APP_DB_USER", "nonsense", &[]).await;
+    }
+    vault.read("dev/APP_DB_USER", &token, &[]).await;
+    let line = vault.audit().pop().unwrap();
+    assert_eq!((&line["subject"], &line["reason"]), (&json!("client:ci"), &json!("token-revoked")));
 }
 
 #[tokio::test]

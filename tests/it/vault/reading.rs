@@ -139,6 +139,25 @@ async fn a_wide_token_does_not_grow_with_later_grants() {
 }
 
 #[tokio::test]
+async fn a_token_does_not_grow_in_one_permission_by_what_it_was_granted_in_another() {
+    let vault = Vault::start().await;
+    let listing = GRANTS.replace("keyPatterns: ['APP_*', GREETING]", "keyPatterns: ['*']").replace(
+        "metadata: {name: app}",
+        "metadata: {name: names}
+spec: {subject: {client: ci}, environment: dev, keyPattern: '*', permissions: [list]}
+---
+apiVersion: vanta.dev/v1alpha1
+kind: SecretAccess
+metadata: {name: app}",
+    );
+    vault.grant(&listing);
+    let token = vault.token("*").await;
+    assert_eq!(vault.read("dev/smtp.host", &token, &[]).await.problem(), "out-of-scope");
+    vault.grant(&listing.replace("keyPattern: 'APP_*'", "keyPattern: '*'"));
+    assert_eq!(vault.read("dev/smtp.host", &token, &[]).await.problem(), "out-of-scope");
+}
+
+#[tokio::test]
 async fn names_that_are_none_are_refused_before_anything_is_looked_up() {
     let vault = Vault::start().await;
     let token = vault.token("*").await;
@@ -174,6 +193,7 @@ async fn a_read_and_a_refusal_are_in_the_audit_with_key_and_reason() {
     assert_eq!((&read["event"], &read["outcome"]), (&json!("read"), &json!("granted")));
     assert_eq!(read["keys"], json!(["APP_DB_USER"]));
     assert_eq!(read["jti"], audit[0]["jti"]);
+    assert_eq!(read["reason"], "SecretAccess default/app within SecretPolicy dev");
     assert_eq!(refused["outcome"], "refused");
     assert!(refused["reason"].as_str().unwrap().starts_with("out-of-scope"));
 }
@@ -187,7 +207,7 @@ async fn a_head_takes_no_use_and_is_no_read() {
         let request = Request::head(format!("/api/v1/vault/{path}"))
             .header("authorization", format!("Bearer {token}"));
         let reply = vault.send(request.body(Body::empty()).unwrap()).await;
-        assert_eq!(reply.status, 405);
+        assert_eq!((reply.status.as_u16(), reply.header("allow")), (405, "GET"));
     }
     assert_eq!(vault.read("dev/APP_DB_USER", &token, &[]).await.status, 200);
 }

@@ -236,9 +236,10 @@ async fn a_token_of_another_environment_or_key_does_not_read_this_one() {
         ("environment", json!("prod")),
         ("key_pattern", json!("GREET")),
         ("key_pattern", json!("GREETING_2")),
-        ("granted", json!(["APP_*"])),
-        ("granted", json!([])),
-        ("granted", json!(["*&APP_*"])),
+        ("granted", json!({"read": ["APP_*"]})),
+        ("granted", json!({"list": ["GREETING"]})),
+        ("granted", json!({})),
+        ("granted", json!({"read": ["*&APP_*"]})),
         ("permissions", json!(["list"])),
         ("permissions", json!([])),
     ] {

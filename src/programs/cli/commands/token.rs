@@ -2,6 +2,7 @@
 
 use crate::adapters::client::AccessToken;
 use crate::contract::api::tokens::{GenerateRequest, GenerateResponse};
+use crate::domain::pattern::GrantedPattern;
 use crate::programs::cli::args::Generate;
 use crate::programs::cli::config::Config;
 use crate::programs::cli::failure::{Failure, Status};
@@ -55,23 +56,26 @@ pub(in crate::programs::cli) fn usable(issued: &GenerateResponse) -> Result<Acce
 
 fn facts(issued: &GenerateResponse) -> String {
     let scope = &issued.scope;
-    let joined = |parts: Vec<String>| parts.join(", ");
+    let joined = |patterns: &[GrantedPattern]| match patterns {
+        [] => "nothing".to_owned(),
+        patterns => patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
     let uses = issued.usage_limit.map_or_else(|| "not counted".to_owned(), |uses| uses.to_string());
     format!(
         "jti          {}\n\
          subject      {}\n\
          environment  {}\n\
          keys         {}\n\
-         granted      {}\n\
-         permissions  {}\n\
+         may read     {}\n\
+         may list     {}\n\
          expires      {}\n\
          uses         {uses}",
         issued.jti,
         issued.subject,
         scope.environment,
         scope.key_pattern,
-        joined(scope.granted.iter().map(ToString::to_string).collect()),
-        joined(scope.permissions.iter().map(ToString::to_string).collect()),
+        joined(&scope.granted.read),
+        joined(&scope.granted.list),
         issued.expires_at,
     )
 }

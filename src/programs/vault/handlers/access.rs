@@ -36,13 +36,13 @@ pub(in crate::programs::vault) async fn list(
     headers: HeaderMap,
     query: Result<Query<AccessQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&service, &context, Event::Access);
+    let mut attempt = Attempt::new(&context, Event::Access);
     let result = list_access(&service, &mut attempt, &headers, query).await;
     attempt.finish(&service, result).await
 }
 
 async fn list_access(
-    service: &Service,
+    service: &Arc<Service>,
     attempt: &mut Attempt,
     headers: &HeaderMap,
     query: Result<Query<AccessQuery>, QueryRejection>,
@@ -54,15 +54,34 @@ async fn list_access(
     })?;
     let grants = service.grants()?;
     let mut wanted: Vec<&str> = query.names.iter().flat_map(|names| names.split(',')).collect();
+    wanted.retain(|name| !name.is_empty());
     wanted.sort_unstable();
     wanted.dedup();
 
-    let view = View { service, identity: &identity, grants: &grants, now: service.now() };
+    // Revisions take decrypting what is in scope: not on a thread that serves others.
+    let (service, now) = (Arc::clone(service), attempt.record.time);
+    let names: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
+    let collected =
+        tokio::task::spawn_blocking(move || collect(&service, &identity, &grants, &names, now));
+    let list = collected.await.map_err(|panicked| {
+        ApiError::new(ProblemKind::Internal, "the grants could not be shown").with_cause(panicked)
+    })?;
+    Ok(Json(list).into_response())
+}
+
+fn collect(
+    service: &Service,
+    identity: &Identity,
+    grants: &Grants,
+    wanted: &[String],
+    now: Timestamp,
+) -> AccessList {
+    let view = View { service, identity, grants, now };
     let mut list =
         AccessList { subject: identity.subject.clone(), access: vec![], missing: vec![] };
-    let own = grants.accesses.iter().filter(|access| access.subject == identity.subject);
-    for access in own {
-        if !wanted.is_empty() && !wanted.contains(&access.name.as_str()) {
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    for access in grants.accesses.iter().filter(|access| access.subject == identity.subject) {
+        if !is_wanted(access.name.as_str()) {
             continue;
         }
         match view.show(access) {
@@ -71,15 +90,15 @@ async fn list_access(
         }
     }
     for name in wanted {
-        let known = list.access.iter().any(|access| access.name == name)
-            || list.missing.iter().any(|missing| missing.name == name);
+        let known = list.access.iter().any(|access| access.name == *name)
+            || list.missing.iter().any(|missing| missing.name == *name);
         if !known {
             let reason = format!("there is no SecretAccess {name} for {}", identity.subject);
-            list.missing.push(Missing { name: name.to_owned(), reason });
+            list.missing.push(Missing { name: name.clone(), reason });
         }
     }
     list.access.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    Ok(Json(list).into_response())
+    list
 }
 
 struct View<'a> {

@@ -9,12 +9,15 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use jiff::Timestamp;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::adapters::jwt::VerifiedToken;
 use crate::contract::api::problem::ProblemKind;
 use crate::contract::api::secrets::{DOTENV, Keys, Value, Values};
 use crate::domain::grants::{FileFormat, Grants, Permission};
+use crate::domain::identity::Identity;
 use crate::domain::names::{Environment, Key};
 use crate::domain::pattern::KeyPattern;
 use crate::domain::policy::{Grant, Request, Target, decide};
@@ -34,7 +37,7 @@ pub(in crate::programs::vault) async fn read(
     headers: HeaderMap,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&service, &context, Event::Read);
+    let mut attempt = Attempt::new(&context, Event::Read);
     let result = read_one(&service, &mut attempt, &headers, path).await;
     attempt.finish(&service, result).await
 }
@@ -45,8 +48,7 @@ async fn read_one(
     headers: &HeaderMap,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let token = service.verify(headers)?;
-    attempt.with(&token);
+    let token = service.verify(headers, attempt)?;
     let Path((environment, key)) = path.map_err(|_| malformed_path())?;
     let environment: Environment = ApiError::parse_name(&environment)?;
     let key: Key = ApiError::parse_name(&key)?;
@@ -54,12 +56,13 @@ async fn read_one(
     attempt.record.keys = vec![key.clone()];
 
     let grants = service.grants()?;
-    let scope = Scope { service, token: &token, grants: &grants, environment: &environment };
+    let scope = Scope::new(&token, &grants, &environment, attempt.record.time);
     let grant = scope.key(Permission::Read, &key)?;
-    let value = service.secrets.read(&grant).map_err(|error| ApiError::secret(&error))?;
+    attempt.record.reason = Some(grant.because());
+    let value = service.secrets.read(&grant).map_err(ApiError::secret)?;
     let form = Form::wanted(headers, Form::Text);
     let body = match form {
-        Form::Text => value.expose().to_vec(),
+        Form::Text => Zeroizing::new(value.expose().to_vec()),
         Form::Json => {
             let value = text(&key, &value)?;
             json(&Value { environment: environment.clone(), key: key.clone(), value })
@@ -90,7 +93,7 @@ pub(in crate::programs::vault) async fn list(
 ) -> Result<Response, ApiError> {
     let values = query.as_ref().is_ok_and(|query| query.values);
     let event = if values { Event::ReadAll } else { Event::List };
-    let mut attempt = Attempt::new(&service, &context, event);
+    let mut attempt = Attempt::new(&context, event);
     let result = list_or_read_all(&service, &mut attempt, &headers, path, query).await;
     attempt.finish(&service, result).await
 }
@@ -102,8 +105,7 @@ async fn list_or_read_all(
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let token = service.verify(headers)?;
-    attempt.with(&token);
+    let token = service.verify(headers, attempt)?;
     let Path(environment) = path.map_err(|_| malformed_path())?;
     let environment: Environment = ApiError::parse_name(&environment)?;
     attempt.record.environment = Some(environment.clone());
@@ -120,11 +122,11 @@ async fn list_or_read_all(
     attempt.record.key_pattern = Some(pattern.clone());
 
     let grants = service.grants()?;
-    let scope = Scope { service, token: &token, grants: &grants, environment: &environment };
+    let scope = Scope::new(&token, &grants, &environment, attempt.record.time);
     scope.names(Permission::List)?;
     if !query.values {
         check_uses(service, &token).await?;
-        let keys = service.secrets.keys(&environment).map_err(|error| ApiError::secret(&error))?;
+        let keys = service.secrets.keys(&environment).map_err(ApiError::secret)?;
         let in_scope = |key: &Key| pattern.matches(key) && scope.key(Permission::List, key).is_ok();
         let keys: Vec<Key> = keys.into_iter().filter(in_scope).collect();
         attempt.record.keys.clone_from(&keys);
@@ -135,10 +137,7 @@ async fn list_or_read_all(
         let listed = pattern.matches(key) && scope.key(Permission::List, key).is_ok();
         if listed { scope.key(Permission::Read, key).ok() } else { None }
     };
-    let values = service
-        .secrets
-        .read_all(&environment, &select)
-        .map_err(|error| ApiError::secret(&error))?;
+    let values = service.secrets.read_all(&environment, &select).map_err(ApiError::secret)?;
     attempt.record.keys = values.keys().cloned().collect();
     let form = Form::wanted(headers, Form::Json);
     let body = match form {
@@ -161,16 +160,26 @@ fn malformed_path() -> ApiError {
 
 /// A token's scope together with the grants of this moment.
 struct Scope<'a> {
-    service: &'a Service,
     token: &'a VerifiedToken,
+    identity: Identity,
     grants: &'a Grants,
     environment: &'a Environment,
+    now: Timestamp,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    fn new(
+        token: &'a VerifiedToken,
+        grants: &'a Grants,
+        environment: &'a Environment,
+        now: Timestamp,
+    ) -> Self {
+        Self { token, identity: token.identity(), grants, environment, now }
+    }
+
     /// A read needs key ∈ `key_pattern` ∧ key ∈ `granted` ∧ the grant as it is now.
     fn key(&self, permission: Permission, key: &Key) -> Result<Grant, ApiError> {
-        if !self.token.claims().scope.covers(key) {
+        if !self.token.claims().scope.covers(permission, key) {
             return Err(ApiError::out_of_scope("the token's scope does not cover the key"));
         }
         self.decide(permission, Target::Key(key.clone()))
@@ -191,8 +200,7 @@ impl Scope<'_> {
             )));
         }
         let request = Request { environment: self.environment.clone(), permission, target };
-        decide(self.grants, &self.token.identity(), &request, self.service.now())
-            .map_err(ApiError::out_of_scope)
+        decide(self.grants, &self.identity, &request, self.now).map_err(ApiError::out_of_scope)
     }
 }
 
@@ -235,7 +243,7 @@ async fn give(
     token: &VerifiedToken,
     revision: String,
     form: Form,
-    body: Vec<u8>,
+    body: Zeroizing<Vec<u8>>,
 ) -> Result<Response, ApiError> {
     let etag = format!("\"{revision}\"");
     attempt.record.revision = Some(revision);
@@ -245,6 +253,7 @@ async fn give(
         attempt.record.outcome = Outcome::NotModified;
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
     }
+    let body = service.body(body)?;
     take_use(service, token).await?;
     Ok(([(CONTENT_TYPE, form.media_type()), (ETAG, tag)], body).into_response())
 }
@@ -264,7 +273,7 @@ async fn take_use(service: &Service, token: &VerifiedToken) -> Result<(), ApiErr
     if claims.usage_limit.is_none() {
         return Ok(());
     }
-    match service.tokens.take_use(&claims.jti).await.map_err(|error| ApiError::state(&error))? {
+    match service.tokens.take_use(&claims.jti).await.map_err(ApiError::state)? {
         UseTaken::Taken => Ok(()),
         UseTaken::Exhausted => Err(exhausted()),
         UseTaken::Unknown => Err(unknown()),
@@ -277,7 +286,7 @@ async fn check_uses(service: &Service, token: &VerifiedToken) -> Result<(), ApiE
     if claims.usage_limit.is_none() {
         return Ok(());
     }
-    match service.tokens.uses_left(&claims.jti).await.map_err(|error| ApiError::state(&error))? {
+    match service.tokens.uses_left(&claims.jti).await.map_err(ApiError::state)? {
         Some(0) => Err(exhausted()),
         Some(_) => Ok(()),
         None => Err(unknown()),
@@ -304,14 +313,14 @@ fn text(key: &Key, value: &SecretValue) -> Result<String, ApiError> {
     })
 }
 
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("an answer holds only text")
+fn json(value: &impl serde::Serialize) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(serde_json::to_vec(value).expect("an answer holds only text"))
 }
 
-fn dotenv(values: &BTreeMap<Key, SecretValue>) -> Result<Vec<u8>, ApiError> {
+fn dotenv(values: &BTreeMap<Key, SecretValue>) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     let refuse = |error: RenderError| ApiError::new(ProblemKind::NotAcceptable, error.to_string());
     match render_as(values, FileFormat::Dotenv, &BTreeMap::new()).map_err(refuse)? {
-        Rendered::Text(text) => Ok(text.expose().to_vec()),
+        Rendered::Text(text) => Ok(Zeroizing::new(text.expose().to_vec())),
         Rendered::Files(_) => unreachable!("dotenv is one text"),
     }
 }

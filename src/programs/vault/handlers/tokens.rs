@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,14 +13,13 @@ use jiff::Timestamp;
 use crate::adapters::jwt::{AUDIENCE, ISSUER, sign};
 use crate::contract::api::problem::ProblemKind;
 use crate::contract::api::tokens::{GenerateRequest, GenerateResponse, RevokeRequest};
-use crate::domain::claims::{Claims, Scope, TokenId};
+use crate::domain::claims::{Claims, Granted, Scope, TokenId};
 use crate::domain::grants::Grants;
 use crate::domain::identity::{Identity, is_client_secret};
-use crate::domain::pattern::GrantedPattern;
 use crate::domain::policy::{Bounds, Request, Target, decide};
 use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
-use crate::programs::vault::context::{Context, RequestContext};
+use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
 use crate::programs::vault::service::Service;
 
@@ -33,10 +31,10 @@ pub(in crate::programs::vault) async fn generate(
     State(service): State<Arc<Service>>,
     Extension(context): Context,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&service, &context, Event::Issue);
-    let result = issue(&service, &mut attempt, &headers, body).await;
+    let mut attempt = Attempt::new(&context, Event::Issue);
+    let result = issue(&service, &mut attempt, &headers, &body).await;
     attempt.finish(&service, result).await
 }
 
@@ -44,11 +42,11 @@ async fn issue(
     service: &Service,
     attempt: &mut Attempt,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: &[u8],
 ) -> Result<Response, ApiError> {
     let identity = service.identify(headers).await?;
     attempt.by(&identity);
-    let asked = parse_request(headers, &read_body(body)?)?;
+    let asked = parse_request(headers, body)?;
     attempt.record.environment = Some(asked.environment.clone());
     attempt.record.key_pattern = Some(asked.key_pattern.clone());
     if asked.subject.as_ref().is_some_and(|subject| *subject != identity.subject) {
@@ -57,23 +55,15 @@ async fn issue(
             format!("the credentials are those of {}; leave `subject` out", identity.subject),
         ));
     }
-    let (bounds, granted) = granted(&*service.grants()?, &identity, &asked, service.now())?;
+    let now = attempt.record.time;
+    let (bounds, granted) = granted(&*service.grants()?, &identity, &asked, now)?;
     // A token for an environment that does not exist is of no use to whoever is granted it.
-    service.secrets.keys(&asked.environment).map_err(|error| ApiError::secret(&error))?;
-    let (claims, clamped) = claims(&identity, asked, bounds, granted, service.now())?;
+    service.secrets.keys(&asked.environment).map_err(ApiError::secret)?;
+    let (claims, clamped) = claims(&identity, asked, bounds, granted, now)?;
     attempt.record.jti = Some(claims.jti.clone());
-    service.tokens.issue(&claims).await.map_err(|error| ApiError::state(&error))?;
+    service.tokens.issue(&claims).await.map_err(ApiError::state)?;
     let token = sign(&service.ring, &claims).map_err(|error| internal(&error))?;
     Ok(Json(response(token, claims, clamped)?).into_response())
-}
-
-fn read_body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
-    body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::new(ProblemKind::BodyTooLarge, "a request's body has at most 64 KiB")
-        }
-        _ => ApiError::new(ProblemKind::InvalidRequest, "the body did not arrive whole"),
-    })
 }
 
 fn media_type(headers: &HeaderMap) -> &str {
@@ -88,10 +78,16 @@ fn parse_request(headers: &HeaderMap, body: &[u8]) -> Result<GenerateRequest, Ap
             "send the body as `Content-Type: application/json`",
         ));
     }
-    let asked: GenerateRequest = serde_json::from_slice(body).map_err(|error| {
+    let refuse = |detail| Err(ApiError::new(ProblemKind::InvalidRequest, detail));
+    // A derived reader takes an array of the fields, too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return refuse("the body is one JSON object");
+    }
+    let mut asked: GenerateRequest = serde_json::from_slice(body).map_err(|error| {
         ApiError::new(ProblemKind::InvalidRequest, format!("the body cannot be read: {error}"))
     })?;
-    let refuse = |detail| Err(ApiError::new(ProblemKind::InvalidRequest, detail));
+    asked.permissions.sort_unstable();
+    asked.permissions.dedup();
     if is_client_secret(asked.key_pattern.as_str().as_bytes()) {
         return refuse("`key_pattern` is a client's secret: change that secret now");
     }
@@ -107,15 +103,15 @@ fn parse_request(headers: &HeaderMap, body: &[u8]) -> Result<GenerateRequest, Ap
     Ok(asked)
 }
 
-/// The bounds, and the patterns that the grants open, for all permissions that are asked for.
+/// The strictest bounds, and the patterns that the grants open, of the permissions asked for.
 fn granted(
     grants: &Grants,
     identity: &Identity,
     asked: &GenerateRequest,
     now: Timestamp,
-) -> Result<(Bounds, Vec<GrantedPattern>), ApiError> {
+) -> Result<(Bounds, Granted), ApiError> {
     let mut bounds: Option<Bounds> = None;
-    let mut patterns = Vec::new();
+    let mut granted = Granted::default();
     for permission in &asked.permissions {
         let request = Request {
             environment: asked.environment.clone(),
@@ -125,30 +121,26 @@ fn granted(
         let grant = decide(grants, identity, &request, now)
             .map_err(|denial| ApiError::not_granted(&denial).with_cause(&denial))?;
         bounds = Some(bounds.map_or(grant.bounds(), |so_far| so_far.stricter(grant.bounds())));
-        for pattern in grant.granted() {
-            if !patterns.contains(pattern) {
-                patterns.push(pattern.clone());
-            }
-        }
+        *granted.of_mut(*permission) = grant.granted().to_vec();
     }
-    if patterns.len() > MAX_GRANTED {
+    let patterns = granted.read.len() + granted.list.len();
+    if patterns > MAX_GRANTED {
         return Err(ApiError::new(
             ProblemKind::InvalidRequest,
             format!(
-                "{} grants match, and a token holds {MAX_GRANTED}: ask for a key by its name, or join some SecretAccesses into one",
-                patterns.len()
+                "{patterns} patterns are granted, and a token holds {MAX_GRANTED}: ask for a key by its name, or join some SecretAccesses into one"
             ),
         ));
     }
     let bounds = bounds.expect("at least one permission is asked for: parse_request sees to it");
-    Ok((bounds, patterns))
+    Ok((bounds, granted))
 }
 
 fn claims(
     identity: &Identity,
     asked: GenerateRequest,
     bounds: Bounds,
-    granted: Vec<GrantedPattern>,
+    granted: Granted,
     now: Timestamp,
 ) -> Result<(Claims, Vec<String>), ApiError> {
     let mut clamped = Vec::new();
@@ -170,9 +162,6 @@ fn claims(
     }
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| internal(&error))?;
-    let mut permissions = asked.permissions;
-    permissions.sort();
-    permissions.dedup();
     let claims = Claims {
         iss: ISSUER.to_owned(),
         aud: AUDIENCE.to_owned(),
@@ -184,7 +173,7 @@ fn claims(
         scope: Scope {
             environment: asked.environment,
             key_pattern: asked.key_pattern,
-            permissions,
+            permissions: asked.permissions,
             granted,
         },
         usage_limit,
@@ -224,27 +213,29 @@ pub(in crate::programs::vault) async fn revoke(
     State(service): State<Arc<Service>>,
     Extension(context): Context,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> Result<Response, ApiError> {
-    let token = parse_revocation(&headers, &read_body(body)?)?;
-    revoke_token(&service, &context, &token).await
+    let mut attempt = Attempt::new(&context, Event::Revoke);
+    let result = revoke_token(&service, &mut attempt, &headers, &body).await;
+    attempt.finish(&service, result).await
 }
 
 async fn revoke_token(
     service: &Service,
-    context: &RequestContext,
-    token: &str,
+    attempt: &mut Attempt,
+    headers: &HeaderMap,
+    body: &[u8],
 ) -> Result<Response, ApiError> {
-    let Ok(verified) = service.verify_text(token) else {
-        return Ok(StatusCode::OK.into_response());
-    };
-    let mut attempt = Attempt::new(service, context, Event::Revoke);
-    attempt.with(&verified);
-    let claims = verified.claims();
-    let revoked = service.tokens.revoke(&claims.jti, claims.exp).await;
-    let result =
-        revoked.map(|()| StatusCode::OK.into_response()).map_err(|error| ApiError::state(&error));
-    attempt.finish(service, result).await
+    let token = parse_revocation(headers, body)?;
+    match service.verify_text(&token, attempt.record.time) {
+        Err(error) => attempt.record.reason = Some(error.kind.name().to_owned()),
+        Ok(verified) => {
+            attempt.with(&verified);
+            let claims = verified.claims();
+            service.tokens.revoke(&claims.jti, claims.exp).await.map_err(ApiError::state)?;
+        }
+    }
+    Ok(StatusCode::OK.into_response())
 }
 
 fn parse_revocation(headers: &HeaderMap, body: &[u8]) -> Result<String, ApiError> {
