@@ -66,6 +66,7 @@ fn every_link_of_a_document_leads_to_a_file() {
         "SECURITY.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "docs/access.md",
         "docs/api.md",
         "docs/configuration.md",
         "docs/problems.md",
