@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use crate::domain::names::Environment;
+use crate::domain::ports::FileFault;
 
 /// What one refresh changed. Nothing that is as it was at the last refresh is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Loaded {
 pub struct Failed {
     /// Of what.
     pub environment: Environment,
+    /// Of what kind the failure is.
+    pub fault: FileFault,
     /// Why.
     pub reason: String,
     /// Whether an earlier version is served in its place.

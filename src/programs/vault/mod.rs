@@ -16,6 +16,7 @@ mod revision;
 mod router;
 mod run;
 mod service;
+mod standing;
 
 pub use config::VaultArgs;
 pub use router::router;
