@@ -103,10 +103,13 @@ fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        let vault = Vault::build(config).await?;
+        let vault = Vault::build(config).await;
+        let vault = if dev_data.is_some() { vault.map_err(dev::advise) } else { vault }?;
         let (api, health) = (vault.api.address(), vault.health.address());
+        // It is taken back when the vault ends.
+        let announced = dev_data.map(|data| dev::announce(data, api, health)).transpose();
+        let _announced = announced?;
         if let Some(data) = dev_data {
-            dev::announce(data, api, health)?;
             tracing::info!(env = %data.join("env").display(), "read this file into a shell that runs vanta-cli");
         }
         tracing::info!(%api, %health, tls = vault.tls.is_some(), "the vault is listening");
