@@ -1,4 +1,5 @@
-//! What others see: the JSON of the API and the objects of the cluster.
+//! What others see: the JSON of the API, the objects of the cluster, the file of clients.
 
 pub mod api;
+pub mod clients;
 pub mod crd;

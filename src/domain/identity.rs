@@ -3,7 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::names::{InvalidName, Label, ObjectName};
 
@@ -91,15 +95,50 @@ impl From<Subject> for String {
 }
 
 /// How a client's secret begins, so that scanners of code know one when they see it.
-pub const CLIENT_SECRET_PREFIX: &str = "vanta_client_";
+pub(crate) const CLIENT_SECRET_PREFIX: &str = "vanta_client_";
 
-/// Whether this has the form of a generated secret: the prefix, and 256 random bits as 43
-/// characters of base64url. Only such a secret is safe to keep as a plain hash.
-pub fn is_client_secret(secret: &[u8]) -> bool {
-    secret.strip_prefix(CLIENT_SECRET_PREFIX.as_bytes()).is_some_and(|random| {
+/// A client's secret: the prefix, and 256 random bits as 43 characters of base64url. Only a secret
+/// of this form is safe to keep as a plain hash.
+pub struct ClientSecret(Zeroizing<String>);
+
+impl ClientSecret {
+    /// The secret of these random bytes.
+    pub fn from_random(random: &[u8; 32]) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(CLIENT_SECRET_PREFIX.len() + 44));
+        text.push_str(CLIENT_SECRET_PREFIX);
+        URL_SAFE_NO_PAD.encode_string(random, &mut text);
+        Self(text)
+    }
+
+    /// The secret that this is, where it has the form of one.
+    pub fn parse(secret: &[u8]) -> Option<Self> {
+        let random = secret.strip_prefix(CLIENT_SECRET_PREFIX.as_bytes())?;
         let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        random.len() == 43 && random.iter().all(base64url)
-    })
+        let well_formed = random.len() == 43 && random.iter().all(base64url);
+        let text = std::str::from_utf8(secret).ok().filter(|_| well_formed)?;
+        Some(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// What is kept of it.
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// The secret as text. Each call is a place where it can leak: keep them few.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret([redacted])")
+    }
+}
+
+/// Whether this has the form of a [`ClientSecret`].
+pub fn is_client_secret(secret: &[u8]) -> bool {
+    ClientSecret::parse(secret).is_some()
 }
 
 /// The pod that a token is bound to.
@@ -148,6 +187,19 @@ pub struct Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_secret_reads_back_and_shows_nothing() {
+        let secret = ClientSecret::from_random(&[7; 32]);
+        let read = ClientSecret::parse(secret.expose().as_bytes()).unwrap();
+        assert_eq!(read.sha256(), secret.sha256());
+        assert_eq!(format!("{secret:?}"), "ClientSecret([redacted])");
+        for bad in
+            ["hunter2", "vanta_client_", &secret.expose()[1..], &format!("{}A", secret.expose())]
+        {
+            assert!(ClientSecret::parse(bad.as_bytes()).is_none(), "{bad:?} was accepted");
+        }
+    }
 
     fn round_trips(text: &str) {
         assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text is not the name that it was given as.
 ///
-/// The text itself is repeated with its control characters escaped and cut at 64 characters:
-/// a name is never a secret, but it may come from an attacker.
+/// The text itself is repeated with its control characters escaped and cut at 64 characters, since
+/// it may come from an attacker; and not at all where it has the form of a secret or a token, which
+/// is then in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {given:?} is refused: {rule}")]
 pub struct InvalidName {
@@ -19,8 +20,20 @@ pub struct InvalidName {
 
 impl InvalidName {
     pub(crate) fn new(what: &'static str, given: &str, rule: &'static str) -> Self {
+        let given = if resembles_secret(given) { "[redacted]" } else { given };
         Self { what, given: given.chars().take(64).collect(), rule }
     }
+}
+
+/// Whether a text begins as a client's secret, an age identity or a JWT (RFC 7519) does.
+fn resembles_secret(text: &str) -> bool {
+    let text = text.trim_start().trim_start_matches(['"', '\'']);
+    let begins = |with: &str| {
+        text.as_bytes()
+            .get(..with.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    begins("vanta_client_") || begins("AGE-SECRET-KEY-") || text.starts_with("eyJ")
 }
 
 /// Gives a text-shaped name its conversions, all of them through `FromStr`.
@@ -219,5 +232,19 @@ mod tests {
             "a\u{1b}[31m".parse::<Key>().unwrap_err(),
             @r#"key "a\u{1b}[31m" is refused: a key holds only A-Z, a-z, 0-9, '_', '.' and '-'"#
         );
+    }
+
+    #[test]
+    fn a_refusal_does_not_repeat_a_secret_that_was_given_as_a_name() {
+        for secret in [
+            "vanta_client_hunter2",
+            "VANTA_CLIENT_hunter2",
+            " age-secret-key-1hunter2",
+            "eyJhunter2",
+        ] {
+            let error = format!("{secret}!").parse::<Key>().unwrap_err();
+            assert!(error.to_string().contains("\"[redacted]\""), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
     }
 }

@@ -4,16 +4,20 @@
 //! hash is needed. A file maps no secret to a name: it can be kept in Git.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::domain::identity::{Identity, Method, Subject, is_client_secret};
+use crate::adapters::files::{ReadError, parse_yaml, read_text};
+use crate::contract::clients::{ClientEntry, ClientsFile};
+use crate::domain::identity::{ClientSecret, Identity, Method, Subject};
 use crate::domain::names::Label;
 use crate::domain::ports::{Answer, AuthenticationError, Authenticator, Credentials};
+
+/// The longest file, in bytes.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The file of clients cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,33 +28,28 @@ pub enum ClientsError {
         /// The file.
         path: String,
         /// Why.
-        source: std::io::Error,
+        source: ReadError,
+    },
+    /// There is none.
+    #[error(
+        "the clients file {path} does not exist, so there are no clients: make one with \
+         `vanta-cli client hash`"
+    )]
+    Missing {
+        /// The file.
+        path: String,
     },
     /// It is not of the documented form.
-    #[error("the clients file {path} is not well formed: {reason}")]
+    #[error(
+        "the clients file {path} is not well formed: {reason}; write `clients:` and below it the \
+         entries that `vanta-cli client hash` prints, or those entries alone"
+    )]
     Parse {
         /// The file.
         path: String,
         /// What and where.
         reason: String,
     },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClientsFile {
-    clients: Vec<ClientEntry>,
-}
-
-/// One credential of one client; a client with two entries is changing its secret.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClientEntry {
-    name: Label,
-    id: String,
-    sha256: String,
-    #[serde(default)]
-    expires_at: Option<Timestamp>,
 }
 
 struct Credential {
@@ -66,12 +65,29 @@ pub struct ClientCredentials {
     credentials: ArcSwap<Vec<Credential>>,
 }
 
+impl ClientsError {
+    /// Whether it may pass without a change of the file.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Read { source, .. } => source.is_passing(),
+            Self::Missing { .. } | Self::Parse { .. } => false,
+        }
+    }
+}
+
 impl ClientCredentials {
-    /// Reads the file, and puts what it says in place of what was known.
+    /// Reads the file, and puts what it says in place of what was known. One that cannot be read or
+    /// is not well formed changes nothing; one that is gone leaves no clients.
     pub fn load(&self, path: &Path) -> Result<usize, ClientsError> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ClientsError::Read { path: shown.clone(), source })?;
+        let text = match read_text(path, MAX_FILE_BYTES) {
+            Ok(text) => text,
+            Err(error) if error.is_missing() => {
+                self.credentials.store(Arc::default());
+                return Err(ClientsError::Missing { path: shown });
+            }
+            Err(source) => return Err(ClientsError::Read { path: shown, source }),
+        };
         let credentials =
             parse(&text).map_err(|reason| ClientsError::Parse { path: shown, reason })?;
         let count = credentials.len();
@@ -80,10 +96,10 @@ impl ClientCredentials {
     }
 
     fn check(&self, name: &Label, secret: &[u8], now: Timestamp) -> Result<Identity, String> {
-        if !is_client_secret(secret) {
+        let Some(secret) = ClientSecret::parse(secret) else {
             return Err(format!("what client {name} shows is not of a generated secret's form"));
-        }
-        let hash: [u8; 32] = Sha256::digest(secret).into();
+        };
+        let hash = secret.sha256();
         let credentials = self.credentials.load();
         // Every entry of the name is compared, in constant time, whichever fits.
         let of_client = credentials.iter().filter(|credential| credential.name == *name);
@@ -107,10 +123,9 @@ impl ClientCredentials {
 }
 
 fn parse(text: &str) -> Result<Vec<Credential>, String> {
-    // Without a snippet: a secret may stand in the file by mistake.
-    let options = serde_saphyr::options! { with_snippet: false };
-    let file: ClientsFile =
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
+    let mut files: Vec<ClientsFile> = parse_yaml(text)?;
+    let file = files.pop().filter(|_| files.is_empty());
+    let file = file.ok_or("there is not one YAML document in it")?;
     let mut credentials: Vec<Credential> = Vec::new();
     for entry in file.clients {
         let ClientEntry { name, id, sha256, expires_at } = entry;
@@ -146,6 +161,8 @@ impl Authenticator for ClientCredentials {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     fn clients(text: &str) -> ClientCredentials {
@@ -205,5 +222,33 @@ mod tests {
         }
         let twice = format!("clients:\n{}{}", entry("ci", "a", "x", ""), entry("ci", "a", "y", ""));
         assert!(parse(&twice).is_err());
+    }
+
+    #[test]
+    fn what_the_cli_prints_can_be_appended_to_a_new_file_or_to_one_with_a_heading() {
+        let secret = ClientSecret::from_random(&[1; 32]);
+        let name: Label = "ci".parse().unwrap();
+        let entries = ["1e10", "0123"].map(|id| ClientEntry::new(name.clone(), id.into(), &secret));
+        let text = entries.map(|entry| entry.yaml()).concat();
+        for heading in ["", "clients:\n"] {
+            let clients = clients(&format!("{heading}{text}"));
+            let ids: Vec<String> =
+                clients.credentials.load().iter().map(|credential| credential.id.clone()).collect();
+            assert_eq!(ids, ["1e10", "0123"]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_leaves_no_clients_and_a_bad_one_those_that_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clients.yaml");
+        let clients = clients(&entry("ci", "a", "one", ""));
+        std::fs::write(&file, "clients: [vanta_client_hunter2]").unwrap();
+        let error = clients.load(&file).unwrap_err().to_string();
+        assert!(error.contains("vanta-cli client hash") && !error.contains("hunter2"), "{error}");
+        assert_eq!(clients.credentials.load().len(), 1);
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(clients.load(&file), Err(ClientsError::Missing { .. })));
+        assert!(clients.credentials.load().is_empty());
     }
 }

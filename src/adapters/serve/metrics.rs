@@ -1,6 +1,8 @@
 //! What is counted (OpenMetrics). No key, subject or token is in a name or label.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -45,6 +47,8 @@ pub struct Metrics {
     durations: Histogram,
     reloads: Family<ReloadLabels, Counter>,
     environments: Family<EnvironmentLabels, Gauge<i64>>,
+    /// The environments that have a gauge.
+    shown: Mutex<BTreeSet<String>>,
     audit_failures: Counter<u64, AtomicU64>,
 }
 
@@ -57,6 +61,7 @@ impl Default for Metrics {
             durations: Histogram::new(buckets),
             reloads: Family::default(),
             environments: Family::default(),
+            shown: Mutex::default(),
             audit_failures: Counter::default(),
             registry: Registry::default(),
         };
@@ -101,12 +106,19 @@ impl Metrics {
 
     /// Says of every environment whether its newest version is served.
     pub fn environments(&self, healthy: impl IntoIterator<Item = (String, bool)>) {
-        self.environments.clear();
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = BTreeSet::new();
+        // Set first, and then removed, so that a scrape in between misses none.
         for (environment, healthy) in healthy {
+            there.insert(environment.clone());
             self.environments
                 .get_or_create(&EnvironmentLabels { environment })
                 .set(i64::from(healthy));
         }
+        for gone in shown.difference(&there) {
+            self.environments.remove(&EnvironmentLabels { environment: gone.clone() });
+        }
+        *shown = there;
     }
 
     /// Counts an answer that was withheld for the audit's sake.
@@ -120,5 +132,26 @@ impl Metrics {
         prometheus_client::encoding::text::encode(&mut text, &self.registry)
             .expect("writing to a string does not fail");
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gauges_are_of_the_environments_that_there_are_and_never_vanish_between() {
+        let metrics = Metrics::default();
+        let both = || [("dev".to_owned(), true), ("prod".to_owned(), false)];
+        metrics.environments(both());
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..2000).for_each(|_| metrics.environments(both())));
+            while !writer.is_finished() {
+                assert!(metrics.encode().contains("{environment=\"dev\"} 1"));
+            }
+        });
+        metrics.environments([("dev".to_owned(), false)]);
+        let text = metrics.encode();
+        assert!(text.contains("{environment=\"dev\"} 0") && !text.contains("prod"), "{text}");
     }
 }

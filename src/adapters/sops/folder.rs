@@ -17,7 +17,8 @@ use super::file::{EncryptedFile, Format, ReadError};
 use super::identities::{Identities, IdentityError};
 use super::leave::Leave;
 use super::report::{EnvironmentStatus, Failed, Loaded, RefreshReport};
-use super::source::{self, Fingerprint, Refusal, Source};
+use super::source::{self, Refusal, Source};
+use crate::adapters::files::Fingerprint;
 use crate::domain::names::{Environment, Key};
 use crate::domain::policy::Grant;
 use crate::domain::ports::{FileFault, SecretStore, SecretStoreError};
@@ -101,7 +102,8 @@ impl SopsFolder {
         let listing = match source::list(&self.options.folder) {
             Ok(listing) => listing,
             Err(error) => {
-                let error = Some(format!("the folder cannot be listed: {error}"));
+                let folder = self.options.folder.display();
+                let error = Some(format!("the folder {folder} cannot be listed: {error}"));
                 if watch.folder != error {
                     report.folder.clone_from(&error);
                     watch.folder = error;
@@ -199,7 +201,8 @@ impl SopsFolder {
             })?),
             (SharedIdentities::Given(identities), None) => Arc::clone(identities),
             (SharedIdentities::None | SharedIdentities::File(_), None) => {
-                return Err(Refusal::lasting("no identity is configured for it"));
+                let refusal = Refusal::lasting("no identity is configured for it");
+                return Err(Refusal { fault: FileFault::NoIdentity, ..refusal });
             }
         };
         EncryptedFile::open(bytes, format, &identities, self.options.leave)
@@ -268,6 +271,7 @@ fn apply(
             if slot.error.as_ref() != Some(&error) {
                 report.failed.push(Failed {
                     environment: environment.clone(),
+                    fault: error.0,
                     reason: error.1.clone(),
                     serves_earlier: slot.version.is_some(),
                 });

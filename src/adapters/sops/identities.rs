@@ -3,7 +3,6 @@
 //! Invariant: no `Debug` of an identity; an error names a line and never repeats it.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use zeroize::Zeroizing;
 use super::data_key::DataKey;
 use super::error::FileError;
 use super::metadata::{AgeKey, recipients};
+use crate::adapters::files::read_bounded;
 
 /// The longest identity file, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -104,18 +104,10 @@ impl Identities {
     /// Reads an identity file.
     pub fn read(path: &Path) -> Result<Self, IdentityError> {
         let unreadable = |reason: String| IdentityError::Unreadable { path: path.into(), reason };
-        let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        // With room for all of it, so that no copy is left behind while it grows.
-        let length = file.metadata().map_or(0, |found| found.len().min(MAX_BYTES));
-        let room = usize::try_from(length).unwrap_or_default() + 1;
-        let mut text = Zeroizing::new(String::with_capacity(room));
-        file.take(MAX_BYTES + 1)
-            .read_to_string(&mut text)
-            .map_err(|error| unreadable(error.to_string()))?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(unreadable(format!("it is longer than {MAX_BYTES} bytes")));
-        }
-        Self::parse(&text)
+        let bytes = read_bounded(path, MAX_BYTES).map_err(|error| unreadable(error.to_string()))?;
+        let bytes = Zeroizing::new(bytes);
+        let text = std::str::from_utf8(&bytes).map_err(|_| unreadable("it is not UTF-8".into()))?;
+        Self::parse(text)
             .map_err(|error| IdentityError::InFile { path: path.into(), error: Box::new(error) })
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: texts hold names and reasons, and no value.
 
 use crate::domain::names::Environment;
+use crate::domain::ports::FileFault;
 
 /// What one refresh changed. Nothing that is as it was at the last refresh is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Loaded {
 pub struct Failed {
     /// Of what.
     pub environment: Environment,
+    /// Of what kind the failure is.
+    pub fault: FileFault,
     /// Why.
     pub reason: String,
     /// Whether an earlier version is served in its place.

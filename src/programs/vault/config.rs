@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
 use crate::adapters::serve::TlsFiles;
 use crate::adapters::sops::{Identities, IdentityError, Leave, SharedIdentities};
@@ -15,6 +16,14 @@ const SIGNING_KEY: &str = "VANTA_JWT_SECRET_KEY";
 const SIGNING_KEY_FILE: &str = "VANTA_JWT_SECRET_KEY_FILE";
 const AGE_KEY: &str = "SOPS_AGE_KEY";
 const AGE_KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
+
+/// The longest file of a signing key.
+const MAX_KEY_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What to do where no identity opens an environment.
+pub(super) const IDENTITY_ADVICE: &str = "put the identity of one of the file's recipients into \
+    VANTA_AGE_IDENTITIES_PATH/{environment}.txt, or, for all environments without such a file, \
+    into SOPS_AGE_KEY_FILE or SOPS_AGE_KEY";
 
 /// Serves secrets from SOPS-encrypted files to whoever the grants allow them, and records it.
 #[derive(Debug, Parser)]
@@ -139,6 +148,23 @@ pub(super) struct Sources {
     pub(super) leave: Leave,
 }
 
+impl Sources {
+    /// Warns of identity files that every user of the machine can read.
+    pub(super) fn warn_of_open_files(&self) {
+        let what = "a file of age identities";
+        if let SharedIdentities::File(file) = &self.shared_identities {
+            warn_where_open(file, what);
+        }
+        // A folder that cannot be listed is told of where an environment needs it.
+        let folder = self.age_identities_path.as_ref().map(std::fs::read_dir);
+        for entry in folder.into_iter().flatten().flatten().flatten() {
+            if entry.path().extension().is_some_and(|end| end == "txt") {
+                warn_where_open(&entry.path(), what);
+            }
+        }
+    }
+}
+
 /// What is wrong with the configuration, and what to do. No text holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConfigError {
@@ -153,7 +179,7 @@ pub(super) enum ConfigError {
     #[error("{AGE_KEY} cannot be used: {0}")]
     AgeKey(IdentityError),
     #[error("{path} cannot be read: {source}")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read { path: PathBuf, source: ReadError },
     #[error(
         "{0} is not a loopback address, and tokens and secrets would cross the network in clear: give --tls-cert-file and --tls-key-file"
     )]
@@ -287,8 +313,17 @@ fn shared_identities() -> Result<SharedIdentities, ConfigError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let read = std::fs::read(path);
+    let read = read_bounded(path, MAX_KEY_FILE_BYTES);
+    warn_where_open(path, "the file of the signing key");
     read.map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+/// Warns where a file that holds a secret can be read by every user of the machine.
+fn warn_where_open(path: &Path, what: &str) {
+    if is_readable_by_others(path) {
+        let path = path.display();
+        tracing::warn!(%path, "{what} can be read by every user: run `chmod o-r` on it");
+    }
 }
 
 /// A variable that is set to something.

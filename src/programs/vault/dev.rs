@@ -1,18 +1,17 @@
 //! `vanta-vault dev`: everything that the vault needs, made on the spot, on loopback alone.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::config::{Config, ConfigError, DevArgs, Examples};
+use crate::adapters::files::{PrivateError, make_private_folder, write_private};
 use crate::adapters::jwt::KeyRing;
-use crate::domain::identity::CLIENT_SECRET_PREFIX;
+use crate::contract::clients::ClientEntry;
+use crate::domain::identity::ClientSecret;
 
 /// The example environment, made by sops, and the published key that opens it.
 const EXAMPLES: [(&str, &str); 6] = [
@@ -32,8 +31,8 @@ const CLIENT: &str = "dev";
 pub(super) enum DevError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("{path} cannot be written: {source}")]
-    Write { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Files(#[from] PrivateError),
     #[error("no random bytes could be had: {0}")]
     Random(#[from] getrandom::Error),
 }
@@ -44,21 +43,16 @@ pub(super) fn prepare(args: DevArgs) -> Result<(Config, PathBuf), DevError> {
         return Err(ConfigError::DevNotLoopback(args.listen).into());
     }
     let data = args.data_folder()?;
-    make_folder(&data)?;
+    make_private_folder(&data)?;
     for folder in ["state", "audit", "secrets", "access"] {
-        make_folder(&data.join(folder))?;
+        make_private_folder(&data.join(folder))?;
     }
     // The last run's address must not be taken for this one's.
-    let stale = fs::remove_file(data.join("env"));
-    if let Err(error) = stale
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(DevError::Write { path: data.join("env"), source: error });
-    }
+    remove(data.join("env"))?;
     for (name, text) in EXAMPLES {
         // What was edited since the last run stays.
         if !data.join(name).exists() {
-            write(&data.join(name), text)?;
+            write_private(&data.join(name), text)?;
         }
     }
     make_client(&data)?;
@@ -82,8 +76,23 @@ pub(super) fn prepare(args: DevArgs) -> Result<(Config, PathBuf), DevError> {
     Ok((config, data))
 }
 
+/// The file `env`, which is there while the vault is and goes when this does.
+pub(super) struct Announced(PathBuf);
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        if let Err(error) = remove(self.0.clone()) {
+            tracing::warn!(%error, "the address of a vault that has ended is left behind");
+        }
+    }
+}
+
 /// Writes what a shell needs to reach the vault; its being there says that the vault is ready.
-pub(super) fn announce(data: &Path, api: SocketAddr, health: SocketAddr) -> Result<(), DevError> {
+pub(super) fn announce(
+    data: &Path,
+    api: SocketAddr,
+    health: SocketAddr,
+) -> Result<Announced, DevError> {
     let quoted = |path: PathBuf| path.display().to_string().replace('\'', r"'\''");
     let text = format!(
         "export VANTA_ADDR='http://{api}'\n\
@@ -92,31 +101,40 @@ pub(super) fn announce(data: &Path, api: SocketAddr, health: SocketAddr) -> Resu
          export VANTA_CLIENT_SECRET_FILE='{}'\n",
         quoted(data.join("client-secret")),
     );
-    let (file, unfinished) = (data.join("env"), data.join("env.new"));
-    write(&unfinished, &text)?;
-    fs::rename(&unfinished, &file).map_err(|source| DevError::Write { path: file, source })
+    let file = data.join("env");
+    write_private(&file, &text)?;
+    Ok(Announced(file))
+}
+
+/// What can be done about a port that is in use.
+pub(super) fn advise(error: anyhow::Error) -> anyhow::Error {
+    let in_use = |cause: &(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+    };
+    if error.chain().any(in_use) {
+        return error
+            .context("another program has the port: give --listen 127.0.0.1:0 for a free one");
+    }
+    error
+}
+
+fn remove(path: PathBuf) -> Result<(), PrivateError> {
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(PrivateError::Write { path, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn make_client(data: &Path) -> Result<(), DevError> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random)?;
-    let secret = format!("{CLIENT_SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-    let hash = hex::encode(Sha256::digest(&secret));
-    write(&data.join("client-secret"), &secret)?;
-    let clients = format!("clients:\n- name: {CLIENT}\n  id: generated\n  sha256: {hash}\n");
-    write(&data.join("clients.yaml"), &clients)
-}
-
-fn make_folder(path: &Path) -> Result<(), DevError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|source| DevError::Write { path: path.to_owned(), source })
-}
-
-/// Writes a file that its owner alone can read.
-fn write(path: &Path, text: &str) -> Result<(), DevError> {
-    let mut options = OpenOptions::new();
-    let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    opened
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|source| DevError::Write { path: path.to_owned(), source })
+    let mut random = Zeroizing::new([0; 32]);
+    getrandom::fill(random.as_mut())?;
+    let secret = ClientSecret::from_random(&random);
+    let name = CLIENT.parse().expect("the client's name is a label");
+    let entry = ClientEntry::new(name, "generated".to_owned(), &secret);
+    write_private(&data.join("client-secret"), secret.expose())?;
+    Ok(write_private(&data.join("clients.yaml"), &entry.yaml())?)
 }

@@ -12,8 +12,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 
 use super::service::GrantsReceiver;
+use super::standing::Standing;
 use crate::adapters::serve::Metrics;
-use crate::adapters::sops::SopsFolder;
+use crate::adapters::sops::{EnvironmentStatus, SopsFolder};
 use crate::adapters::state::SqliteState;
 
 /// How long the state store may take to answer before the vault is not ready.
@@ -24,6 +25,7 @@ pub(super) struct Health {
     pub(super) state: Arc<SqliteState>,
     pub(super) secrets: Arc<SopsFolder>,
     pub(super) grants: GrantsReceiver,
+    pub(super) standing: Arc<Standing>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -37,28 +39,40 @@ impl Health {
     }
 }
 
-/// 200 when requests can be answered, else 503; each check says `ok` or what is wrong.
+/// 200 when requests can be answered, else 503. Each check says `ok` or what is wrong, which may be
+/// a part alone: an environment of several, a file of the grants.
 async fn ready(State(health): State<Arc<Health>>) -> Response {
     let state = match tokio::time::timeout(STATE_TIMEOUT, health.state.ping()).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err("the state store does not answer".to_owned()),
+        Ok(answer) => answer.err().map(|error| error.to_string()),
+        Err(_) => Some("the state store does not answer".to_owned()),
     };
-    let grants = if health.grants.borrow().is_some() {
-        Ok(())
-    } else {
-        Err("the grants are not read yet; the log says why".to_owned())
+    let environments = health.secrets.status();
+    let granted = health.grants.borrow().is_some();
+    let loaded = environments.iter().any(|environment| environment.keys.is_some());
+    let ready = granted && loaded && state.is_none();
+    let unread = || "the grants are not read yet".to_owned();
+    let grants = match health.standing.grants.text() {
+        Some(error) if granted => Some(error),
+        Some(error) => Some(format!("{}: {error}", unread())),
+        None => (!granted).then(unread),
     };
-    let loaded = health.secrets.status().iter().any(|status| status.keys.is_some());
-    let secrets =
-        if loaded { Ok(()) } else { Err("no environment is loaded; the log says why".to_owned()) };
-    let checks = [("grants", grants), ("secrets", secrets), ("state", state)];
-    let ready = checks.iter().all(|(_, result)| result.is_ok());
-    let shown: BTreeMap<&str, String> = checks
-        .into_iter()
-        .map(|(name, result)| (name, result.err().unwrap_or_else(|| "ok".to_owned())))
-        .collect();
+    let mut secrets: Vec<String> = environments.iter().filter_map(degraded).collect();
+    if !loaded {
+        secrets.insert(0, "no environment is loaded; the log says why".to_owned());
+    }
+    let secrets = (!secrets.is_empty()).then(|| secrets.join("; "));
+    let clients = health.standing.clients.text();
+    let checks = [("clients", clients), ("grants", grants), ("secrets", secrets), ("state", state)];
+    let shown: BTreeMap<&str, String> =
+        checks.map(|(name, wrong)| (name, wrong.unwrap_or_else(|| "ok".to_owned()))).into();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(shown)).into_response()
+}
+
+fn degraded(status: &EnvironmentStatus) -> Option<String> {
+    let reason = status.error.as_ref()?;
+    let served = if status.keys.is_some() { "an earlier version is served" } else { "not loaded" };
+    Some(format!("{}: {served}: {reason}", status.environment))
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {

@@ -16,6 +16,7 @@ mod revision;
 mod router;
 mod run;
 mod service;
+mod standing;
 
 pub use router::router;
 pub use run::main;

@@ -1,68 +1,153 @@
 //! What changes while the vault runs is read again: secrets, grants, clients, the certificate.
 //!
-//! Invariant: a change that cannot be read leaves what was read before in use, and is loud.
+//! Invariant: a change that cannot be read leaves what was read before in use, is loud once, and is
+//! tried again; grants and clients whose files are gone are gone.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::adapters::access::load_folder;
-use crate::adapters::files::Fingerprint;
+use super::config::IDENTITY_ADVICE;
+use super::standing::Standing;
+use crate::adapters::access::AccessFolder;
+use crate::adapters::files::Watch;
 use crate::adapters::identity::ClientCredentials;
 use crate::adapters::serve::{Metrics, Reload, TlsFiles};
 use crate::adapters::sops::{RefreshReport, SopsFolder};
 use crate::domain::grants::Grants;
+use crate::domain::ports::FileFault;
 
 /// How often is looked. A change reaches a reader in well under a second.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Everything that is looked at.
+/// Everything that is looked at. Grants and clients have a loop of their own, so that secrets that
+/// take long to load do not delay the deletion of a grant.
 pub(super) struct Watched {
-    pub(super) secrets: Arc<SopsFolder>,
-    pub(super) access_path: PathBuf,
+    pub(super) secrets: WatchedSecrets,
+    pub(super) settings: WatchedSettings,
+}
+
+/// The SOPS files.
+pub(super) struct WatchedSecrets {
+    pub(super) folder: Arc<SopsFolder>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// The grants, the clients and the certificate.
+pub(super) struct WatchedSettings {
+    pub(super) access: AccessFolder,
     pub(super) grants: watch::Sender<Option<Arc<Grants>>>,
     pub(super) clients: Arc<ClientCredentials>,
     pub(super) clients_file: Option<PathBuf>,
+    pub(super) clients_watch: Watch,
     pub(super) certificate: Option<(TlsFiles, RustlsConfig)>,
+    pub(super) certificate_watch: Watch,
     pub(super) metrics: Arc<Metrics>,
-    /// What was seen last of the grants, the clients and the certificate.
-    pub(super) seen: [Fingerprint; 3],
+    pub(super) standing: Arc<Standing>,
 }
 
 impl Watched {
+    /// Looks again and again.
+    pub(super) async fn run(self) -> Result<(), JoinError> {
+        let secrets = repeat(self.secrets, |secrets| secrets.look());
+        let settings = repeat(self.settings, WatchedSettings::look);
+        tokio::try_join!(secrets, settings).map(drop)
+    }
+}
+
+/// Looks at what changes, every [`PERIOD`].
+async fn repeat<T: Send + 'static>(mut watched: T, look: fn(&mut T)) -> Result<(), JoinError> {
+    let mut ticks = interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // Reading files blocks; the API's threads go on meanwhile.
+        watched = tokio::task::spawn_blocking(move || {
+            look(&mut watched);
+            watched
+        })
+        .await?;
+    }
+}
+
+impl WatchedSettings {
     /// Looks once at everything, and reads what has changed.
     pub(super) fn look(&mut self) {
-        self.look_at_secrets();
-        if changed(&mut self.seen[0], [self.access_path.as_path()]) {
-            let read = load_folder(&self.access_path).map(|grants| {
-                let (accesses, policies) = (grants.accesses.len(), grants.policies.len());
-                self.grants.send_replace(Some(Arc::new(grants)));
-                tracing::info!(accesses, policies, "the grants were read");
-            });
-            said(&self.metrics, Reload::Grants, read);
-        }
-        if let Some(file) = &self.clients_file
-            && changed(&mut self.seen[1], [file.as_path()])
-        {
-            let read = self.clients.load(file).map(|credentials| {
-                tracing::info!(credentials, "the clients were read");
-            });
-            said(&self.metrics, Reload::Clients, read);
-        }
-        if let Some((files, config)) = &self.certificate
-            && changed(&mut self.seen[2], [files.certificate.as_path(), files.key.as_path()])
-        {
-            let read = files.reload(config).map(|()| tracing::info!("the certificate was read"));
-            said(&self.metrics, Reload::Certificate, read);
-        }
+        self.look_at_grants();
+        self.look_at_clients();
+        self.look_at_certificate();
     }
 
-    fn look_at_secrets(&self) {
-        let report = self.secrets.refresh();
+    fn look_at_grants(&mut self) {
+        let report = self.access.refresh();
+        if report.changed
+            && let Some(grants) = self.access.grants()
+        {
+            let (accesses, policies) = (grants.accesses.len(), grants.policies.len());
+            self.grants.send_replace(Some(Arc::clone(grants)));
+            tracing::info!(accesses, policies, "the grants were read");
+            self.metrics.reload(Reload::Grants, true);
+        }
+        if !report.problems.is_empty() {
+            self.metrics.reload(Reload::Grants, false);
+        }
+        for problem in report.problems {
+            tracing::error!(problem, "the grants are not as the folder is");
+        }
+        let problems = self.access.problems();
+        self.standing.grants.set((!problems.is_empty()).then(|| problems.join("; ")));
+    }
+
+    fn look_at_clients(&mut self) {
+        let Some(file) = &self.clients_file else { return };
+        let Some(seen) = self.clients_watch.look([file.as_path()]) else { return };
+        match self.clients.load(file) {
+            Ok(credentials) => {
+                if self.clients_watch.succeeded(seen) {
+                    tracing::info!(credentials, "the clients were read");
+                    self.metrics.reload(Reload::Clients, true);
+                }
+            }
+            Err(error) => {
+                if self.clients_watch.failed(seen, error.to_string(), error.is_passing()) {
+                    tracing::error!(%error, "the clients are not as the file is");
+                    self.metrics.reload(Reload::Clients, false);
+                }
+            }
+        }
+        self.standing.clients.set(self.clients_watch.failure().map(str::to_owned));
+    }
+
+    fn look_at_certificate(&mut self) {
+        let Some((files, config)) = &self.certificate else { return };
+        let paths = [files.certificate.as_path(), files.key.as_path()];
+        let Some(seen) = self.certificate_watch.look(paths) else { return };
+        match files.reload(config) {
+            Ok(()) => {
+                if self.certificate_watch.succeeded(seen) {
+                    tracing::info!("the certificate was read");
+                    self.metrics.reload(Reload::Certificate, true);
+                }
+            }
+            Err(error) => {
+                // The certificate that the vault started with was read well.
+                if self.certificate_watch.failed(seen, error.to_string(), false) {
+                    tracing::error!(%error, "the certificate that was read before stays in use");
+                    self.metrics.reload(Reload::Certificate, false);
+                }
+            }
+        }
+    }
+}
+
+impl WatchedSecrets {
+    fn look(&self) {
+        let report = self.folder.refresh();
         if !report.is_empty() {
             self.report(report);
         }
@@ -81,7 +166,14 @@ impl Watched {
         for failed in report.failed {
             let (environment, reason) = (failed.environment.as_str(), failed.reason);
             let serves_earlier = failed.serves_earlier;
-            tracing::error!(environment, reason, serves_earlier, "the environment was not loaded");
+            let advice = (failed.fault == FileFault::NoIdentity).then_some(IDENTITY_ADVICE);
+            tracing::error!(
+                environment,
+                reason,
+                serves_earlier,
+                advice,
+                "the environment was not loaded"
+            );
             self.metrics.reload(Reload::Secrets, false);
         }
         for environment in report.removed {
@@ -93,39 +185,9 @@ impl Watched {
         if let Some(reason) = report.folder {
             tracing::error!(reason, "the SOPS folder cannot be read");
         }
-        let status = self.secrets.status().into_iter();
+        let status = self.folder.status().into_iter();
         self.metrics.environments(
             status.map(|status| (status.environment.to_string(), status.error.is_none())),
         );
-    }
-
-    /// Looks again and again.
-    pub(super) async fn run(mut self) -> Result<(), tokio::task::JoinError> {
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            // Reading files blocks; the API's threads go on meanwhile.
-            self = tokio::task::spawn_blocking(move || {
-                self.look();
-                self
-            })
-            .await?;
-        }
-    }
-}
-
-/// Whether files differ from what was seen last, which they are now.
-fn changed<'a>(seen: &mut Fingerprint, paths: impl IntoIterator<Item = &'a Path>) -> bool {
-    let now = Fingerprint::of(paths);
-    let changed = now != *seen;
-    *seen = now;
-    changed
-}
-
-fn said<E: std::fmt::Display>(metrics: &Metrics, source: Reload, read: Result<(), E>) {
-    metrics.reload(source, read.is_ok());
-    if let Err(error) = read {
-        tracing::error!(%error, "what was read before stays in use");
     }
 }

@@ -19,10 +19,13 @@ use tokio::sync::watch;
 
 use super::config::{Command, Config, VaultArgs};
 use super::health::Health;
-use super::reload::Watched;
+use super::reload::{Watched, WatchedSecrets, WatchedSettings};
 use super::service::{Service, ServiceParts};
+use super::standing::Standing;
 use super::{dev, router};
+use crate::adapters::access::AccessFolder;
 use crate::adapters::audit::AuditLog;
+use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::ClientCredentials;
 use crate::adapters::serve::{self, Listener, Metrics, init_logging};
 use crate::adapters::sops::{FolderOptions, SopsFolder};
@@ -109,12 +112,15 @@ fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        // Before anybody could be served, so that no signal ends the vault without draining.
+// Before anybody could be served, so that no signal ends the vault without draining.
         let signals = Signals::listen()?;
-        let vault = Vault::build(config).await?;
+        let vault = Vault::build(config).await;
+        let vault = if dev_data.is_some() { vault.map_err(dev::advise) } else { vault }?;
         let (api, health) = (vault.api.address(), vault.health.address());
+        // It is taken back when the vault ends.
+        let announced = dev_data.map(|data| dev::announce(data, api, health)).transpose();
+        let _announced = announced?;
         if let Some(data) = dev_data {
-            dev::announce(data, api, health)?;
             tracing::info!(env = %data.join("env").display(), "read this file into a shell that runs vanta-cli");
         }
         tracing::info!(%api, %health, tls = vault.tls.is_some(), "the vault is listening");
@@ -136,6 +142,10 @@ struct Vault {
 impl Vault {
     async fn build(config: Config) -> anyhow::Result<Self> {
         let Config { sources, .. } = config;
+        sources.warn_of_open_files();
+        for folder in [&config.state_path, &config.audit_path] {
+            make_folder(folder)?;
+        }
         let state = SqliteState::open(&config.state_path.join("state.db")).await;
         let state = state.with_context(|| format!("state in {}", config.state_path.display()))?;
         let state = Arc::new(state);
@@ -152,18 +162,23 @@ impl Vault {
         let clients = Arc::new(ClientCredentials::default());
         let (grants, grants_receiver) = watch::channel(None);
         let tls = config.tls.as_ref().map(serve::TlsFiles::load).transpose()?;
+        let standing = Arc::new(Standing::default());
         let mut watched = Watched {
-            secrets: Arc::clone(&secrets),
-            access_path: sources.access_path,
-            grants,
-            clients: Arc::clone(&clients),
-            clients_file: config.clients_file,
-            certificate: config.tls.zip(tls.clone()),
-            metrics: Arc::clone(&metrics),
-            seen: Default::default(),
+            secrets: WatchedSecrets { folder: Arc::clone(&secrets), metrics: Arc::clone(&metrics) },
+            settings: WatchedSettings {
+                access: AccessFolder::new(sources.access_path),
+                grants,
+                clients: Arc::clone(&clients),
+                clients_file: config.clients_file,
+                clients_watch: Watch::default(),
+                certificate: config.tls.zip(tls.clone()),
+                certificate_watch: Watch::default(),
+                metrics: Arc::clone(&metrics),
+                standing: Arc::clone(&standing),
+            },
         };
-        watched.report(report);
-        watched.look();
+        watched.secrets.report(report);
+        watched.settings.look();
         let service = Service::new(ServiceParts {
             secrets: secrets.clone(),
             tokens: state.clone(),
@@ -175,8 +190,13 @@ impl Vault {
             audit,
             metrics: Arc::clone(&metrics),
         });
-        let health_of =
-            Health { state: Arc::clone(&state), secrets, grants: grants_receiver, metrics };
+        let health_of = Health {
+            state: Arc::clone(&state),
+            secrets,
+            grants: grants_receiver,
+            standing,
+            metrics,
+        };
         let (api, health) = (serve::bind(config.listen)?, serve::bind(config.health_listen)?);
         Ok(Self { api, health, tls, service, health_of, watched, state })
     }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use vanta::contract::clients::ClientEntry;
+use vanta::domain::identity::ClientSecret;
 
 use super::service::{GRANTS, SIGNING_KEY};
 
@@ -37,8 +38,8 @@ impl Site {
     /// The example environment, [`GRANTS`], and the client `ci`.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
-        let client_secret = format!("vanta_client_{:B<43}", "program");
-        let site = Self { folder, client_secret };
+        let secret = ClientSecret::from_random(&[2; 32]);
+        let site = Self { folder, client_secret: secret.expose().to_owned() };
         for name in ["secrets", "access", "state", "audit"] {
             std::fs::create_dir(site.path(name)).expect("a folder can be made");
         }
@@ -46,8 +47,8 @@ impl Site {
             .expect("the example is there");
         site.write("access/all.yaml", GRANTS);
         site.write("signing-key", SIGNING_KEY);
-        let hash = hex::encode(Sha256::digest(&site.client_secret));
-        site.write("clients.yaml", &format!("clients: [{{name: ci, id: a, sha256: {hash}}}]"));
+        let name = "ci".parse().expect("it is a name");
+        site.write("clients.yaml", &ClientEntry::new(name, "a".to_owned(), &secret).yaml());
         site
     }
 

@@ -10,18 +10,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tower::ServiceExt;
-use vanta::adapters::access::load_folder;
+use vanta::adapters::access::AccessFolder;
 use vanta::adapters::audit::AuditLog;
 use vanta::adapters::identity::ClientCredentials;
 use vanta::adapters::jwt::KeyRing;
 use vanta::adapters::serve::Metrics;
 use vanta::adapters::sops::{FolderOptions, Leave, SharedIdentities, SopsFolder};
 use vanta::adapters::state::SqliteState;
+use vanta::contract::clients::ClientEntry;
 use vanta::domain::grants::Grants;
+use vanta::domain::identity::ClientSecret;
 use vanta::programs::vault::{Service, ServiceParts, router};
 
 /// The key that signs the tokens of every vault here, so that a test can forge one.
@@ -128,12 +129,12 @@ impl Vault {
         assert!(report.failed.is_empty(), "{report:?}");
         let state = SqliteState::open(&folder.path().join("state.db")).await;
         let state = Arc::new(state.expect("the state opens"));
-        let client_secret = format!("vanta_client_{:A<43}", "test");
+        let secret = ClientSecret::from_random(&[1; 32]);
         let clients = ClientCredentials::default();
-        let hash = hex::encode(Sha256::digest(&client_secret));
+        let name = "ci".parse().expect("it is a name");
+        let entry = ClientEntry::new(name, "first".to_owned(), &secret);
         let file = folder.path().join("clients.yaml");
-        let text = format!("clients: [{{name: ci, id: first, sha256: {hash}}}]");
-        std::fs::write(&file, text).expect("a file can be written");
+        std::fs::write(&file, entry.yaml()).expect("a file can be written");
         clients.load(&file).expect("the clients are well formed");
         let (grants, receiver) = watch::channel(None);
         let service = Service::new(ServiceParts {
@@ -149,15 +150,23 @@ impl Vault {
             audit: AuditLog::open(&audit, "test").expect("the audit opens"),
             metrics: Arc::new(Metrics::default()),
         });
-        Self { router: router(service), grants, state, folder, client_secret }
+        Self {
+            router: router(service),
+            grants,
+            state,
+            folder,
+            client_secret: secret.expose().to_owned(),
+        }
     }
 
     /// Puts these objects in place of all grants.
     pub(crate) fn grant(&self, yaml: &str) {
         let folder = tempfile::tempdir().expect("a folder can be made");
         std::fs::write(folder.path().join("all.yaml"), yaml).expect("a file can be written");
-        let grants = load_folder(folder.path()).expect("the grants are well formed");
-        self.grants.send_replace(Some(Arc::new(grants)));
+        let mut access = AccessFolder::new(folder.path().to_owned());
+        let report = access.refresh();
+        assert!(report.problems.is_empty(), "{report:?}");
+        self.grants.send_replace(access.grants().cloned());
     }
 
     /// The audit's lines so far.

@@ -24,6 +24,69 @@ fn grants_that_cannot_be_read_leave_the_last_good_ones() {
     until("it is logged", || vault.log().contains("stays in use").then_some(()));
     assert_eq!(vault.read(&agent, "dev/APP_DB_USER", &token).unwrap().status, 200);
     assert!(vault.health("/metrics").1.contains(r#"source="Grants",result="failure"} 1"#));
+    let (status, said) = vault.health("/readyz");
+    assert_eq!(status, 200);
+    assert!(said.contains(r#""grants":"stale since 20"#) && said.contains("all.yaml"), "{said}");
+}
+
+#[test]
+fn a_grant_is_deleted_beside_files_that_cannot_be_read() {
+    let site = Site::new();
+    let (vault, agent) = (site.start(), agent());
+    let token = vault.token(&site, "APP_*");
+    let pipe = site.path("access/pipe.yaml");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", site.path("access/a.yaml")).unwrap();
+    site.write("access/bad.yaml", "kind: AGE-SECRET-KEY-1HUNTER2");
+    until("it is logged", || vault.log().contains("bad.yaml").then_some(()));
+    assert!(!vault.log().contains("HUNTER2"));
+    assert_eq!(vault.read(&agent, "dev/APP_DB_USER", &token).unwrap().status, 200);
+    std::fs::remove_file(site.path("access/all.yaml")).unwrap();
+    until("the token is refused", || {
+        (vault.read(&agent, "dev/APP_DB_USER", &token)?.status == 403).then_some(())
+    });
+}
+
+#[test]
+fn a_failure_that_passes_without_a_change_of_the_file_is_got_over() {
+    let site = Site::new();
+    let vault = site.start();
+    std::fs::rename(site.path("clients.yaml"), site.path("away.yaml")).unwrap();
+    let gone = r#""clients":"stale since 20"#;
+    until("the clients are gone", || vault.health("/readyz").1.contains(gone).then_some(()));
+    let body = serde_json::json!({"environment": "dev", "key_pattern": "APP_*"});
+    assert_eq!(vault.generate(&site, &body).0, 401);
+    std::fs::rename(site.path("away.yaml"), site.path("clients.yaml")).unwrap();
+    until("the client is back", || (vault.generate(&site, &body).0 == 200).then_some(()));
+    until("readiness is well", || {
+        vault.health("/readyz").1.contains(r#""clients":"ok""#).then_some(())
+    });
+}
+
+#[test]
+fn folders_of_state_and_audit_are_made_and_a_missing_sops_folder_is_named() {
+    let site = Site::new();
+    for folder in ["state", "audit"] {
+        std::fs::remove_dir(site.path(folder)).unwrap();
+    }
+    std::fs::remove_dir_all(site.path("secrets")).unwrap();
+    let vault = site.start();
+    assert!(vault.log().contains(site.path("secrets").to_str().unwrap()));
+    assert!(site.path("audit/audit.jsonl").exists());
+}
+
+#[test]
+fn without_an_identity_the_log_says_where_to_put_one_and_misnamed_files_are_named() {
+    let site = Site::new();
+    std::fs::copy(example("dev.enc.yaml"), site.path("secrets/stage.yaml")).unwrap();
+    let mut command = site.command();
+    command.env_remove("SOPS_AGE_KEY_FILE");
+    let vault = Program::start(command, "http");
+    assert!(vault.log().contains("VANTA_AGE_IDENTITIES_PATH/{environment}.txt"));
+    assert!(vault.log().contains("stage.yaml"));
+    let (status, said) = vault.health("/readyz");
+    assert_eq!(status, 503);
+    assert!(said.contains("dev: not loaded: no identity is configured"), "{said}");
 }
 
 #[test]
@@ -41,7 +104,8 @@ fn a_bad_file_leaves_the_last_good_version_serving_and_is_loud() {
     let said = "the environment was not loaded";
     until("the log says so", || vault.log().contains(said).then_some(()));
     assert_eq!(vault.read(&agent, "dev/APP_DB_USER", &token).unwrap().text, "app");
-    assert_eq!(vault.health("/readyz").0, 200);
+    let (status, said) = vault.health("/readyz");
+    assert!(status == 200 && said.contains("dev: an earlier version is served: "), "{said}");
     site.write("secrets/dev.enc.yaml", &good);
     let healthy = r#"vanta_environment_healthy{environment="dev"} 1"#;
     until("it is well again", || vault.health("/metrics").1.contains(healthy).then_some(()));
@@ -114,4 +178,16 @@ fn each_way_in_which_an_environment_cannot_be_opened_is_a_problem_of_its_own() {
     let body = serde_json::json!({"environment": "gone", "key_pattern": "*"});
     let (_, problem) = vault.generate(&site, &body);
     assert_eq!(problem["type"], "https://vanta.dev/problems/environment-no-identity");
+}
+
+#[test]
+fn a_signing_key_that_everybody_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new();
+    let warning = "the file of the signing key can be read by every user";
+    for (mode, expected) in [(0o604, true), (0o600, false)] {
+        std::fs::set_permissions(site.path("signing-key"), PermissionsExt::from_mode(mode))
+            .unwrap();
+        assert_eq!(site.start().log().contains(warning), expected);
+    }
 }

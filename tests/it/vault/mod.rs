@@ -4,6 +4,7 @@ mod access;
 mod changes;
 mod configuration;
 mod crash;
+mod dev;
 mod issue;
 mod leaks;
 mod listener;
