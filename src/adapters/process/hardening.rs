@@ -3,21 +3,23 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
+use nix::unistd::close;
 
 use crate::domain::secret::SecretValue;
 
 /// No core dump of this process or of a child, which cannot raise the limit again.
 pub fn forbid_core_dumps() -> io::Result<()> {
-    Ok(setrlimit(Resource::RLIMIT_CORE, 0, 0)?)
+    // The kernel takes 1 for "also not to a program that collects dumps", which 0 is not.
+    Ok(setrlimit(Resource::RLIMIT_CORE, 1, 1)?)
 }
 
 /// Closes `/proc/PID` of this process to others of the same user, and ptrace with it.
@@ -43,6 +45,19 @@ impl MemoryFile {
             | SealFlag::F_SEAL_SHRINK
             | SealFlag::F_SEAL_SEAL;
         fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+        Ok(Self(file))
+    }
+
+    /// Keeps the file open in the next image of this process, and gives its number there.
+    pub fn keep_for_a_new_image(&self) -> io::Result<RawFd> {
+        fcntl(&self.0, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        Ok(self.0.as_raw_fd())
+    }
+
+    /// Takes over the file that an earlier image of this process kept open under this number.
+    pub fn adopt(number: RawFd) -> io::Result<Self> {
+        let file = File::open(format!("/proc/self/fd/{number}"))?;
+        close(number)?;
         Ok(Self(file))
     }
 

@@ -100,6 +100,9 @@ pub(super) enum Command {
     List(List),
     /// Run a command that finds secrets in its environment or in a file in memory
     RunWithSecrets(RunWithSecrets),
+    /// What `run-with-secrets --inject-as file` becomes to hold the file
+    #[command(hide = true, name = HOLD)]
+    Hold(Hold),
     /// Make credentials for clients of the vault
     Client {
         #[command(subcommand)]
@@ -195,6 +198,19 @@ pub(super) struct RunWithSecrets {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     #[arg(default_value = "1")]
     pub(super) usage_limit: u32,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+/// The name of the command that holds a file; not for people.
+pub(super) const HOLD: &str = "hold-file";
+
+#[derive(clap::Args)]
+pub(super) struct Hold {
+    /// The number under which the file is open
+    #[arg(long)]
+    pub(super) descriptor: i32,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,

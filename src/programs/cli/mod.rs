@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use args::{Args, Command, TokenCommand};
 use config::Config;
 use failure::{Failure, Status};
@@ -31,6 +32,17 @@ pub fn main() -> ExitCode {
         }
     };
     let Args { global, command } = args;
+    // Before there is anything in memory that a dump or another process could show.
+    let closed = forbid_core_dumps().and_then(|()| match command {
+        // The command opens the file through this process, which holds nothing else.
+        Command::Hold(_) => Ok(()),
+        _ => close_to_others(),
+    });
+    if let Err(error) = closed {
+        let what = format!("the process cannot be closed to others: {error}");
+        Printer::failure(&Failure::new(Status::InputOutput, what));
+        return Status::InputOutput.into();
+    }
     let printer = Printer::new(global.output);
     match run(&global, command, &printer) {
         Ok(code) => code,
@@ -52,6 +64,7 @@ fn run(global: &args::Global, command: Command, printer: &Printer) -> Result<Exi
         }
         Command::Get(args) => commands::get::run(&config()?, &args, printer)?,
         Command::List(args) => commands::list::run(&config()?, &args, printer)?,
+        Command::Hold(args) => return commands::run_with_secrets::hold(&args),
         Command::RunWithSecrets(args) => {
             return commands::run_with_secrets::run(&config()?, &args);
         }

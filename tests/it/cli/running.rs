@@ -74,8 +74,10 @@ fn the_file_takes_the_format_that_is_asked_for() {
 
 #[test]
 fn the_command_gets_no_credential_and_no_secret_in_its_arguments() {
-    for form in ["env", "file"] {
-        let script = "env; tr '\\0' ' ' </proc/$$/cmdline; tr '\\0' ' ' </proc/$PPID/cmdline";
+    let arguments = "tr '\\0' ' ' </proc/$$/cmdline; tr '\\0' ' ' </proc/$PPID/cmdline";
+    // In the file form the parent is open to its user, and in the other to root, which we may be.
+    for (form, before) in [("env", "env"), ("file", "env; tr '\\0' '\\n' </proc/$PPID/environ")] {
+        let script = &format!("{before}; {arguments}");
         let ran = run(run_with_secrets(&vault(), form, script));
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         for credential in [TOKEN, CLIENT_SECRET, "VANTA_CLIENT_SECRET", "VANTA_TOKEN"] {

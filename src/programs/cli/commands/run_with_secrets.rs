@@ -4,19 +4,20 @@
 //! is in an argument or on a disk.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
-use crate::adapters::process::hardening::{MemoryFile, close_to_others, forbid_core_dumps};
+use crate::adapters::process::hardening::MemoryFile;
 use crate::adapters::process::{self, Child};
 use crate::contract::api::tokens::GenerateRequest;
 use crate::domain::grants::{FileFormat, Permission};
 use crate::domain::names::Key;
 use crate::domain::render::{Rendered, render_as, render_environment};
 use crate::domain::secret::SecretValue;
-use crate::programs::cli::args::{InjectAs, RunWithSecrets};
+use crate::programs::cli::args::{HOLD, Hold, InjectAs, RunWithSecrets};
 use crate::programs::cli::config::{Config, inherited_environment};
 use crate::programs::cli::failure::{Failure, Status};
 use crate::programs::cli::printer::Printer;
@@ -33,33 +34,78 @@ pub(in crate::programs::cli) fn run(
         return Err(Failure::new(Status::Usage, "--format is the form of a file")
             .advise("use it with --inject-as file, or leave it out"));
     }
-    // Before there is anything in memory that a dump could show.
-    forbid_core_dumps().map_err(|error| hardening("core dumps cannot be forbidden", &error))?;
     let values = fetch(config, args)?;
-    let (program, arguments) =
-        args.command.split_first().expect("the command line is refused without a command");
-    let mut command = Child::new(program, arguments);
-    for (name, value) in inherited_environment() {
-        command.set(&name, value.as_bytes());
-    }
-    // Held until the command has ended, since its path leads through this process.
-    let file = match args.inject_as {
+    match args.inject_as {
         InjectAs::Env => {
-            inject_environment(&mut command, &values)?;
-            None
+            let mut child = child(&args.command);
+            for (name, value) in render_environment(&values, &BTreeMap::new())? {
+                child.set(OsStr::new(&name), value.expose());
+            }
+            Ok(stay_with(child, || drop(values)))
         }
         InjectAs::File => {
             let format = args.format.map_or(FileFormat::Dotenv, Into::into);
-            Some(inject_file(&mut command, &values, format)?)
+            Err(hold_in_a_new_image(&values, format, &args.command)?)
         }
+    }
+}
+
+/// Runs the command with the file that is open under this number; see [`hold_in_a_new_image`].
+pub(in crate::programs::cli) fn hold(args: &Hold) -> Result<ExitCode, Failure> {
+    let file = MemoryFile::adopt(args.descriptor)
+        .map_err(|error| hardening("the file cannot be held", &error))?;
+    let mut child = child(&args.command);
+    child.set(OsStr::new(SECRETS_FILE), file.path().as_os_str().as_bytes());
+    // Held until the command has ended, since its path leads through this process.
+    Ok(stay_with(child, || ()))
+}
+
+/// Puts the file into memory and becomes a new image of this program, which holds it.
+///
+/// The command opens the file through this process, which must therefore stay open to others of
+/// its user, the command among them. So nothing may be left in it that the command should not
+/// have: the new image has no credential in its environment or arguments, and no token or value
+/// in its memory. It returns only where it fails.
+fn hold_in_a_new_image(
+    values: &BTreeMap<Key, SecretValue>,
+    format: FileFormat,
+    command: &[OsString],
+) -> Result<Failure, Failure> {
+    let Rendered::Text(text) = render_as(values, format, &BTreeMap::new())? else {
+        return Err(Failure::new(Status::Usage, "one file a key is not to be had in memory"));
     };
-    let ended = process::run(command, || drop(values));
-    drop(file);
-    match ended {
-        Ok(ended) => Ok(ended.into()),
+    let file = MemoryFile::holding(&text)
+        .map_err(|error| hardening("the file cannot be made in memory", &error))?;
+    let descriptor = file
+        .keep_for_a_new_image()
+        .map_err(|error| hardening("the file cannot be handed over", &error))?;
+    let error = std::process::Command::new("/proc/self/exe")
+        .arg0("vanta-cli")
+        .args([HOLD, "--descriptor", &descriptor.to_string(), "--"])
+        .args(command)
+        .env_clear()
+        .envs(inherited_environment())
+        .exec();
+    Ok(hardening("the program cannot be started again to hold the file", &error))
+}
+
+/// The command with what it inherits, which is no credential.
+fn child(command: &[OsString]) -> Child {
+    let (program, arguments) =
+        command.split_first().expect("the command line is refused without a command");
+    let mut child = Child::new(program, arguments);
+    for (name, value) in inherited_environment() {
+        child.set(&name, value.as_bytes());
+    }
+    child
+}
+
+fn stay_with(child: Child, started: impl FnOnce()) -> ExitCode {
+    match process::run(child, started) {
+        Ok(ended) => ended.into(),
         Err(error) => {
             Printer::note(&format!("vanta-cli: {error}"));
-            Ok(ExitCode::from(error.code()))
+            ExitCode::from(error.code())
         }
     }
 }
@@ -87,32 +133,6 @@ fn fetch(config: &Config, args: &RunWithSecrets) -> Result<BTreeMap<Key, SecretV
         .advise("the command was not run; `vanta-cli list ENVIRONMENT` shows the keys"));
     }
     Ok(values)
-}
-
-fn inject_environment(
-    command: &mut Child,
-    values: &BTreeMap<Key, SecretValue>,
-) -> Result<(), Failure> {
-    close_to_others().map_err(|error| hardening("the process cannot be closed", &error))?;
-    for (name, value) in render_environment(values, &BTreeMap::new())? {
-        command.set(OsStr::new(&name), value.expose());
-    }
-    Ok(())
-}
-
-/// This process stays open to others of its user here: the command opens the file through it.
-fn inject_file(
-    command: &mut Child,
-    values: &BTreeMap<Key, SecretValue>,
-    format: FileFormat,
-) -> Result<MemoryFile, Failure> {
-    let Rendered::Text(text) = render_as(values, format, &BTreeMap::new())? else {
-        return Err(Failure::new(Status::Usage, "one file a key is not to be had in memory"));
-    };
-    let file = MemoryFile::holding(&text)
-        .map_err(|error| hardening("the file cannot be made in memory", &error))?;
-    command.set(OsStr::new(SECRETS_FILE), file.path().as_os_str().as_bytes());
-    Ok(file)
 }
 
 fn hardening(what: &str, error: &io::Error) -> Failure {
