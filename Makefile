@@ -26,6 +26,9 @@ release: ## build them optimised
 
 test: lint ## everything that must pass: lint, then all tests (documentation, units, integration)
 	@scripts/setup test
+	cargo build --bins
+	cargo check --no-default-features --features vault --bins
+	cargo check --no-default-features --features cli --bins
 	cargo test --doc -- --quiet
 	cargo build --examples
 	cargo test --lib -- --quiet

@@ -47,10 +47,9 @@ pub enum ClientError {
 
 fn said(problem: &Problem) -> String {
     let id = problem.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
-    if problem.detail.is_empty() {
-        return format!("{}{id}", problem.title);
-    }
-    format!("{}: {}{id}", problem.title, problem.detail)
+    // The detail says all that the title does, and what to do.
+    let text = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
+    format!("{text}{id}")
 }
 
 impl ClientError {
@@ -66,11 +65,11 @@ impl ClientError {
             ureq::Error::HostNotFound => temporary("its name is not known".to_owned(), false),
             ureq::Error::ConnectionFailed => temporary("no connection is made".to_owned(), true),
             ureq::Error::Rustls(error) => {
-                Self::Untrusted { address: address.to_owned(), why: error.to_string() }
+                Self::Untrusted { address: address.to_owned(), why: distrust(&error.to_string()) }
             }
             // rustls' errors come through input and output as "invalid data".
             ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
-                Self::Untrusted { address: address.to_owned(), why: error.to_string() }
+                Self::Untrusted { address: address.to_owned(), why: distrust(&error.to_string()) }
             }
             ureq::Error::Io(error) => {
                 temporary(error.to_string(), error.kind() == ErrorKind::ConnectionRefused)
@@ -84,4 +83,13 @@ impl ClientError {
             _ => Self::Protocol { what: "it is not well-formed HTTP".to_owned() },
         }
     }
+}
+
+/// rustls says why in the words of its own types where it has no others.
+fn distrust(why: &str) -> String {
+    if why.contains("CaUsedAsEndEntity") {
+        return "its certificate is an authority's own (CA:TRUE) and cannot serve: issue one from it"
+            .to_owned();
+    }
+    why.to_owned()
 }

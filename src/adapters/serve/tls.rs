@@ -7,11 +7,22 @@ use axum_server::tls_rustls::RustlsConfig;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use crate::adapters::files::{ReadError, read_bounded};
 
 /// Why a certificate cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file is not readable PEM of the kind that it should be.
+    /// A file cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: ReadError,
+    },
+    /// A file is not PEM of the kind that it should be.
     #[error("{path} cannot be read as PEM: {source}")]
     Pem {
         /// Which file.
@@ -23,6 +34,9 @@ pub enum TlsError {
     #[error("the certificate and key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
 }
+
+/// The longest file of certificates or keys that is read, in bytes.
+const MAX_PEM_LEN: u64 = 1024 * 1024;
 
 /// Where the serving certificate and its key are.
 #[derive(Debug, Clone)]
@@ -47,11 +61,14 @@ impl TlsFiles {
     }
 
     fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let certificate_error = |source| TlsError::Pem { path: self.certificate.clone(), source };
-        let chain = CertificateDer::pem_file_iter(&self.certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(certificate_error)?;
-        let key = PrivateKeyDer::from_pem_file(&self.key)
+        let read = |path: &PathBuf| {
+            let text = read_bounded(path, MAX_PEM_LEN).map(Zeroizing::new);
+            text.map_err(|source| TlsError::Read { path: path.clone(), source })
+        };
+        let chain = CertificateDer::pem_slice_iter(&read(&self.certificate)?)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|source| TlsError::Pem { path: self.certificate.clone(), source })?;
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
             .map_err(|source| TlsError::Pem { path: self.key.clone(), source })?;
         let mut config =
             ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())

@@ -56,8 +56,7 @@ impl From<ClientError> for Failure {
             ClientError::Refused(problem) => refused(problem, failure(Status::Refused)),
             ClientError::NotFound(_) => failure(Status::NotFound)
                 .advise("`vanta-cli list ENVIRONMENT` shows the keys that you may list"),
-            ClientError::Rejected(_) => failure(Status::Protocol)
-                .advise("check that this client and the vault have the same version"),
+            ClientError::Rejected(problem) => rejected(problem, &error),
             ClientError::Temporary { address, connection_refused: true, .. } => {
                 failure(Status::Temporary).advise(format!(
                     "is the vault at {address} running? --address or VANTA_ADDR names another; \
@@ -76,6 +75,17 @@ impl From<ClientError> for Failure {
     }
 }
 
+fn rejected(problem: &Problem, error: &ClientError) -> Failure {
+    let failure = |status| Failure::new(status, error.to_string());
+    match problem.known_kind() {
+        Some(ProblemKind::NotAcceptable) => failure(Status::Configuration)
+            .advise("narrow the key pattern, or ask for that key alone with `vanta-cli get`"),
+        Some(ProblemKind::InvalidName | ProblemKind::InvalidRequest) => failure(Status::Usage),
+        _ => failure(Status::Protocol)
+            .advise("check that this client and the vault have the same version"),
+    }
+}
+
 fn refused(problem: &Problem, failure: Failure) -> Failure {
     match problem.known_kind() {
         Some(ProblemKind::CredentialsMissing | ProblemKind::CredentialsRefused) => failure.advise(
@@ -85,6 +95,7 @@ fn refused(problem: &Problem, failure: Failure) -> Failure {
             "a SecretAccess and a SecretPolicy must together allow these keys of this environment \
              to you",
         ),
+        Some(ProblemKind::ValueWithheld) => failure.advise("ask whoever runs the vault"),
         _ if problem.status == 401 => {
             failure.advise("get a new token with `vanta-cli token generate`")
         }

@@ -55,7 +55,7 @@ fn a_new_token_is_all_that_standard_output_holds() {
     may list     *
     expires      2030-01-01T00:00:00Z
     uses         not counted
-    warning: the grants allow less than was asked for: ttl_minutes was made smaller
+    warning: the grants allow less than was asked for; made smaller: ttl_minutes
     ");
 }
 

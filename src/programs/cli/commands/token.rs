@@ -31,8 +31,8 @@ pub(in crate::programs::cli) fn generate(
     Printer::note(&facts(&issued));
     if !issued.clamped.is_empty() {
         Printer::warning(&format!(
-            "the grants allow less than was asked for: {} was made smaller",
-            issued.clamped.join(" and ")
+            "the grants allow less than was asked for; made smaller: {}",
+            issued.clamped.join(", ")
         ));
     }
     Printer::raw(format!("{}\n", token.expose()).as_bytes())
