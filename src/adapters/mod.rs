@@ -12,7 +12,7 @@ pub mod files;
 pub mod identity;
 #[cfg(feature = "vault")]
 pub mod jwt;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "vault", feature = "cli"))]
 pub mod process;
 #[cfg(feature = "vault")]
 pub mod serve;

@@ -11,8 +11,6 @@ use anyhow::Context as _;
 use axum_server::Handle;
 use clap::Parser;
 use jiff::Timestamp;
-use nix::sys::prctl::set_dumpable;
-use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -27,6 +25,7 @@ use crate::adapters::access::AccessFolder;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::ClientCredentials;
+use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use crate::adapters::serve::{self, Listener, Metrics, init_logging};
 use crate::adapters::sops::{FolderOptions, SopsFolder};
 use crate::adapters::state::SqliteState;
@@ -101,9 +100,8 @@ fn chain(error: &anyhow::Error) -> String {
 fn harden() -> anyhow::Result<()> {
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
     serve::raise_open_files().context("the limit of open files cannot be raised")?;
-    // The kernel takes 1 for "also not to a program that collects dumps", which 0 is not.
-    setrlimit(Resource::RLIMIT_CORE, 1, 1).context("core dumps cannot be switched off")?;
-    set_dumpable(false).context("the process cannot be made undumpable")
+    forbid_core_dumps().context("core dumps cannot be switched off")?;
+    close_to_others().context("the process cannot be made undumpable")
 }
 
 fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {

@@ -1,8 +1,13 @@
 //! `run-with-secrets`: what the command gets, what it does not, and how it all ends.
 
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
 use vanta::contract::api::problem::ProblemKind;
 
-use crate::support::cli::{SECRET, cli, run, run_with_secrets};
+use crate::support::cli::{SECRET, cli, cli_at, run, run_with_secrets};
 use crate::support::fake_vault::{CLIENT_SECRET, FakeVault, Mood, TOKEN};
 
 fn vault() -> FakeVault {
@@ -26,30 +31,89 @@ fn the_file_form_is_a_private_file_that_a_grandchild_can_open() {
 }
 
 #[test]
-fn a_user_who_is_not_root_gets_the_file_form_too() {
-    if !nix::unistd::geteuid().is_root() {
-        return;
-    }
-    let mut command = run_with_secrets(&vault(), "file", "id -u; cat \"$VANTA_SECRETS_FILE\"");
-    // The binary may lie in a folder that only root enters.
-    let folder = tempfile::tempdir().unwrap();
-    let binary = folder.path().join("vanta-cli");
-    std::fs::copy(command.get_program(), &binary).unwrap();
-    open_to_all(folder.path());
-    open_to_all(&binary);
-    let mut as_nobody = std::process::Command::new("setpriv");
-    as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary);
-    as_nobody.args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => as_nobody.env(name, value),
-            None => as_nobody.env_remove(name),
-        };
-    }
-    command = as_nobody;
+fn a_user_who_is_not_root_gets_the_file_form_and_no_credential_with_it() {
+    let script = "id -u; cat \"$VANTA_SECRETS_FILE\"; sh -c 'cat \"$VANTA_SECRETS_FILE\"'; \
+                  tr '\\0' '\\n' </proc/$PPID/environ";
+    let vault = vault();
+    let client = run_with_secrets(&vault, "file", script);
+    let Some((_folder, command)) = as_nobody(&client) else { return };
     let ran = run(command);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.starts_with("65534\nDB_PASS="), "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("DB_PASS=").count(), 2, "{}", ran.stdout);
+    // What it was told that is no secret is there, so it was read.
+    assert!(ran.stdout.contains("VANTA_ADDR="), "{}", ran.stdout);
+    for credential in [CLIENT_SECRET, "VANTA_CLIENT_SECRET", "VANTA_TOKEN"] {
+        assert!(!ran.stdout.contains(credential), "{credential}");
+    }
+}
+
+#[test]
+fn a_token_on_the_command_line_is_not_on_that_of_the_holder() {
+    let arguments = [
+        "--token",
+        TOKEN,
+        "run-with-secrets",
+        "-e=dev",
+        "-k=*",
+        "--inject-as=file",
+        "--",
+        "sh",
+        "-c",
+        "tr '\\0' ' ' </proc/$PPID/cmdline",
+    ];
+    let ran = run(cli(&vault(), &arguments));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("hold-file") && !ran.stdout.contains(TOKEN), "{}", ran.stdout);
+}
+
+#[test]
+fn a_command_that_runs_nothing_is_closed_to_dumps_and_to_its_user_too() {
+    // It takes the connection and never answers.
+    let vault = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", vault.local_addr().unwrap());
+    let client = cli_at(&address, CLIENT_SECRET, &["list", "dev"]);
+    let (_folder, mut command) = match as_nobody(&client) {
+        Some((folder, command)) => (Some(folder), command),
+        None => (None, client),
+    };
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let connection = vault.accept().unwrap();
+    let process = format!("/proc/{}", child.id());
+    let limits = std::fs::read_to_string(format!("{process}/limits")).unwrap();
+    // The kernel gives what it closes to root.
+    let owner = std::fs::metadata(format!("{process}/environ")).unwrap().uid();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(connection);
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["1", "1"]);
+    assert_eq!(owner, 0);
+}
+
+/// The client as a user who is not root, where we are; the folder holds its binary.
+fn as_nobody(client: &Command) -> Option<(TempDir, Command)> {
+    if !nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    // The binary may lie in a folder that only root enters.
+    let folder = tempfile::tempdir().unwrap();
+    let binary = folder.path().join("vanta-cli");
+    // By another process: a file that we had open to write might still be so in a fork of ours.
+    let mut install = Command::new("install");
+    install.args(["-m", "755"]).arg(client.get_program()).arg(&binary);
+    assert!(install.status().unwrap().success());
+    open_to_all(folder.path());
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&binary);
+    command.args(client.get_args()).stdin(Stdio::null());
+    for (name, value) in client.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    Some((folder, command))
 }
 
 fn open_to_all(path: &std::path::Path) {
@@ -90,9 +154,13 @@ fn the_command_gets_no_credential_and_no_secret_in_its_arguments() {
 
 #[test]
 fn the_command_leaves_no_core_and_starts_with_no_signal_blocked() {
-    let script = "ulimit -Hc; grep SigBlk /proc/self/status";
-    let ran = run(run_with_secrets(&vault(), "env", script));
-    assert_eq!(ran.stdout, "0\nSigBlk:\t0000000000000000\n");
+    let script =
+        "awk '/core file/ {print $5, $6}' /proc/self/limits; grep SigBlk /proc/self/status";
+    for form in ["env", "file"] {
+        let ran = run(run_with_secrets(&vault(), form, script));
+        // 1 and not 0, which leaves the programs that collect dumps.
+        assert_eq!(ran.stdout, "1 1\nSigBlk:\t0000000000000000\n", "{form}");
+    }
 }
 
 #[test]
