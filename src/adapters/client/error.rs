@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use crate::contract::api::problem::Problem;
+use crate::contract::api::problem::{Problem, ProblemKind};
 
 /// A call's failure. It never holds a token, a client's secret or a value.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,8 @@ pub enum ClientError {
         why: String,
         /// Whether nothing listens there.
         connection_refused: bool,
+        /// What the vault said that it was, where it said anything.
+        kind: Option<ProblemKind>,
     },
     /// Whoever answered does not speak as a vault does.
     #[error("the answer is not a vault's: {what}")]
@@ -59,6 +61,7 @@ impl ClientError {
             address: address.to_owned(),
             why,
             connection_refused,
+            kind: None,
         };
         match error {
             ureq::Error::Timeout(_) => temporary("it took too long".to_owned(), false),

@@ -130,6 +130,7 @@ fn failure(status: u16, problem: Option<Problem>, address: String) -> ClientErro
     match (status, problem) {
         (429 | 500..=599, problem) => ClientError::Temporary {
             address,
+            kind: problem.as_ref().and_then(Problem::known_kind),
             why: problem.map_or_else(
                 || format!("status {status}"),
                 |problem| {

@@ -63,8 +63,8 @@ impl From<ClientError> for Failure {
                      `vanta-vault dev` starts one on this machine"
                 ))
             }
-            ClientError::Temporary { .. } => {
-                failure(Status::Temporary).advise("try again in a moment")
+            ClientError::Temporary { kind, .. } => {
+                failure(Status::Temporary).advise(advice_on_waiting(*kind))
             }
             ClientError::Protocol { .. } => failure(Status::Protocol)
                 .advise("check with --address that it is a vault that is spoken to"),
@@ -72,6 +72,19 @@ impl From<ClientError> for Failure {
                 .advise("name the authority that issued its certificate with --ca-file"),
             ClientError::Configuration(_) => failure(Status::Configuration),
         }
+    }
+}
+
+/// Waiting mends no file, though the same request may succeed once somebody did.
+fn advice_on_waiting(kind: Option<ProblemKind>) -> &'static str {
+    match kind {
+        Some(
+            ProblemKind::EnvironmentTampered
+            | ProblemKind::EnvironmentMacMissing
+            | ProblemKind::EnvironmentNoIdentity
+            | ProblemKind::EnvironmentUnreadable,
+        ) => "the environment's file must be mended; the vault's log says how",
+        _ => "try again in a moment",
     }
 }
 
@@ -95,7 +108,9 @@ fn refused(problem: &Problem, failure: Failure) -> Failure {
             "a SecretAccess and a SecretPolicy must together allow these keys of this environment \
              to you",
         ),
-        Some(ProblemKind::ValueWithheld) => failure.advise("ask whoever runs the vault"),
+        Some(ProblemKind::ValueWithheld) => {
+            failure.advise("ask the vault's administrator, who may allow it with VANTA_SOPS_ALLOW")
+        }
         _ if problem.status == 401 => {
             failure.advise("get a new token with `vanta-cli token generate`")
         }

@@ -223,11 +223,35 @@ fn each_failure_has_its_code() {
         (Mood::Fails(ProblemKind::NotGranted), 77),
         (Mood::Fails(ProblemKind::CredentialsRefused), 77),
         (Mood::Fails(ProblemKind::GrantsNotReady), 75),
+        (Mood::Fails(ProblemKind::ValueWithheld), 77),
+        (Mood::Fails(ProblemKind::NotAcceptable), 78),
+        (Mood::Fails(ProblemKind::InvalidName), 64),
+        (Mood::Fails(ProblemKind::InvalidRequest), 64),
+        (Mood::Fails(ProblemKind::MethodNotAllowed), 70),
+        (Mood::Fails(ProblemKind::EnvironmentTampered), 75),
         (Mood::Redirects, 70),
         (Mood::Babbles, 70),
     ] {
         let ran = run(run_with_secrets(&FakeVault::in_mood(mood, &[]), "env", "echo ran"));
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{}", ran.stderr);
         assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn each_failure_has_advice_that_helps_with_it() {
+    for (kind, advice) in [
+        (ProblemKind::NotAcceptable, "narrow the key pattern, or ask for that key alone"),
+        (ProblemKind::ValueWithheld, "VANTA_SOPS_ALLOW"),
+        (ProblemKind::GrantsNotReady, "try again in a moment"),
+        (ProblemKind::EnvironmentTampered, "the environment's file must be mended"),
+        (ProblemKind::EnvironmentMacMissing, "the environment's file must be mended"),
+        (ProblemKind::EnvironmentNoIdentity, "the environment's file must be mended"),
+        (ProblemKind::EnvironmentUnreadable, "the environment's file must be mended"),
+    ] {
+        let ran = run(run_with_secrets(&FakeVault::in_mood(Mood::Fails(kind), &[]), "env", ":"));
+        assert!(ran.stderr.contains(advice), "{kind:?}: {}", ran.stderr);
+        // The detail alone, since it says what the title does.
+        assert!(!ran.stderr.contains(kind.title()), "{kind:?}: {}", ran.stderr);
     }
 }
