@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use super::Distrust;
 use crate::contract::api::problem::{Problem, ProblemKind};
 
 /// A call's failure. It never holds a token, a client's secret or a value.
@@ -40,7 +41,7 @@ pub enum ClientError {
         /// The vault's address.
         address: String,
         /// What is wrong with its certificate.
-        why: String,
+        why: Distrust,
     },
     /// The client cannot be set up as it is configured.
     #[error("{0}")]
@@ -68,11 +69,11 @@ impl ClientError {
             ureq::Error::HostNotFound => temporary("its name is not known".to_owned(), false),
             ureq::Error::ConnectionFailed => temporary("no connection is made".to_owned(), true),
             ureq::Error::Rustls(error) => {
-                Self::Untrusted { address: address.to_owned(), why: distrust(&error.to_string()) }
+                Self::Untrusted { address: address.to_owned(), why: error.into() }
             }
             // rustls' errors come through input and output as "invalid data".
             ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
-                Self::Untrusted { address: address.to_owned(), why: distrust(&error.to_string()) }
+                Self::Untrusted { address: address.to_owned(), why: error.into() }
             }
             ureq::Error::Io(error) => {
                 temporary(error.to_string(), error.kind() == ErrorKind::ConnectionRefused)
@@ -86,13 +87,4 @@ impl ClientError {
             _ => Self::Protocol { what: "it is not well-formed HTTP".to_owned() },
         }
     }
-}
-
-/// rustls says why in the words of its own types where it has no others.
-fn distrust(why: &str) -> String {
-    if why.contains("CaUsedAsEndEntity") {
-        return "its certificate is an authority's own (CA:TRUE) and cannot serve: issue one from it"
-            .to_owned();
-    }
-    why.to_owned()
 }

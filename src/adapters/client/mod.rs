@@ -5,6 +5,7 @@
 
 mod address;
 mod credential;
+mod distrust;
 mod error;
 mod exchange;
 
@@ -23,6 +24,7 @@ use crate::domain::secret::SecretValue;
 
 pub use address::{Address, InvalidAddress};
 pub use credential::{AccessToken, Credential, InvalidCredential};
+pub use distrust::Distrust;
 pub use error::ClientError;
 
 use exchange::Exchange;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::adapters::client::ClientError;
+use crate::adapters::client::{ClientError, Distrust};
 use crate::contract::api::problem::{Problem, ProblemKind};
 use crate::domain::render::RenderError;
 
@@ -68,8 +68,13 @@ impl From<ClientError> for Failure {
             }
             ClientError::Protocol { .. } => failure(Status::Protocol)
                 .advise("check with --address that it is a vault that is spoken to"),
-            ClientError::Untrusted { .. } => failure(Status::Configuration)
-                .advise("name the authority that issued its certificate with --ca-file"),
+            ClientError::Untrusted { why, .. } => {
+                let failure = failure(Status::Configuration);
+                match advice_on_certificate(why) {
+                    Some(advice) => failure.advise(advice),
+                    None => failure,
+                }
+            }
             ClientError::Configuration(_) => failure(Status::Configuration),
         }
     }
@@ -85,6 +90,19 @@ fn advice_on_waiting(kind: Option<ProblemKind>) -> &'static str {
             | ProblemKind::EnvironmentUnreadable,
         ) => "the environment's file must be mended; the vault's log says how",
         _ => "try again in a moment",
+    }
+}
+
+fn advice_on_certificate(why: &Distrust) -> Option<&'static str> {
+    match why {
+        Distrust::Issuer => Some("name the authority that issued its certificate with --ca-file"),
+        Distrust::Authority => Some("issue a certificate for the vault from it"),
+        Distrust::Expired => {
+            Some("renew the vault's certificate; if it is not that, this machine's clock is wrong")
+        }
+        Distrust::NotYetValid => Some("is this machine's clock right?"),
+        Distrust::Name => Some("address the vault by a name of its certificate, with --address"),
+        Distrust::Other(_) => None,
     }
 }
 

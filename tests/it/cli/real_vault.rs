@@ -1,6 +1,6 @@
 //! The client and the real vault, as two processes.
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
 use crate::support::cli::{Ran, cli_at, run};
 use crate::support::program::{Program, Site};
@@ -112,4 +112,50 @@ fn a_certificate_is_believed_from_the_named_authority_alone() {
     let doubted = get(&[]);
     assert_eq!((doubted.code, doubted.stdout.as_str()), (Some(78), ""), "{}", doubted.stderr);
     assert!(doubted.stderr.contains("--ca-file"), "{}", doubted.stderr);
+}
+
+/// What the client says of a vault whose certificate it is told to believe.
+fn said_of(certificate: impl FnOnce(&mut CertificateParams)) -> String {
+    let site = Site::new();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    certificate(&mut params);
+    site.write("tls.crt", &params.self_signed(&key).unwrap().pem());
+    site.write("tls.key", &key.serialize_pem());
+    let mut command = site.command();
+    command
+        .env("VANTA_TLS_CERT_FILE", site.path("tls.crt"))
+        .env("VANTA_TLS_KEY_FILE", site.path("tls.key"));
+    let vault = Program::start(command, "https");
+    let authority = site.path("tls.crt");
+    let arguments = ["get", "dev", "GREETING", "--ca-file", authority.to_str().unwrap()];
+    let ran = run(cli_at(&vault.api, &site.client_secret, &arguments));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(78), ""), "{}", ran.stderr);
+    ran.stderr.replace(&vault.api, "ADDRESS")
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_said_in_words_with_what_to_do() {
+    let authority = said_of(|it| it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    insta::assert_snapshot!(authority, @r"
+    error: the vault at ADDRESS cannot be believed: its certificate is an authority's own (CA:TRUE) and cannot serve
+      issue a certificate for the vault from it
+    ");
+    let expired = said_of(|it| it.not_after = date_time_ymd(2020, 1, 1));
+    insta::assert_snapshot!(expired, @r"
+    error: the vault at ADDRESS cannot be believed: its certificate has expired
+      renew the vault's certificate; if it is not that, this machine's clock is wrong
+    ");
+    let early = said_of(|it| it.not_before = date_time_ymd(2100, 1, 1));
+    insta::assert_snapshot!(early, @r"
+    error: the vault at ADDRESS cannot be believed: its certificate is not valid yet
+      is this machine's clock right?
+    ");
+    let other = said_of(|it| {
+        it.subject_alt_names = vec![rcgen::SanType::DnsName("vault.example".try_into().unwrap())];
+    });
+    insta::assert_snapshot!(other, @r"
+    error: the vault at ADDRESS cannot be believed: its certificate is not for that name
+      address the vault by a name of its certificate, with --address
+    ");
 }
