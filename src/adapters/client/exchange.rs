@@ -22,14 +22,6 @@ const MAX_PROBLEM: u64 = 64 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where distributions keep the authorities that the system trusts.
-const SYSTEM_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
 pub(super) struct Exchange {
     agent: Agent,
     address: Address,
@@ -150,23 +142,31 @@ fn failure(status: u16, problem: Option<Problem>, address: String) -> ClientErro
 fn tls(ca_file: Option<&Path>) -> Result<TlsConfig, ClientError> {
     let authorities = match ca_file {
         Some(file) => authorities_in(file)?,
-        None => authorities_in(
-            SYSTEM_BUNDLES.map(Path::new).into_iter().find(|path| path.exists()).ok_or_else(
-                || {
-                    ClientError::Configuration(
-                        "this system has no bundle of certificate authorities: name one with \
-                         --ca-file"
-                            .to_owned(),
-                    )
-                },
-            )?,
-        )?,
+        None => authorities_of_the_system()?,
     };
     Ok(TlsConfig::builder()
         .provider(TlsProvider::Rustls)
         .root_certs(RootCerts::Specific(Arc::new(authorities)))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build())
+}
+
+/// Those in `SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set, as OpenSSL has it, and else
+/// those where distributions keep them.
+fn authorities_of_the_system() -> Result<Vec<Certificate<'static>>, ClientError> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+        return Err(ClientError::Configuration(format!(
+            "this system has no certificate authorities{why}: name a file of them with --ca-file"
+        )));
+    }
+    // One file of many that cannot be read is no reason to believe nobody.
+    Ok(found
+        .certs
+        .iter()
+        .map(|certificate| Certificate::from_der(certificate).to_owned())
+        .collect())
 }
 
 fn authorities_in(file: &Path) -> Result<Vec<Certificate<'static>>, ClientError> {

@@ -39,7 +39,7 @@ impl VaultClient {
     ///
     /// A server is believed when its certificate comes from an authority in `ca_file` (PEM), or
     /// without one from an authority that this system trusts
-    /// (`/etc/ssl/certs/ca-certificates.crt`, or where else distributions keep it).
+    /// (`SSL_CERT_FILE` and `SSL_CERT_DIR`, or where distributions keep them).
     pub fn new(address: Address, ca_file: Option<&Path>) -> Result<Self, ClientError> {
         Ok(Self { exchange: Exchange::new(address, ca_file)? })
     }

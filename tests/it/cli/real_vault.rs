@@ -109,6 +109,15 @@ fn a_certificate_is_believed_from_the_named_authority_alone() {
         "{}",
         believed.stderr
     );
+    let mut by_system = cli_at(&vault.api, &site.client_secret, &["get", "dev", "GREETING"]);
+    by_system.env("SSL_CERT_FILE", &authority);
+    let by_system = run(by_system);
+    assert_eq!(
+        (by_system.code, by_system.stdout.as_str()),
+        (Some(0), GREETING),
+        "{}",
+        by_system.stderr
+    );
     let doubted = get(&[]);
     assert_eq!((doubted.code, doubted.stdout.as_str()), (Some(78), ""), "{}", doubted.stderr);
     assert!(doubted.stderr.contains("--ca-file"), "{}", doubted.stderr);
