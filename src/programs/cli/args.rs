@@ -1,4 +1,6 @@
 //! The command line as it is said. What it means is `config.rs`'s to find out.
+//!
+//! The usages are written out: clap's own lists whatever the environment gives as if required.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -134,6 +136,8 @@ pub(super) enum ClientCommand {
 }
 
 #[derive(clap::Args)]
+#[command(override_usage = "vanta-cli token generate [OPTIONS] --environment <ENVIRONMENT> \
+    --key-pattern <PATTERN>")]
 pub(super) struct Generate {
     /// The environment
     #[arg(long, short)]
@@ -147,13 +151,14 @@ pub(super) struct Generate {
     /// The most answers that carry a value; as many as the grants allow when left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) usage_limit: Option<u32>,
-    /// What the token is for
+    /// What the token is for; for both: read,list, or the option twice
     #[arg(long, value_delimiter = ',', value_name = "read|list", default_value = "read")]
     #[arg(value_parser = permission)]
     pub(super) permission: Vec<Permission>,
 }
 
 #[derive(clap::Args)]
+#[command(override_usage = "vanta-cli get [OPTIONS] <ENVIRONMENT> <KEY>")]
 pub(super) struct Get {
     /// The environment
     pub(super) environment: Environment,
@@ -162,6 +167,7 @@ pub(super) struct Get {
 }
 
 #[derive(clap::Args)]
+#[command(override_usage = "vanta-cli list [OPTIONS] <ENVIRONMENT>")]
 pub(super) struct List {
     /// The environment
     pub(super) environment: Environment,
@@ -171,6 +177,8 @@ pub(super) struct List {
 }
 
 #[derive(clap::Args)]
+#[command(override_usage = "vanta-cli run-with-secrets [OPTIONS] --environment <ENVIRONMENT> \
+    --key-pattern <PATTERN> --inject-as <FORM> -- <COMMAND>...")]
 #[command(after_help = "\
 With --inject-as env each key is a variable of the command: '.' and '-' in its name become '_'.
 With --inject-as file VANTA_SECRETS_FILE holds the path of a file in memory with mode 0600, which
@@ -242,6 +250,7 @@ impl From<Format> for FileFormat {
 }
 
 #[derive(clap::Args)]
+#[command(override_usage = "vanta-cli client hash [OPTIONS] <NAME>")]
 pub(super) struct Hash {
     /// The client's name
     pub(super) name: Label,

@@ -35,3 +35,21 @@ fn a_wrong_command_line_is_64_and_help_is_0() {
         assert_eq!(run(without_identity(arguments)).code, Some(code), "{arguments:?}");
     }
 }
+
+#[test]
+fn what_the_environment_gives_is_not_told_as_required() {
+    for arguments in [
+        &["token", "generate"][..],
+        &["get", "dev"],
+        &["list"],
+        &["client", "hash"],
+        &["run-with-secrets", "-e=dev", "--inject-as=env"],
+    ] {
+        let mut command = without_identity(arguments);
+        command.env("VANTA_CLIENT_ID", "ci").env("VANTA_CA_FILE", "ca.crt");
+        let ran = run(command);
+        assert_eq!(ran.code, Some(64), "{arguments:?}");
+        assert!(ran.stderr.contains("Usage: vanta-cli "), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("--c"), "{}", ran.stderr);
+    }
+}
