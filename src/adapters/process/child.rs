@@ -11,7 +11,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use zeroize::Zeroizing;
 
-use super::signals::{Received, Signals, stop_ourselves};
+use super::signals::{Received, Signals};
 
 /// What is to be run. A path without a slash is looked for in our own `PATH`.
 pub struct Child {
@@ -144,17 +144,17 @@ impl RunError {
 /// would take them away. `started` is called once the child runs.
 pub fn run(child: Child, started: impl FnOnce()) -> Result<Ended, RunError> {
     // Blocked before the child is there, so that none is lost between.
-    let signals = Signals::block().map_err(system("signals cannot be received"))?;
+    let mut signals = Signals::block().map_err(system("signals cannot be received"))?;
     let child = child.spawn(&signals)?;
     started();
-    stay_with(child, &signals)
+    stay_with(child, &mut signals)
 }
 
-fn stay_with(child: Pid, signals: &Signals) -> Result<Ended, RunError> {
+fn stay_with(child: Pid, signals: &mut Signals) -> Result<Ended, RunError> {
     loop {
         match signals.wait().map_err(system("signals cannot be received"))? {
             Received::Child => {
-                if let Some(ended) = state_of(child)? {
+                if let Some(ended) = state_of(child, signals)? {
                     return Ok(ended);
                 }
             }
@@ -169,7 +169,7 @@ fn stay_with(child: Pid, signals: &Signals) -> Result<Ended, RunError> {
 }
 
 /// How the child ended, where it did. While it is stopped we stop too.
-fn state_of(child: Pid) -> Result<Option<Ended>, RunError> {
+fn state_of(child: Pid, signals: &mut Signals) -> Result<Option<Ended>, RunError> {
     loop {
         let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED;
         match waitpid(child, Some(flags)) {
@@ -183,7 +183,7 @@ fn state_of(child: Pid) -> Result<Option<Ended>, RunError> {
             // So that the shell above sees its job stopped. What continues us is read as a signal
             // like any other and passed on.
             Ok(WaitStatus::Stopped(_, signal)) if signal != Signal::SIGTRAP => {
-                stop_ourselves().map_err(system("the process cannot stop"))?;
+                signals.stop_ourselves().map_err(system("the process cannot stop"))?;
             }
             Ok(WaitStatus::StillAlive) => return Ok(None),
             Ok(_) | Err(Errno::EINTR) => {}

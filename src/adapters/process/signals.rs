@@ -1,9 +1,14 @@
 //! The signals that we are sent, read in turn, each with where it came from.
 
+use std::collections::VecDeque;
+use std::os::fd::AsFd as _;
+
 use nix::Result;
+use nix::errno::Errno;
 use nix::libc::SI_KERNEL;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use nix::unistd::{getpid, getsid};
 
 /// What is passed on. SIGKILL and SIGSTOP cannot be; faults are our own.
@@ -36,6 +41,8 @@ pub(super) enum Received {
 pub(super) struct Signals {
     reader: SignalFd,
     before: SigSet,
+    /// Read already and not handled yet.
+    held: VecDeque<siginfo>,
 }
 
 impl Signals {
@@ -44,8 +51,8 @@ impl Signals {
         let mut set: SigSet = FORWARDED.into_iter().collect();
         set.add(Signal::SIGCHLD);
         let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-        let reader = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self { reader, before })
+        let reader = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Self { reader, before, held: VecDeque::new() })
     }
 
     /// The signals that were blocked before.
@@ -54,11 +61,17 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(super) fn wait(&self) -> Result<Received> {
+    pub(super) fn wait(&mut self) -> Result<Received> {
         let info = loop {
-            match self.reader.read_signal() {
-                Ok(Some(info)) => break info,
-                Ok(None) | Err(nix::errno::Errno::EINTR) => {}
+            self.take_in()?;
+            if let Some(info) = self.held.pop_front() {
+                break info;
+            }
+            match poll(
+                &mut [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)],
+                PollTimeout::NONE,
+            ) {
+                Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno),
             }
         };
@@ -74,22 +87,43 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// Reads what has come and does not wait.
+    fn take_in(&mut self) -> Result<()> {
+        loop {
+            match self.reader.read_signal() {
+                Ok(Some(info)) => self.held.push_back(info),
+                Ok(None) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Stops this process as Ctrl-Z would, and returns when it is continued.
+    ///
+    /// Whoever has continued us already, before we heard that the child was stopped, meant both:
+    /// the kernel drops a waiting SIGCONT when a stop comes, so it is looked for first. Where no
+    /// shell could continue us (an orphaned process group, as in a container) the kernel takes
+    /// SIGTSTP for nothing, which SIGSTOP would not be.
+    pub(super) fn stop_ourselves(&mut self) -> Result<()> {
+        self.take_in()?;
+        let is_continue = |info: &siginfo| info.ssi_signo.cast_signed() == Signal::SIGCONT as i32;
+        if self.held.iter().any(is_continue) {
+            return Ok(());
+        }
+        let stop = SigSet::from(Signal::SIGTSTP);
+        raise(Signal::SIGTSTP)?;
+        stop.thread_unblock()?;
+        stop.thread_block()
+    }
+}
+
 impl Drop for Signals {
     fn drop(&mut self) {
         // Nothing can be done about a mask that cannot be put back, and nothing depends on it.
         let _ = self.before.thread_set_mask();
     }
-}
-
-/// Stops this process as Ctrl-Z would, and returns when it is continued.
-///
-/// Where no shell could continue it (an orphaned process group, as in a container) the
-/// kernel takes SIGTSTP for nothing, which SIGSTOP would not be.
-pub(super) fn stop_ourselves() -> Result<()> {
-    let stop = SigSet::from(Signal::SIGTSTP);
-    raise(Signal::SIGTSTP)?;
-    stop.thread_unblock()?;
-    stop.thread_block()
 }
 
 fn leads_session() -> bool {
