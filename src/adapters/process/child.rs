@@ -141,12 +141,11 @@ impl RunError {
 /// Runs a child to its end, passing signals on. It has our input and output.
 ///
 /// Call it from the only thread: the signals are blocked in the thread that calls, and any other
-/// would take them away. `started` is called once the child runs.
-pub fn run(child: Child, started: impl FnOnce()) -> Result<Ended, RunError> {
+/// would take them away.
+pub fn run(child: Child) -> Result<Ended, RunError> {
     // Blocked before the child is there, so that none is lost between.
     let mut signals = Signals::block().map_err(system("signals cannot be received"))?;
     let child = child.spawn(&signals)?;
-    started();
     stay_with(child, &mut signals)
 }
 
@@ -206,8 +205,7 @@ mod tests {
     // which would take the signals.
     #[test]
     fn a_program_that_cannot_be_started_has_a_shell_s_code() {
-        let failed =
-            |program: &str| run(Child::new(OsStr::new(program), &[]), || {}).unwrap_err().code();
+        let failed = |program: &str| run(Child::new(OsStr::new(program), &[])).unwrap_err().code();
         assert_eq!(failed("no-such-program-anywhere"), 127);
         assert_eq!(failed("/no/such/program"), 127);
         assert_eq!(failed("/etc/passwd"), 126);

@@ -4,7 +4,7 @@
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
@@ -13,6 +13,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::close;
+use zeroize::Zeroizing;
 
 use crate::domain::secret::SecretValue;
 
@@ -59,6 +60,14 @@ impl MemoryFile {
         let file = File::open(format!("/proc/self/fd/{number}"))?;
         close(number)?;
         Ok(Self(file))
+    }
+
+    /// All of it.
+    pub fn read(&self) -> io::Result<SecretValue> {
+        let mut content =
+            Zeroizing::new(vec![0; usize::try_from(self.0.metadata()?.len()).unwrap_or(0)]);
+        self.0.read_exact_at(&mut content, 0)?;
+        Ok(SecretValue::new(std::mem::take(&mut content)))
     }
 
     /// Where any process of the same user opens it, each with a position of its own.

@@ -102,7 +102,7 @@ pub(super) enum Command {
     List(List),
     /// Run a command that finds secrets in its environment or in a file in memory
     RunWithSecrets(RunWithSecrets),
-    /// What `run-with-secrets --inject-as file` becomes to hold the file
+    /// What `run-with-secrets` becomes to run the command
     #[command(hide = true, name = HOLD)]
     Hold(Hold),
     /// Make credentials for clients of the vault
@@ -211,14 +211,17 @@ pub(super) struct RunWithSecrets {
     pub(super) command: Vec<OsString>,
 }
 
-/// The name of the command that holds a file; not for people.
-pub(super) const HOLD: &str = "hold-file";
+/// The name of the command that `run-with-secrets` becomes; not for people.
+pub(super) const HOLD: &str = "hold";
 
 #[derive(clap::Args)]
 pub(super) struct Hold {
     /// The number under which the file is open
     #[arg(long)]
     pub(super) descriptor: i32,
+    /// What is in it: the variables of the command, or the file for it
+    #[arg(long)]
+    pub(super) inject_as: InjectAs,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
-use args::{Args, Command, TokenCommand};
+use args::{Args, Command, InjectAs, TokenCommand};
 use config::Config;
 use failure::{Failure, Status};
 use printer::Printer;
@@ -33,9 +33,9 @@ pub fn main() -> ExitCode {
     };
     let Args { global, command } = args;
     // Before there is anything in memory that a dump or another process could show.
-    let closed = forbid_core_dumps().and_then(|()| match command {
+    let closed = forbid_core_dumps().and_then(|()| match &command {
         // The command opens the file through this process, which holds nothing else.
-        Command::Hold(_) => Ok(()),
+        Command::Hold(args) if args.inject_as == InjectAs::File => Ok(()),
         _ => close_to_others(),
     });
     if let Err(error) = closed {
@@ -64,9 +64,9 @@ fn run(global: &args::Global, command: Command, printer: &Printer) -> Result<Exi
         }
         Command::Get(args) => commands::get::run(&config()?, &args, printer)?,
         Command::List(args) => commands::list::run(&config()?, &args, printer)?,
-        Command::Hold(args) => return commands::run_with_secrets::hold(&args),
+        Command::Hold(args) => return commands::hold::run(&args),
         Command::RunWithSecrets(args) => {
-            return commands::run_with_secrets::run(&config()?, &args);
+            match commands::run_with_secrets::run(&config()?, &args)? {}
         }
         Command::Client { command: args::ClientCommand::Hash(args) } => {
             commands::client::hash(&args, printer)?;

@@ -57,7 +57,7 @@ fn a_command_that_a_forwarded_signal_ends_has_a_shell_s_code() {
 
 #[test]
 fn a_stopped_command_goes_on_when_the_client_is_continued() {
-    let script = "echo $$; trap 'exit 7' TERM; while :; do sleep 0.02; done";
+    let script = "trap 'exit 7' TERM; echo $$; while :; do sleep 0.02; done";
     let (mut child, _output, command) = started(run_with_secrets(&vault(), "env", script));
     let command = Pid::from_raw(command.parse().unwrap());
     let is_stopped = || {

@@ -3,6 +3,7 @@
 pub(super) mod client;
 pub(super) mod completion;
 pub(super) mod get;
+pub(super) mod hold;
 pub(super) mod list;
 pub(super) mod run_with_secrets;
 pub(super) mod token;
