@@ -13,6 +13,7 @@ use axum::{Json, Router};
 
 use super::service::GrantsReceiver;
 use super::standing::Standing;
+use crate::adapters::audit::AuditLog;
 use crate::adapters::serve::Metrics;
 use crate::adapters::sops::{EnvironmentStatus, SopsFolder};
 use crate::adapters::state::SqliteState;
@@ -23,6 +24,7 @@ const STATE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What readiness depends on. Liveness depends on nothing.
 pub(super) struct Health {
     pub(super) state: Arc<SqliteState>,
+    pub(super) audit: AuditLog,
     pub(super) secrets: Arc<SopsFolder>,
     pub(super) grants: GrantsReceiver,
     pub(super) standing: Arc<Standing>,
@@ -49,7 +51,9 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     let environments = health.secrets.status();
     let granted = health.grants.borrow().is_some();
     let loaded = environments.iter().any(|environment| environment.keys.is_some());
-    let ready = granted && loaded && state.is_none();
+    let audit =
+        (!health.audit.is_writing()).then(|| "its writer has ended: restart the vault".to_owned());
+    let ready = granted && loaded && state.is_none() && audit.is_none();
     let unread = || "the grants are not read yet".to_owned();
     let grants = match health.standing.grants.text() {
         Some(error) if granted => Some(error),
@@ -62,7 +66,13 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     }
     let secrets = (!secrets.is_empty()).then(|| secrets.join("; "));
     let clients = health.standing.clients.text();
-    let checks = [("clients", clients), ("grants", grants), ("secrets", secrets), ("state", state)];
+    let checks = [
+        ("audit", audit),
+        ("clients", clients),
+        ("grants", grants),
+        ("secrets", secrets),
+        ("state", state),
+    ];
     let shown: BTreeMap<&str, String> =
         checks.map(|(name, wrong)| (name, wrong.unwrap_or_else(|| "ok".to_owned()))).into();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -110,7 +110,7 @@ fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-// Before anybody could be served, so that no signal ends the vault without draining.
+        // Before anybody could be served, so that no signal ends the vault without draining.
         let signals = Signals::listen()?;
         let vault = Vault::build(config).await;
         let vault = if dev_data.is_some() { vault.map_err(dev::advise) } else { vault }?;
@@ -122,7 +122,7 @@ fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
             tracing::info!(env = %data.join("env").display(), "read this file into a shell that runs vanta-cli");
         }
         tracing::info!(%api, %health, tls = vault.tls.is_some(), "the vault is listening");
-        vault.run(signals).await
+        Box::pin(vault.run(signals)).await
     })
 }
 
@@ -185,11 +185,12 @@ impl Vault {
             ring: Arc::new(config.ring),
             state_since: state.created_at(),
             revision_key: state.revision_key(),
-            audit,
+            audit: audit.clone(),
             metrics: Arc::clone(&metrics),
         });
         let health_of = Health {
             state: Arc::clone(&state),
+            audit,
             secrets,
             grants: grants_receiver,
             standing,
@@ -199,7 +200,8 @@ impl Vault {
         Ok(Self { api, health, tls, service, health_of, watched, state })
     }
 
-    /// Serves until a signal, then drains. The first task that fails ends the vault.
+    /// Serves until a signal, then drains; what changes is seen until the last answer is given.
+    /// The first task that fails ends the vault.
     async fn run(self, signals: Signals) -> anyhow::Result<()> {
         let (api, health) = (Handle::new(), Handle::new());
         let served = async {
@@ -210,14 +212,15 @@ impl Vault {
         };
         let health_served = self.health.serve(self.health_of.router(), None, health.clone());
         let health_served = async { health_served.await.map_err(anyhow::Error::from) };
-        let background = async {
-            tokio::select! {
-                ended = self.watched.run() => ended.context("looking for changes failed"),
-                () = sweep(self.state) => Ok(()),
-                () = drain_on_signal(signals, api.clone()) => Ok(()),
-            }
+        let drained = async {
+            drain_on_signal(signals, api.clone()).await;
+            Ok(())
         };
-        tokio::try_join!(served, health_served, background).map(drop)
+        tokio::select! {
+            ended = async { tokio::try_join!(served, health_served, drained) } => ended.map(drop),
+            ended = self.watched.run() => ended.context("looking for changes failed"),
+            () = sweep(self.state) => Ok(()),
+        }
     }
 }
 

@@ -212,7 +212,7 @@ enum Form {
 }
 
 impl Form {
-    /// The form that is named first in `Accept` (RFC 9110 section 12.5.1), or `otherwise`.
+    /// The form that `Accept` names first, whatever weights it gives, or `otherwise`.
     fn wanted(headers: &HeaderMap, otherwise: Self) -> Self {
         let accepted = headers.get_all(ACCEPT).iter().filter_map(|given| given.to_str().ok());
         let mut types = accepted
