@@ -117,10 +117,10 @@ pub(super) fn has_policy(grants: &Grants, policy: &Policy) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const ACCESS: &str = "
+    pub(in crate::adapters::access) const ACCESS: &str = "
 apiVersion: vanta.dev/v1alpha1
 kind: SecretAccess
 metadata: {name: a}

@@ -194,14 +194,9 @@ fn list(folder: &Path) -> io::Result<BTreeSet<PathBuf>> {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use super::super::file::tests::ACCESS;
     use super::*;
 
-    const ACCESS: &str = "
-apiVersion: vanta.dev/v1alpha1
-kind: SecretAccess
-metadata: {name: a}
-spec: {subject: {client: ci}, environment: dev, keyPattern: 'A_*'}
-";
     const POLICY: &str = "
 apiVersion: vanta.dev/v1alpha1
 kind: SecretPolicy

@@ -21,9 +21,16 @@ pub struct UnverifiedToken {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
-    alg: String,
+    #[serde(rename = "alg")]
+    _algorithm: Algorithm,
     typ: String,
     kid: String,
+}
+
+#[derive(Deserialize)]
+enum Algorithm {
+    #[serde(rename = "HS256")]
+    HmacSha256,
 }
 
 impl UnverifiedToken {
@@ -46,9 +53,6 @@ impl UnverifiedToken {
             return Err(TokenError::Algorithm);
         }
         let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Header)?;
-        if header.alg != "HS256" {
-            return Err(TokenError::Algorithm);
-        }
         if header.typ != TOKEN_TYPE {
             return Err(TokenError::Header);
         }

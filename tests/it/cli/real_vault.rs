@@ -84,6 +84,15 @@ fn a_command_runs_with_the_secrets_in_both_forms() {
     }
 }
 
+/// A vault that serves with the certificate and key of its site.
+fn with_tls(site: &Site) -> Program {
+    let mut command = site.command();
+    command
+        .env("VANTA_TLS_CERT_FILE", site.path("tls.crt"))
+        .env("VANTA_TLS_KEY_FILE", site.path("tls.key"));
+    Program::start(command, "https")
+}
+
 #[test]
 fn a_certificate_is_believed_from_the_named_authority_alone() {
     let site = Site::new();
@@ -92,11 +101,7 @@ fn a_certificate_is_believed_from_the_named_authority_alone() {
     let certificate = params.unwrap().self_signed(&key).unwrap();
     site.write("tls.crt", &certificate.pem());
     site.write("tls.key", &key.serialize_pem());
-    let mut command = site.command();
-    command
-        .env("VANTA_TLS_CERT_FILE", site.path("tls.crt"))
-        .env("VANTA_TLS_KEY_FILE", site.path("tls.key"));
-    let vault = Program::start(command, "https");
+    let vault = with_tls(&site);
     let get = |more: &[&str]| {
         let arguments = [&["get", "dev", "GREETING"], more].concat();
         run(cli_at(&vault.api, &site.client_secret, &arguments))
@@ -131,11 +136,7 @@ fn said_of(certificate: impl FnOnce(&mut CertificateParams)) -> String {
     certificate(&mut params);
     site.write("tls.crt", &params.self_signed(&key).unwrap().pem());
     site.write("tls.key", &key.serialize_pem());
-    let mut command = site.command();
-    command
-        .env("VANTA_TLS_CERT_FILE", site.path("tls.crt"))
-        .env("VANTA_TLS_KEY_FILE", site.path("tls.key"));
-    let vault = Program::start(command, "https");
+    let vault = with_tls(&site);
     let authority = site.path("tls.crt");
     let arguments = ["get", "dev", "GREETING", "--ca-file", authority.to_str().unwrap()];
     let ran = run(cli_at(&vault.api, &site.client_secret, &arguments));
