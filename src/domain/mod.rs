@@ -10,6 +10,8 @@ pub mod grants;
 pub mod identity;
 pub mod names;
 pub mod pattern;
+pub mod pod;
+#[cfg(feature = "patterns")]
 pub mod policy;
 pub mod ports;
 pub mod record;

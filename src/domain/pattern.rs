@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(feature = "patterns")]
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 

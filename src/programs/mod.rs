@@ -1,6 +1,10 @@
 //! The programs, which never import each other.
 
+#[cfg(feature = "agent")]
+pub mod agent;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "injector")]
+pub mod injector;
 #[cfg(feature = "vault")]
 pub mod vault;
