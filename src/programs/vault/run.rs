@@ -181,12 +181,14 @@ impl Vault {
             secrets: secrets.clone(),
             tokens: state.clone(),
             authenticator: clients,
+            versions: secrets.changes(),
             grants: grants_receiver.clone(),
             ring: Arc::new(config.ring),
             state_since: state.created_at(),
             revision_key: state.revision_key(),
             audit: audit.clone(),
             metrics: Arc::clone(&metrics),
+            most_waiting: serve::most_waiting()?,
         });
         let health_of = Health {
             state: Arc::clone(&state),
@@ -204,6 +206,7 @@ impl Vault {
     /// The first task that fails ends the vault.
     async fn run(self, signals: Signals) -> anyhow::Result<()> {
         let (api, health) = (Handle::new(), Handle::new());
+        let service = Arc::clone(&self.service);
         let served = async {
             let served = self.api.serve(router(self.service), self.tls, api.clone()).await;
             // Health goes on until the last answer is given, and ends with it.
@@ -214,6 +217,7 @@ impl Vault {
         let health_served = async { health_served.await.map_err(anyhow::Error::from) };
         let drained = async {
             drain_on_signal(signals, api.clone()).await;
+            service.end_waits();
             Ok(())
         };
         tokio::select! {
