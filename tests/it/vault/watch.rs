@@ -19,7 +19,7 @@ use crate::support::service::{GRANTS, Reply, Vault};
 const ALL: &str = "dev?values=true";
 
 /// A file made by sops for the example environment's identity.
-fn fixture(name: &str) -> PathBuf {
+pub(super) fn fixture(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sops");
     folder.join(format!("{name}.enc.yaml"))
 }
