@@ -6,8 +6,10 @@
 //! together.
 
 #[expect(unreachable_pub, reason = "kube's derive copies the types into functions")]
+#[expect(clippy::duplicated_attributes, reason = "several columns are of one type")]
 mod access;
 #[expect(unreachable_pub, reason = "kube's derive copies the types into functions")]
+#[expect(clippy::duplicated_attributes, reason = "several columns are of one type")]
 mod policy;
 mod schema;
 mod status;
