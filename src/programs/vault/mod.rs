@@ -5,18 +5,22 @@
 
 mod attempt;
 mod auth;
+mod cluster;
 mod config;
 mod context;
 mod dev;
 mod error;
 mod handlers;
 mod health;
+mod identities;
 mod reload;
 mod revision;
 mod router;
 mod run;
 mod service;
 mod standing;
+mod status;
+mod view;
 
 pub use router::router;
 pub use run::main;
