@@ -5,6 +5,7 @@
 
 mod attempt;
 mod auth;
+mod cluster;
 mod config;
 mod context;
 mod dev;
@@ -12,6 +13,7 @@ mod error;
 mod handlers;
 mod health;
 mod prefer;
+mod identities;
 mod reload;
 mod revision;
 mod router;
@@ -19,6 +21,8 @@ mod run;
 mod service;
 mod standing;
 mod waiting;
+mod status;
+mod view;
 
 pub use router::router;
 pub use run::main;
