@@ -86,13 +86,10 @@ readinessProbe:
   timeoutSeconds: 5
 {{- end }}
 
-{{/* The namespaces whose pods can ask for secrets: all but the cluster's own and this one. */}}
-{{- define "vanta.namespaces" -}}
-matchExpressions:
-  - key: kubernetes.io/metadata.name
-    operator: NotIn
-    values:
-      {{- concat (list "kube-system" .Release.Namespace) .Values.injector.excludedNamespaces | uniq | toYaml | nindent 6 }}
+{{/* The namespaces without injection, with commas between them. */}}
+{{- define "vanta.excludedNamespaces" -}}
+{{- $always := list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace -}}
+{{- concat $always .Values.injector.excludedNamespaces | uniq | join ", " -}}
 {{- end }}
 
 {{/* The user name of a service account of this namespace. Takes (list $ NAME). */}}
