@@ -138,7 +138,8 @@ fn each_file_of_values_passes_the_lint() {
     let Some(helm) = helm() else { return };
     for values in each_values_file() {
         let values = values.iter().map(String::as_str);
-        let arguments: Vec<&str> = ["lint", "--strict", "charts/vanta"].into_iter().chain(values).collect();
+        let arguments: Vec<&str> =
+            ["lint", "--strict", "charts/vanta"].into_iter().chain(values).collect();
         let output = run(helm, &arguments);
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{arguments:?}: {said}");
@@ -172,7 +173,8 @@ fn pod(object: &Value) -> Option<&Value> {
 fn every_pod_passes_the_restricted_standard_and_writes_nowhere_but_to_its_volumes() {
     let Some(helm) = helm() else { return };
     for (values, objects) in each_rendering(helm) {
-        let pods: Vec<_> = objects.iter().filter_map(|object| Some((name(object), pod(object)?))).collect();
+        let pods: Vec<_> =
+            objects.iter().filter_map(|object| Some((name(object), pod(object)?))).collect();
         assert!(pods.len() >= 3, "{values}: two Deployments and at least one Job have pods");
         for (name, pod) in pods {
             let name = format!("{values}: {name}");
@@ -229,15 +231,23 @@ fn rights_are_few_and_secrets_are_reached_by_name() {
     for (values, objects) in each_rendering(helm) {
         for (role, rule) in rules(&objects) {
             assert!(!rule.to_string().contains('*'), "{values}: {role} has a wildcard: {rule}");
-            let of = |resource: &str| rule["resources"].as_array().unwrap().contains(&json!(resource));
+            let of =
+                |resource: &str| rule["resources"].as_array().unwrap().contains(&json!(resource));
             if of("secrets") {
                 // The hook can make one and read none: a name cannot be required of `create` alone.
                 let hook = role == "Role vanta-signing-key" && rule["verbs"] == json!(["create"]);
                 assert!(hook || rule["resourceNames"].is_array(), "{values}: {role}: {rule}");
-                assert_ne!(role, "Role vanta-vault", "{values}: the vault reads no Secret by the API");
+                assert_ne!(
+                    role, "Role vanta-vault",
+                    "{values}: the vault reads no Secret by the API"
+                );
             }
             if of("configmaps") && role.starts_with("ClusterRole ") {
-                assert_eq!(rule["resourceNames"], json!([AUTHORITY_CONFIG_MAP]), "{values}: {role}");
+                assert_eq!(
+                    rule["resourceNames"],
+                    json!([AUTHORITY_CONFIG_MAP]),
+                    "{values}: {role}"
+                );
             }
         }
     }
@@ -255,7 +265,10 @@ fn pods_that_do_not_ask_never_depend_on_the_injector() {
             let excluded = &webhook["namespaceSelector"]["matchExpressions"][0];
             assert_eq!(excluded["operator"], "NotIn", "{values}");
             for namespace in ["kube-system", NAMESPACE] {
-                assert!(excluded["values"].as_array().unwrap().contains(&json!(namespace)), "{values}");
+                assert!(
+                    excluded["values"].as_array().unwrap().contains(&json!(namespace)),
+                    "{values}"
+                );
             }
         }
         // What replaces `failurePolicy: Fail` is there, and holds.
