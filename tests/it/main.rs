@@ -3,6 +3,7 @@
 
 mod chart;
 mod cli;
+mod crd;
 mod docs;
 mod layering;
 mod sops;

@@ -18,7 +18,7 @@ use vanta::adapters::audit::AuditLog;
 use vanta::adapters::identity::ClientCredentials;
 use vanta::adapters::jwt::KeyRing;
 use vanta::adapters::serve::Metrics;
-use vanta::adapters::sops::{FolderOptions, Leave, SharedIdentities, SopsFolder};
+use vanta::adapters::sops::{Leave, SharedIdentities, SopsStore, StoreOptions};
 use vanta::adapters::state::SqliteState;
 use vanta::contract::clients::ClientEntry;
 use vanta::domain::grants::Grants;
@@ -120,8 +120,8 @@ impl Vault {
             let copy = secrets.join(format!("{environment}.enc.yaml"));
             std::fs::copy(examples.join("dev.enc.yaml"), copy).expect("the example is there");
         }
-        let (secrets, report) = SopsFolder::open(FolderOptions {
-            folder: secrets,
+        let (secrets, report) = SopsStore::open(StoreOptions {
+            folder: Some(secrets),
             shared: SharedIdentities::File(examples.join("age-key.txt")),
             identities_folder: None,
             leave: Leave::default(),
