@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
+use vanta::contract::crd::{SecretAccess, SecretPolicy};
 use vanta::domain::pod::{AGENT_CONTAINER, AUTHORITY_CONFIG_MAP};
 
 use crate::support::{oracle, passed_over};
@@ -131,6 +132,23 @@ fn the_manifests_and_the_examples_are_fresh() {
     }
     let example = documents(&text("examples/cluster/sops.yaml")).remove(0);
     assert_eq!(example["data"]["dev.enc.yaml"], text("examples/secrets/dev.enc.yaml"));
+}
+
+#[test]
+fn the_examples_grants_hold_together() {
+    let mut grants = 0;
+    for file in ["examples/cluster/secret-access.yaml", "examples/cluster/secret-policy.yaml"] {
+        for object in documents(&text(file)) {
+            grants += 1;
+            let checked = if object["kind"] == "SecretAccess" {
+                serde_json::from_value::<SecretAccess>(object).unwrap().check().map(drop)
+            } else {
+                serde_json::from_value::<SecretPolicy>(object).unwrap().check().map(drop)
+            };
+            checked.unwrap_or_else(|error| panic!("{file}: {error}"));
+        }
+    }
+    assert_eq!(grants, 3);
 }
 
 #[test]
