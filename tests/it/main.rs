@@ -1,6 +1,7 @@
 //! All integration tests, in one target so that they are linked once.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod chart;
 mod cli;
 mod crd;
 mod docs;
