@@ -4,15 +4,15 @@
 pub mod access;
 #[cfg(feature = "vault")]
 pub mod audit;
-#[cfg(feature = "cli")]
+#[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "vault", feature = "agent"))]
 pub mod files;
 #[cfg(feature = "vault")]
 pub mod identity;
 #[cfg(feature = "vault")]
 pub mod jwt;
-#[cfg(any(feature = "vault", feature = "cli"))]
+#[cfg(any(feature = "vault", feature = "cli", feature = "agent"))]
 pub mod process;
 #[cfg(feature = "vault")]
 pub mod serve;
