@@ -26,6 +26,11 @@ pub(super) fn most_connections() -> nix::Result<usize> {
     Ok(usize::try_from((soft / 4).min(MOST_CONNECTIONS)).expect("4096 fits"))
 }
 
+/// The most connections on which is waited: a quarter of them stays for whoever asks for something.
+pub fn most_waiting() -> nix::Result<usize> {
+    Ok(most_connections()? / 4 * 3)
+}
+
 /// Closes a connection at once where too many are open.
 #[derive(Debug, Clone)]
 pub(super) struct AtMost {

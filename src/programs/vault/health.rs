@@ -15,7 +15,7 @@ use super::service::GrantsReceiver;
 use super::standing::Standing;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::serve::Metrics;
-use crate::adapters::sops::{EnvironmentStatus, SopsFolder};
+use crate::adapters::sops::{EnvironmentStatus, SopsStore};
 use crate::adapters::state::SqliteState;
 
 /// How long the state store may take to answer before the vault is not ready.
@@ -25,7 +25,7 @@ const STATE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Health {
     pub(super) state: Arc<SqliteState>,
     pub(super) audit: AuditLog,
-    pub(super) secrets: Arc<SopsFolder>,
+    pub(super) secrets: Arc<SopsStore>,
     pub(super) grants: GrantsReceiver,
     pub(super) standing: Arc<Standing>,
     pub(super) metrics: Arc<Metrics>,

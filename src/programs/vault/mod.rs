@@ -11,12 +11,14 @@ mod dev;
 mod error;
 mod handlers;
 mod health;
+mod prefer;
 mod reload;
 mod revision;
 mod router;
 mod run;
 mod service;
 mod standing;
+mod waiting;
 
 pub use router::router;
 pub use run::main;

@@ -18,7 +18,7 @@ use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
 use crate::adapters::identity::ClientCredentials;
 use crate::adapters::serve::{Metrics, Reload, TlsFiles};
-use crate::adapters::sops::{RefreshReport, SopsFolder};
+use crate::adapters::sops::{RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
 use crate::domain::ports::FileFault;
 
@@ -34,7 +34,7 @@ pub(super) struct Watched {
 
 /// The SOPS files.
 pub(super) struct WatchedSecrets {
-    pub(super) folder: Arc<SopsFolder>,
+    pub(super) store: Arc<SopsStore>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -147,7 +147,7 @@ impl WatchedSettings {
 
 impl WatchedSecrets {
     fn look(&self) {
-        let report = self.folder.refresh();
+        let report = self.store.refresh();
         if !report.is_empty() {
             self.report(report);
         }
@@ -185,7 +185,7 @@ impl WatchedSecrets {
         if let Some(reason) = report.folder {
             tracing::error!(reason, "the SOPS folder cannot be read");
         }
-        let status = self.folder.status().into_iter();
+        let status = self.store.status().into_iter();
         self.metrics.environments(
             status.map(|status| (status.environment.to_string(), status.error.is_none())),
         );

@@ -27,7 +27,7 @@ use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::ClientCredentials;
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use crate::adapters::serve::{self, Listener, Metrics, init_logging};
-use crate::adapters::sops::{FolderOptions, SopsFolder};
+use crate::adapters::sops::{SopsStore, StoreOptions};
 use crate::adapters::state::SqliteState;
 
 /// How long requests in progress may take once the vault is told to end.
@@ -149,8 +149,8 @@ impl Vault {
         let state = Arc::new(state);
         let audit = AuditLog::open(&config.audit_path, &config.replica)
             .with_context(|| format!("audit in {}", config.audit_path.display()))?;
-        let (secrets, report) = SopsFolder::open(FolderOptions {
-            folder: sources.sops_files_path,
+        let (secrets, report) = SopsStore::open(StoreOptions {
+            folder: Some(sources.sops_files_path),
             shared: sources.shared_identities,
             identities_folder: sources.age_identities_path,
             leave: sources.leave,
@@ -162,7 +162,7 @@ impl Vault {
         let tls = config.tls.as_ref().map(serve::TlsFiles::load).transpose()?;
         let standing = Arc::new(Standing::default());
         let mut watched = Watched {
-            secrets: WatchedSecrets { folder: Arc::clone(&secrets), metrics: Arc::clone(&metrics) },
+            secrets: WatchedSecrets { store: Arc::clone(&secrets), metrics: Arc::clone(&metrics) },
             settings: WatchedSettings {
                 access: AccessFolder::new(sources.access_path),
                 grants,
@@ -181,12 +181,14 @@ impl Vault {
             secrets: secrets.clone(),
             tokens: state.clone(),
             authenticator: clients,
+            versions: secrets.changes(),
             grants: grants_receiver.clone(),
             ring: Arc::new(config.ring),
             state_since: state.created_at(),
             revision_key: state.revision_key(),
             audit: audit.clone(),
             metrics: Arc::clone(&metrics),
+            most_waiting: serve::most_waiting()?,
         });
         let health_of = Health {
             state: Arc::clone(&state),
@@ -204,6 +206,7 @@ impl Vault {
     /// The first task that fails ends the vault.
     async fn run(self, signals: Signals) -> anyhow::Result<()> {
         let (api, health) = (Handle::new(), Handle::new());
+        let service = Arc::clone(&self.service);
         let served = async {
             let served = self.api.serve(router(self.service), self.tls, api.clone()).await;
             // Health goes on until the last answer is given, and ends with it.
@@ -214,6 +217,7 @@ impl Vault {
         let health_served = async { health_served.await.map_err(anyhow::Error::from) };
         let drained = async {
             drain_on_signal(signals, api.clone()).await;
+            service.end_waits();
             Ok(())
         };
         tokio::select! {

@@ -12,3 +12,5 @@ mod reading;
 mod tls;
 mod uses;
 mod validation;
+mod watch;
+mod watch_program;

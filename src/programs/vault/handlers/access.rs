@@ -14,6 +14,7 @@ use crate::contract::api::access::{Access as Shown, AccessList, Missing};
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::grants::{Access, Grants, Permission};
 use crate::domain::identity::Identity;
+use crate::domain::names::Key;
 use crate::domain::policy::{Bounds, Decision, Request, Target, decide};
 use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
@@ -136,7 +137,7 @@ impl View<'_> {
             .ok_or("the grants that match it together allow nothing")?;
         let revision = permissions
             .contains(&Permission::Read)
-            .then(|| self.revision(&alone, access))
+            .then(|| self.revision(access, &permissions))
             .flatten();
         Ok(Shown {
             namespace: access.namespace.to_string(),
@@ -151,9 +152,20 @@ impl View<'_> {
         })
     }
 
-    fn revision(&self, alone: &Grants, access: &Access) -> Option<String> {
-        let select = |key: &_| {
-            self.decide(alone, access, Permission::Read, Target::Key(Clone::clone(key))).ok()
+    /// The `ETag` that a read of all values has with a token for the grant's pattern, which other
+    /// grants may open too.
+    fn revision(&self, access: &Access, permissions: &[Permission]) -> Option<String> {
+        let select = |key: &Key| {
+            if !access.key_pattern.matches(key) {
+                return None;
+            }
+            let decide =
+                |permission| self.decide(self.grants, access, permission, Target::Key(key.clone()));
+            // Without `list` there is no such read, and what may be read is what counts.
+            if permissions.contains(&Permission::List) {
+                decide(Permission::List).ok()?;
+            }
+            decide(Permission::Read).ok()
         };
         let values = self.service.secrets.read_all(&access.environment, &select).ok()?;
         Some(self.service.revisions.of(&access.environment, &values))
