@@ -4,9 +4,9 @@
 pub mod access;
 #[cfg(feature = "vault")]
 pub mod audit;
-#[cfg(feature = "cli")]
+#[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "vault", feature = "agent"))]
 pub mod files;
 #[cfg(feature = "vault")]
 pub mod identity;
@@ -14,7 +14,7 @@ pub mod identity;
 pub mod jwt;
 #[cfg(all(feature = "kubernetes", feature = "server"))]
 pub mod kubernetes;
-#[cfg(any(feature = "vault", feature = "cli"))]
+#[cfg(any(feature = "vault", feature = "cli", feature = "agent"))]
 pub mod process;
 #[cfg(feature = "vault")]
 pub mod serve;

@@ -13,6 +13,7 @@ pub mod pattern;
 pub mod pod;
 #[cfg(feature = "patterns")]
 pub mod policy;
+#[cfg(feature = "patterns")]
 pub mod ports;
 pub mod record;
 pub mod relative_path;
