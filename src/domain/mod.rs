@@ -8,6 +8,8 @@
 pub mod claims;
 pub mod grants;
 pub mod identity;
+#[cfg(any(feature = "injector", feature = "cli"))]
+pub mod injection;
 pub mod names;
 pub mod pattern;
 pub mod pod;
