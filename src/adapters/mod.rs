@@ -4,17 +4,19 @@
 pub mod access;
 #[cfg(feature = "vault")]
 pub mod audit;
+#[cfg(feature = "injector")]
+pub mod authority;
 #[cfg(feature = "cli")]
 pub mod client;
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "server", feature = "agent"))]
 pub mod files;
 #[cfg(feature = "vault")]
 pub mod identity;
 #[cfg(feature = "vault")]
 pub mod jwt;
-#[cfg(any(feature = "vault", feature = "cli"))]
+#[cfg(any(feature = "server", feature = "cli", feature = "agent"))]
 pub mod process;
-#[cfg(feature = "vault")]
+#[cfg(feature = "server")]
 pub mod serve;
 #[cfg(feature = "vault")]
 pub mod sops;

@@ -10,4 +10,4 @@ pub use connections::raise_open_files;
 pub use listener::{Listener, ServeError, bind};
 pub use metrics::{Metrics, Reload};
 pub use telemetry::init_logging;
-pub use tls::{TlsError, TlsFiles};
+pub use tls::{PemError, TlsError, TlsFiles, server_config};
