@@ -4,9 +4,11 @@
 pub mod access;
 #[cfg(feature = "vault")]
 pub mod audit;
+#[cfg(feature = "injector")]
+pub mod authority;
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(any(feature = "vault", feature = "agent"))]
+#[cfg(any(feature = "server", feature = "agent"))]
 pub mod files;
 #[cfg(feature = "vault")]
 pub mod identity;
@@ -14,9 +16,9 @@ pub mod identity;
 pub mod jwt;
 #[cfg(all(feature = "kubernetes", feature = "server"))]
 pub mod kubernetes;
-#[cfg(any(feature = "vault", feature = "cli", feature = "agent"))]
+#[cfg(any(feature = "server", feature = "cli", feature = "agent"))]
 pub mod process;
-#[cfg(feature = "vault")]
+#[cfg(feature = "server")]
 pub mod serve;
 #[cfg(feature = "vault")]
 pub mod sops;
