@@ -6,11 +6,11 @@ export PATH := $(CACHE)/bin:$(HOME)/.cargo/bin:$(PATH)
 export VANTA_ORACLES := $(CACHE)/oracles
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build release test lint deny bench setup
+.PHONY: help demo build release test lint deny bench setup cluster-up cluster-down
 
 help: ## list the commands
 	@printf 'VANTA: make COMMAND\n\n'
-	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 demo: ## see it work: a vault on this machine, a token, a read, a program with secrets, a refusal, the audit
 	@scripts/setup build
@@ -49,5 +49,12 @@ bench: ## measure a read, whole and in its parts; the numbers are of this machin
 	@scripts/setup build
 	cargo bench --bench '*'
 
+cluster-up: ## start a throwaway Kubernetes on this machine (Linux, root); the first time takes some ten minutes
+	@scripts/setup cluster
+	@tests/cluster/cluster up
+
+cluster-down: ## end it, or what is left of it
+	@tests/cluster/cluster down
+
 setup: ## install what all the commands need, as far as that can be done
-	@scripts/setup lint deny test
+	@scripts/setup lint deny test cluster

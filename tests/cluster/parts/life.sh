@@ -1,0 +1,91 @@
+# Up and down. All that `down` needs is found by fixed names, so it works after any crash.
+# shellcheck shell=bash disable=SC2154
+
+up() {
+  check
+  one_at_a_time
+  if running; then
+    say "one is running already, in $state: 'tests/cluster/cluster down' ends it"
+    exit 75
+  fi
+  [ -z "$(remains)" ] || { say 'clearing away what another one has left'; clear_away; }
+
+  local began
+  began=$(date +%s%N)
+  trap 'say "it did not come up"; clear_away' EXIT
+  trap 'exit 130' INT TERM HUP
+  make_state
+  make_groups
+  start_holder
+  write_run
+  start_etcd
+  start_apiserver
+  start_containerd
+  wait_for kube-apiserver 60 'answer of the API server' kubectl get --raw /readyz
+  start_controllers
+  start_node
+  start_dns
+  wait_until_usable
+  trap - EXIT INT TERM HUP
+  say "up in $(since "$began")"
+  echo "$state"
+}
+
+down() {
+  ! grep -q "/$group" /proc/self/cgroup || fail 'it cannot be ended from the inside'
+  one_at_a_time
+  [ -n "$(remains)" ] || return 0
+  local began
+  began=$(date +%s%N)
+  clear_away
+  say "down in $(since "$began")"
+}
+
+# Held until this process ends; the components are started without it.
+one_at_a_time() {
+  mkdir -p "$cache"
+  exec 9>"$cache/lock"
+  flock --nonblock 9 || { say 'another up or down is under way'; exit 75; }
+}
+
+running() { holder=$(cat "$state/holder.pid" 2>/dev/null) && members | grep -qx "$holder"; }
+
+# What there is of a cluster, whether it runs or not.
+remains() {
+  groups_made
+  [ ! -d "$state" ] || echo "$state"
+}
+
+clear_away() {
+  local folder
+  trap '' INT TERM HUP
+  end_members
+  # The namespaces end with the last process in them, and with them mounts, devices and rules.
+  remove_groups
+  while read -r folder; do
+    rmdir "$folder" 2>/dev/null || true
+  done < <(tac "$state/made-folders" 2>/dev/null)
+  rm -rf "$state"
+}
+
+# The state's folder holds keys and tokens, so it is the owner's alone.
+make_state() {
+  local folder file
+  (umask 077 && mkdir "$state")
+  mkdir "$state"/{logs,pod-logs,home}
+  # The holder mounts something over these; where one was missing, `clear_away` removes it.
+  for folder in /var/lib/cni /var/lib/kubelet /var/log/containers; do
+    [ -d "$folder" ] || { mkdir "$folder" && echo "$folder" >>"$state/made-folders"; }
+  done
+  cp -r "$here/config" "$state/config"
+  for file in "$state"/config/* "$state"/config/cni/*; do
+    [ ! -f "$file" ] || fill_in "$file"
+  done
+  make_credentials
+}
+
+fill_in() {
+  sed -i "s|@STATE@|$state|g; s|@GROUP@|$group|g; s|@NODE@|$node|g; s|@NODE_ADDRESS@|$node_address|g
+    s|@KUBERNETES_ADDRESS@|$kubernetes_address|g; s|@DNS_ADDRESS@|$dns_address|g
+    s|@PODS_NETWORK@|$pods_network|g; s|@CNI_PLUGINS@|$(cni_plugins)|g" "$1"
+}
