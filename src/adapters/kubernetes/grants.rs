@@ -244,10 +244,10 @@ fn policy_object(
 /// Why an object could not be read. Of values that stand in it nothing is repeated; a field that is
 /// not known is named, since a newer definition may have it.
 fn unread(error: &str) -> String {
-    let field = error.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-    match field
-        .filter(|field| field.len() <= 63 && field.bytes().all(|b| b.is_ascii_alphanumeric()))
-    {
+    let field = error.strip_prefix("Unknown field ").and_then(|rest| rest.split('.').next());
+    let is_name =
+        |field: &&str| field.len() <= 63 && field.bytes().all(|b| b.is_ascii_alphanumeric());
+    match field.filter(is_name) {
         Some(field) => format!(
             "it has a field {field}, which this version does not know: are the definitions newer \
              than the vault?"

@@ -175,6 +175,9 @@ impl Standing {
             SecretStoreError::Unreadable { environment, .. } => {
                 format!("no version of environment {environment} could be loaded")
             }
+            SecretStoreError::NoEnvironment(environment) => {
+                format!("environment {environment} does not exist: there is no SOPS file of it")
+            }
             error => error.to_string(),
         };
         Self::not(reason, message)
