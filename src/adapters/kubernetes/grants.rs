@@ -128,16 +128,20 @@ impl ClusterGrants {
         self.change(|objects| match seen {
             Seen::All(all) => {
                 objects.accesses = Some(all.iter().filter_map(access_entry).collect());
+                true
             }
             Seen::Applied(object) => {
-                let accesses = objects.accesses.get_or_insert_default();
-                match access_entry(&object) {
-                    Some((name, access)) => drop(accesses.insert(name, access)),
-                    None => drop(accesses.remove(&full_name(&object))),
-                }
+                let Some(accesses) = &mut objects.accesses else { return false };
+                let Some((name, access)) = access_entry(&object) else {
+                    return accesses.remove(&full_name(&object)).is_some();
+                };
+                let said = access.access.clone();
+                // Its status alone may be another.
+                accesses.insert(name, access).is_none_or(|before| before.access != said)
             }
             Seen::Deleted(object) => {
-                objects.accesses.get_or_insert_default().remove(&full_name(&object));
+                let accesses = objects.accesses.as_mut();
+                accesses.and_then(|known| known.remove(&full_name(&object))).is_some()
             }
         });
     }
@@ -152,24 +156,29 @@ impl ClusterGrants {
                     (name, policy)
                 });
                 objects.policies = Some(policies.collect());
+                true
             }
             Seen::Applied(object) => {
-                let policies = objects.policies.get_or_insert_default();
+                let Some(policies) = &mut objects.policies else { return false };
                 let name = full_name(&object).1;
                 let policy = policy_object(&object, policies.remove(&name));
                 policies.insert(name, policy);
+                true
             }
             Seen::Deleted(object) => {
-                objects.policies.get_or_insert_default().remove(&full_name(&object).1);
+                let policies = objects.policies.as_mut();
+                policies.and_then(|known| known.remove(&full_name(&object).1)).is_some()
             }
         });
     }
 
-    /// Changes what was seen, and then the grants where they are others for it.
-    fn change(&self, work: impl FnOnce(&mut Objects)) {
+    /// Changes what was seen, and then the grants where they are others for it: `work` says
+    /// whether they may be.
+    fn change(&self, work: impl FnOnce(&mut Objects) -> bool) {
         let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut objects);
-        if let Some(grants) = objects.grants() {
+        if work(&mut objects)
+            && let Some(grants) = objects.grants()
+        {
             self.grants.send_if_modified(|before| {
                 let changed = before.as_deref() != Some(&grants);
                 if changed {
