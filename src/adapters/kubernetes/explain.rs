@@ -1,7 +1,5 @@
 //! What is wrong between a program and the API server, for the person who mends it.
 
-use std::error::Error as _;
-
 use kube::Error;
 use kube::core::Status;
 
@@ -16,7 +14,7 @@ pub fn explain(error: &Error, what: &str) -> String {
         Error::Auth(_) => {
             format!("to {what}: the program's own credentials cannot be had: {error}")
         }
-        _ => format!("to {what}: the API server does not answer: {}", causes(error)),
+        _ => format!("to {what}: the API server does not answer: {}", root(error)),
     }
 }
 
@@ -37,18 +35,13 @@ fn explain_status(status: &Status, what: &str) -> String {
     }
 }
 
-/// An error and its causes; one that is a part of the text before is not said twice.
-fn causes(error: &Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
-        }
-        cause = error.source();
+/// The cause of all causes: what stands around it only says that there was a request.
+fn root(error: &Error) -> String {
+    let mut root: &dyn std::error::Error = error;
+    while let Some(cause) = root.source() {
+        root = cause;
     }
-    told
+    root.to_string()
 }
 
 #[cfg(test)]

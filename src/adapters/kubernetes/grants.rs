@@ -128,16 +128,20 @@ impl ClusterGrants {
         self.change(|objects| match seen {
             Seen::All(all) => {
                 objects.accesses = Some(all.iter().filter_map(access_entry).collect());
+                true
             }
             Seen::Applied(object) => {
-                let accesses = objects.accesses.get_or_insert_default();
-                match access_entry(&object) {
-                    Some((name, access)) => drop(accesses.insert(name, access)),
-                    None => drop(accesses.remove(&full_name(&object))),
-                }
+                let Some(accesses) = &mut objects.accesses else { return false };
+                let Some((name, access)) = access_entry(&object) else {
+                    return accesses.remove(&full_name(&object)).is_some();
+                };
+                let said = access.access.clone();
+                // Its status alone may be another.
+                accesses.insert(name, access).is_none_or(|before| before.access != said)
             }
             Seen::Deleted(object) => {
-                objects.accesses.get_or_insert_default().remove(&full_name(&object));
+                let accesses = objects.accesses.as_mut();
+                accesses.and_then(|known| known.remove(&full_name(&object))).is_some()
             }
         });
     }
@@ -152,24 +156,29 @@ impl ClusterGrants {
                     (name, policy)
                 });
                 objects.policies = Some(policies.collect());
+                true
             }
             Seen::Applied(object) => {
-                let policies = objects.policies.get_or_insert_default();
+                let Some(policies) = &mut objects.policies else { return false };
                 let name = full_name(&object).1;
                 let policy = policy_object(&object, policies.remove(&name));
                 policies.insert(name, policy);
+                true
             }
             Seen::Deleted(object) => {
-                objects.policies.get_or_insert_default().remove(&full_name(&object).1);
+                let policies = objects.policies.as_mut();
+                policies.and_then(|known| known.remove(&full_name(&object).1)).is_some()
             }
         });
     }
 
-    /// Changes what was seen, and then the grants where they are others for it.
-    fn change(&self, work: impl FnOnce(&mut Objects)) {
+    /// Changes what was seen, and then the grants where they are others for it: `work` says
+    /// whether they may be.
+    fn change(&self, work: impl FnOnce(&mut Objects) -> bool) {
         let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut objects);
-        if let Some(grants) = objects.grants() {
+        if work(&mut objects)
+            && let Some(grants) = objects.grants()
+        {
             self.grants.send_if_modified(|before| {
                 let changed = before.as_deref() != Some(&grants);
                 if changed {
@@ -244,10 +253,10 @@ fn policy_object(
 /// Why an object could not be read. Of values that stand in it nothing is repeated; a field that is
 /// not known is named, since a newer definition may have it.
 fn unread(error: &str) -> String {
-    let field = error.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-    match field
-        .filter(|field| field.len() <= 63 && field.bytes().all(|b| b.is_ascii_alphanumeric()))
-    {
+    let field = error.strip_prefix("Unknown field ").and_then(|rest| rest.split('.').next());
+    let is_name =
+        |field: &&str| field.len() <= 63 && field.bytes().all(|b| b.is_ascii_alphanumeric());
+    match field.filter(is_name) {
         Some(field) => format!(
             "it has a field {field}, which this version does not know: are the definitions newer \
              than the vault?"

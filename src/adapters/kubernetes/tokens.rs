@@ -88,11 +88,7 @@ impl ServiceAccountTokens {
 
     async fn review(&self, token: &str) -> Result<TokenReviewStatus, AuthenticationError> {
         let _turn = self.reviews.acquire().await.map_err(|_| unavailable("it is ending"))?;
-        let explained = |error: &Error| {
-            let text = explain(error, "create tokenreviews");
-            tracing::error!(reason = text, "a service account's token cannot be reviewed");
-            unavailable(&text)
-        };
+        let explained = |error: &Error| unavailable(&explain(error, "create tokenreviews"));
         let review = json!({
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenReview",

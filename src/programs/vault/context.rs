@@ -89,15 +89,15 @@ pub(super) async fn answer(
     let status = response.status().as_u16();
     // What a caller waited for by its own wish says nothing of how fast the vault is.
     let duration = started.elapsed().saturating_sub(waited.unwrap_or_default());
-    let waited = waited.map(|waited| waited.as_secs_f64() * 1e3);
+    let waited_milliseconds = waited.map(|waited| waited.as_secs_f64() * 1e3);
     service.metrics.request(&route, status, duration);
     let milliseconds = duration.as_secs_f64() * 1e3;
     let problem = error.as_ref().map(|error| error.kind.name());
     let cause = error.as_ref().and_then(|error| error.cause.as_deref());
     if status >= 500 {
-        tracing::warn!(request_id = context.id, %method, route, status, milliseconds, waited, problem, cause, "answered");
+        tracing::warn!(request_id = context.id, %method, route, status, milliseconds, waited_milliseconds, problem, cause, "answered");
     } else {
-        tracing::info!(request_id = context.id, %method, route, status, milliseconds, waited, problem, cause, "answered");
+        tracing::info!(request_id = context.id, %method, route, status, milliseconds, waited_milliseconds, problem, cause, "answered");
     }
     response
 }

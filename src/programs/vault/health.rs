@@ -68,7 +68,7 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     let unread_secrets = cluster.and_then(ClusterHealth::secrets).into_iter();
     let mut secrets: Vec<String> =
         unread_secrets.chain(environments.iter().filter_map(degraded)).collect();
-    if !loaded {
+    if !loaded && secrets.is_empty() {
         secrets.insert(0, "no environment is loaded; the log says why".to_owned());
     }
     let secrets = (!secrets.is_empty()).then(|| secrets.join("; "));

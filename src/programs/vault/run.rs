@@ -253,8 +253,7 @@ impl Vault {
             }
         };
         let served = async {
-            let router = router(Arc::clone(&service));
-            let served = self.api.serve(router, self.tls, api.clone()).await;
+            let served = self.api.serve(router(Arc::clone(&service)), self.tls, api.clone()).await;
             // Health goes on until the last answer is given, and ends with it.
             health.shutdown();
             served.map_err(anyhow::Error::from)

@@ -28,6 +28,9 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// The pause between two writes, so that many objects do not make a burst.
 const SPACING: Duration = Duration::from_millis(10);
 
+/// How many writes may fail before the others are left for later.
+const MOST_PROBLEMS: usize = 3;
+
 /// The longest pause after failures in a row.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
@@ -79,15 +82,20 @@ impl Statuses {
         }
     }
 
-    /// Writes what is due. The first failure ends it, since the next would fail for the same reason.
+    /// Writes what is due; gives the first problem, where there is one. Where several fail, the
+    /// others would for the same reason.
     async fn write(&self, due: Vec<Due>) -> Option<String> {
+        let mut problems = Vec::new();
         for Due { namespace, name, status } in due {
             if let Err(problem) = write_status(&self.client, &namespace, &name, &status).await {
-                return Some(problem);
+                problems.push(format!("{namespace}/{name}: {problem}"));
+            }
+            if problems.len() > MOST_PROBLEMS {
+                break;
             }
             sleep(SPACING).await;
         }
-        None
+        problems.into_iter().next()
     }
 
     fn due(&self, now: Timestamp) -> Vec<Due> {
@@ -118,7 +126,7 @@ impl Standing {
             Err(problem) => Self::not(ReadyReason::Invalid, problem.clone()),
             Ok(access) => {
                 let identity = identity(access);
-                let view = View { service, identity: &identity, grants, now };
+                let view = View::new(service, &identity, access, grants, now);
                 Self::seen(&view, access).unwrap_or_else(|standing| standing)
             }
         }
@@ -129,7 +137,7 @@ impl Standing {
     }
 
     fn seen(view: &View<'_>, access: &Access) -> Result<Self, Self> {
-        let shown = view.show(access).map_err(|denial| {
+        let shown = view.show().map_err(|denial| {
             let reason = match denial {
                 Denial::NotPodBound(_) => ReadyReason::NotPodBound,
                 Denial::NoPolicy(_) | Denial::NoAccess | Denial::IdentityExpired => {
@@ -146,13 +154,13 @@ impl Standing {
         }
         let reads = shown.permissions.contains(&Permission::Read);
         let permission = if reads { Permission::Read } else { Permission::List };
-        let keys = view.count(access, permission).map_err(|error| Self::unreadable(&error))?;
+        let keys = view.count(permission).map_err(|error| Self::unreadable(&error))?;
         let environment = &access.environment;
         if keys == 0 {
             let message = format!("no key of {environment} that is open matches");
             return Err(Self { keys: Some(0), ..Self::not(ReadyReason::NoKeys, message) });
         }
-        let revision = reads.then(|| view.revision(access, &shown.permissions));
+        let revision = if reads { Some(view.revision(&shown.permissions)) } else { None };
         let revision = revision
             .transpose()
             .map_err(|error| Self { keys: Some(keys), ..Self::unreadable(&error) })?;
@@ -174,6 +182,9 @@ impl Standing {
         let message = match error {
             SecretStoreError::Unreadable { environment, .. } => {
                 format!("no version of environment {environment} could be loaded")
+            }
+            SecretStoreError::NoEnvironment(environment) => {
+                format!("environment {environment} does not exist: there is no SOPS file of it")
             }
             error => error.to_string(),
         };

@@ -10,102 +10,95 @@ use crate::domain::names::Key;
 use crate::domain::policy::{Bounds, Decision, Denial, Grant, Request, Target, decide};
 use crate::domain::ports::SecretStoreError;
 
-/// The grants of one moment, as one identity has them.
+/// One SecretAccess among the grants of one moment, as an identity has it.
 pub(super) struct View<'a> {
-    pub(super) service: &'a Service,
-    pub(super) identity: &'a Identity,
-    pub(super) grants: &'a Grants,
-    pub(super) now: Timestamp,
+    service: &'a Service,
+    identity: &'a Identity,
+    access: &'a Access,
+    /// What it gives is asked of the policies with this one alone; how it is bounded, with all.
+    alone: Grants,
+    all: &'a Grants,
+    now: Timestamp,
 }
 
-impl View<'_> {
-    /// What one SecretAccess gives, or why it gives nothing.
-    pub(super) fn show(&self, access: &Access) -> Result<Shown, Denial> {
-        // What it gives is asked of the policy with this one alone; how it is bounded, with all.
-        let asked = self.issue(&self.alone(access), access, &access.permissions);
+impl<'a> View<'a> {
+    pub(super) fn new(
+        service: &'a Service,
+        identity: &'a Identity,
+        access: &'a Access,
+        all: &'a Grants,
+        now: Timestamp,
+    ) -> Self {
+        // A policy of another environment has no say.
+        let policies = all.policies.iter();
+        let policies = policies.filter(|policy| policy.environment == access.environment).cloned();
+        let alone = Grants { accesses: vec![access.clone()], policies: policies.collect() };
+        Self { service, identity, access, alone, all, now }
+    }
+
+    /// What it gives, or why it gives nothing.
+    pub(super) fn show(&self) -> Result<Shown, Denial> {
+        let asked = self.issue(&self.alone, &self.access.permissions);
         let given = asked.iter().filter(|(_, decision)| decision.is_ok());
         let permissions: Vec<Permission> = given.map(|(permission, _)| *permission).collect();
-        let bounded = self.issue(self.grants, access, &permissions);
+        let bounded = self.issue(self.all, &permissions);
         let grants = bounded.iter().filter_map(|(_, decision)| decision.as_ref().ok());
         let Some(bounds) = grants.map(Grant::bounds).reduce(Bounds::stricter) else {
             let mut denials = bounded.into_iter().chain(asked).filter_map(|(_, said)| said.err());
             return Err(denials.next().unwrap_or(Denial::NoAccess));
         };
         let read = permissions.contains(&Permission::Read);
-        let revision = read.then(|| self.revision(access, &permissions).ok()).flatten();
+        let revision = read.then(|| self.revision(&permissions).ok()).flatten();
         Ok(Shown {
-            namespace: access.namespace.to_string(),
-            name: access.name.to_string(),
-            environment: access.environment.clone(),
-            key_pattern: access.key_pattern.clone(),
+            namespace: self.access.namespace.to_string(),
+            name: self.access.name.to_string(),
+            environment: self.access.environment.clone(),
+            key_pattern: self.access.key_pattern.clone(),
             permissions,
             ttl_minutes: bounds.ttl_minutes,
             usage_limit: bounds.usage_limit,
-            file: access.file.clone(),
+            file: self.access.file.clone(),
             revision,
         })
     }
 
     /// How many keys of the environment it opens, for this permission.
-    pub(super) fn count(
-        &self,
-        access: &Access,
-        permission: Permission,
-    ) -> Result<usize, SecretStoreError> {
-        let alone = self.alone(access);
-        let keys = self.service.secrets.keys(&access.environment)?.into_iter();
-        let open = |key| self.decide(&alone, access, permission, Target::Key(key)).is_ok();
-        Ok(keys.filter(|key| open(key.clone())).count())
+    pub(super) fn count(&self, permission: Permission) -> Result<usize, SecretStoreError> {
+        let keys = self.service.secrets.keys(&self.access.environment)?.into_iter();
+        let open = keys
+            .filter(|key| self.decide(&self.alone, permission, Target::Key(key.clone())).is_ok());
+        Ok(open.count())
     }
 
-    /// The `ETag` that a read of all values has with a token for the grant's pattern, which other
-    /// grants may open too.
-    pub(super) fn revision(
-        &self,
-        access: &Access,
-        permissions: &[Permission],
-    ) -> Result<String, SecretStoreError> {
+    /// The `ETag` that a read of all values has with a token for these permissions and for its
+    /// pattern, which other grants may open too.
+    pub(super) fn revision(&self, permissions: &[Permission]) -> Result<String, SecretStoreError> {
         let select = |key: &Key| {
-            if !access.key_pattern.matches(key) {
+            if !self.access.key_pattern.matches(key) {
                 return None;
             }
-            let decide =
-                |permission| self.decide(self.grants, access, permission, Target::Key(key.clone()));
+            let decide = |permission| self.decide(self.all, permission, Target::Key(key.clone()));
             // Without `list` there is no such read, and what may be read is what counts.
             if permissions.contains(&Permission::List) {
                 decide(Permission::List).ok()?;
             }
             decide(Permission::Read).ok()
         };
-        let values = self.service.secrets.read_all(&access.environment, &select)?;
-        Ok(self.service.revisions.of(&access.environment, &values))
-    }
-
-    /// The grants without any other SecretAccess.
-    fn alone(&self, access: &Access) -> Grants {
-        Grants { accesses: vec![access.clone()], policies: self.grants.policies.clone() }
+        let environment = &self.access.environment;
+        let values = self.service.secrets.read_all(environment, &select)?;
+        Ok(self.service.revisions.of(environment, &values))
     }
 
     /// Whether there would be a token for all that it opens, for each permission.
-    fn issue(
-        &self,
-        grants: &Grants,
-        access: &Access,
-        permissions: &[Permission],
-    ) -> Vec<(Permission, Decision)> {
-        let target = || Target::Issue(access.key_pattern.clone());
-        let decide = |permission| self.decide(grants, access, permission, target());
+    fn issue(&self, grants: &Grants, permissions: &[Permission]) -> Vec<(Permission, Decision)> {
+        let target = || Target::Issue(self.access.key_pattern.clone());
+        let decide = |permission| self.decide(grants, permission, target());
         permissions.iter().map(|permission| (*permission, decide(*permission))).collect()
     }
 
-    fn decide(
-        &self,
-        grants: &Grants,
-        access: &Access,
-        permission: Permission,
-        target: Target,
-    ) -> Decision {
-        let request = Request { environment: access.environment.clone(), permission, target };
+    fn decide(&self, grants: &Grants, permission: Permission, target: Target) -> Decision {
+        let environment = self.access.environment.clone();
+        let request = Request { environment, permission, target };
         decide(grants, self.identity, &request, self.now)
     }
 }

@@ -76,7 +76,6 @@ fn collect(
     wanted: &[String],
     now: Timestamp,
 ) -> AccessList {
-    let view = View { service, identity, grants, now };
     let mut list =
         AccessList { subject: identity.subject.clone(), access: vec![], missing: vec![] };
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
@@ -84,7 +83,7 @@ fn collect(
         if !is_wanted(access.name.as_str()) {
             continue;
         }
-        match view.show(access) {
+        match View::new(service, identity, access, grants, now).show() {
             Ok(shown) => list.access.push(shown),
             Err(denial) => {
                 let reason = explain(&denial, access);
