@@ -3,6 +3,7 @@
 
 mod cli;
 mod docs;
+mod injector;
 mod layering;
 mod sops;
 mod support;
