@@ -5,6 +5,7 @@ mod chart;
 mod cli;
 mod crd;
 mod docs;
+mod injector;
 mod layering;
 mod sops;
 mod support;

@@ -92,6 +92,11 @@ pub fn inject(pod: &Value, config: &InjectionConfig) -> Result<Injection, Refusa
     Ok(Injection { patch: draft.into_patch(), asked: true, warnings })
 }
 
+/// What is said of a pod's annotations, also where the pod is refused for something else.
+pub fn warnings_of_annotations(pod: &Value) -> Vec<String> {
+    Annotations::of(pod).map_or_else(|_| Vec::new(), |annotations| annotations.warnings())
+}
+
 #[cfg(test)]
 #[path = "inject_tests.rs"]
 mod tests;

@@ -137,10 +137,16 @@ fn the_author_of_a_workload_hears_what_its_pods_would_hear() {
     );
     let misspelt = told("StatefulSet", &deployment(json!({"vanta.dev/injct": "true"})));
     assert!(misspelt[0].contains("did you mean vanta.dev/inject?"), "{misspelt:?}");
-    let refused = told("Deployment", &deployment(json!({"vanta.dev/inject": "True"})));
+    let refused = told(
+        "Deployment",
+        &deployment(json!({
+            "vanta.dev/inject": "True", "vanta.dev/acess": "x",
+        })),
+    );
     assert!(
         refused[0].starts_with("its pods will be refused: annotation vanta.dev/inject \"True\"")
     );
+    assert!(refused[1].contains("did you mean vanta.dev/access?"), "{refused:?}");
     let cron = json!({
         "metadata": {"annotations": {"vanta.dev/inject": "true"}},
         "spec": {"jobTemplate": {"spec": {"template": template(json!({}))}}},

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::annotations::{Annotations, PREFIX};
-use super::{InjectionConfig, inject};
+use super::{InjectionConfig, inject, warnings_of_annotations};
 
 /// Where the pod stands in an object of this kind, as a JSON Pointer.
 pub fn pod_pointer(kind: &str) -> Option<&'static str> {
@@ -37,7 +37,10 @@ pub fn warnings_of_workload(kind: &str, object: &Value, config: &InjectionConfig
     if let Some(pod) = object.pointer(pointer) {
         match inject(pod, config) {
             Ok(injection) => warnings.extend(injection.warnings),
-            Err(refusal) => warnings.push(format!("its pods will be refused: {refusal}")),
+            Err(refusal) => {
+                warnings.push(format!("its pods will be refused: {refusal}"));
+                warnings.extend(warnings_of_annotations(pod));
+            }
         }
     }
     warnings

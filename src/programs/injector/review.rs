@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::metrics::Outcome;
-use crate::domain::injection::{InjectionConfig, Refusal, inject, warnings_of_workload};
+use crate::domain::injection::{
+    InjectionConfig, Refusal, inject, warnings_of_annotations, warnings_of_workload,
+};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -103,19 +105,24 @@ impl Question {
 
     fn allowed(&self, outcome: Outcome, warnings: &[String]) -> Answer {
         let mut response = json!({"uid": self.uid, "allowed": true});
-        if !warnings.is_empty() {
-            response["warnings"] = json!(warnings);
-        }
+        add_warnings(&mut response, warnings);
         Answer { outcome, refusal: None, response }
     }
 
     fn refused(&self, refusal: Refusal) -> Answer {
-        let response = json!({
+        let mut response = json!({
             "uid": self.uid,
             "allowed": false,
             "status": {"code": BAD_REQUEST, "reason": "BadRequest", "message": refusal.to_string()},
         });
+        add_warnings(&mut response, &warnings_of_annotations(&self.object));
         Answer { outcome: Outcome::Refused, refusal: Some(refusal), response }
+    }
+}
+
+fn add_warnings(response: &mut Value, warnings: &[String]) {
+    if !warnings.is_empty() {
+        response["warnings"] = json!(warnings);
     }
 }
 
