@@ -7,8 +7,9 @@ use vanta::contract::api::problem::ProblemKind;
 
 use crate::support::kubectl::kubectl;
 use crate::support::pods::{deployment, template};
-use crate::support::shop::{Shop, secret, sha256};
-use crate::support::{share, until};
+use crate::support::shop::{Shop, encrypted, secret, sha256};
+use crate::support::vault::{client, refused};
+use crate::support::{DEADLINE, share, until};
 
 /// Prints the hash of the one value whenever it is another one than before.
 const FOLLOW: &str = r#"
@@ -40,11 +41,18 @@ fn a_changed_configmap_reaches_the_running_pods_file_without_a_restart() {
     };
     seen("old");
 
-    shop.secrets(&[("APP_TOKEN", "new")]);
+    let changed = encrypted(&[("APP_TOKEN", "new")]);
+    let began = Timestamp::now();
+    shop.deliver(&changed);
     let applied = Timestamp::now();
     let seen: Timestamp = seen("new").parse().unwrap();
-    let took = seen.duration_since(applied).as_millis();
-    println!("the new value was read from the file {took} ms after kubectl had applied it");
+    let since = |moment| seen.duration_since(moment).as_millis();
+    println!(
+        "the new value was read from the file {} ms after kubectl began to apply it, and {} ms \
+         after kubectl ended",
+        since(began),
+        since(applied)
+    );
 
     let after = shop.ready("web");
     assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "it is another pod");
@@ -64,14 +72,28 @@ fn a_deleted_secretaccess_stops_a_live_token_at_a_next_read() {
         until("the grant is in force", || shop.token(&identity).map_err(|error| error.to_string()));
     assert_eq!(shop.reads(&token, "APP_TOKEN"), Ok(()));
 
-    shop.withdraw("app");
-    let deleted = Instant::now();
-    let refused = until("a read is refused", || {
-        shop.reads(&token, "APP_TOKEN").err().ok_or_else(|| "it is still read".to_owned())
+    let (began, vault) = (Instant::now(), client());
+    let deleting = std::thread::spawn({
+        let namespace = shop.name.clone();
+        move || {
+            kubectl(&["-n", &namespace, "delete", "secretaccess", "app"]).unwrap();
+            Instant::now()
+        }
     });
-    assert_eq!(refused, ProblemKind::OutOfScope);
+    let (environment, key) = (shop.name.parse().unwrap(), "APP_TOKEN".parse().unwrap());
+    let refusal = loop {
+        match vault.value(&token, &environment, &key) {
+            Ok(_) => assert!(began.elapsed() < DEADLINE, "it is still read"),
+            Err(error) => break error,
+        }
+    };
+    let ended = Instant::now();
+    assert_eq!(refused(&refusal), ProblemKind::OutOfScope);
+    let deleted = deleting.join().unwrap();
     println!(
-        "a read was refused {} ms after kubectl had deleted it",
-        deleted.elapsed().as_millis()
+        "reads were refused {} ms after kubectl began to delete the SecretAccess, which it \
+         reported after {} ms",
+        ended.duration_since(began).as_millis(),
+        deleted.duration_since(began).as_millis()
     );
 }

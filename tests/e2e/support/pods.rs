@@ -64,6 +64,13 @@ pub(crate) fn job(name: &str, mut template: Value) -> Value {
     })
 }
 
+/// Whether all of a pod's containers are ready.
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
 impl Shop {
     /// The pod of this name, or the only one of a Deployment or Job.
     pub(crate) fn pod(&self, name: &str) -> Result<Value, String> {

@@ -40,13 +40,18 @@ impl Shop {
 
     /// Makes the environment hold these keys, as a commit to Git and its delivery would.
     pub(crate) fn secrets(&self, keys: &[(&str, &str)]) {
+        self.deliver(&encrypted(keys));
+    }
+
+    /// Puts a SOPS file where the vault finds it.
+    pub(crate) fn deliver(&self, file: &str) {
         let object = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {
                 "name": format!("sops-{}", self.name), "namespace": SYSTEM,
                 "labels": {"vanta.dev/sops": "true"},
             },
-            "data": {(format!("{}.enc.yaml", self.name)): encrypt(keys)},
+            "data": {(format!("{}.enc.yaml", self.name)): file},
         });
         apply(&object.to_string()).unwrap();
     }
@@ -63,10 +68,6 @@ impl Shop {
                 "file": {"path": ".env", "format": "dotenv"},
             },
         }));
-    }
-
-    pub(crate) fn withdraw(&self, access: &str) {
-        kubectl(&["-n", &self.name, "delete", "secretaccess", access]).unwrap();
     }
 
     /// A SecretPolicy around all of the namespace's service accounts and the environment.
@@ -140,7 +141,7 @@ impl Drop for Shop {
 }
 
 /// A SOPS file of these keys, made by real sops.
-fn encrypt(keys: &[(&str, &str)]) -> String {
+pub(crate) fn encrypted(keys: &[(&str, &str)]) -> String {
     let values: Map<String, Value> =
         keys.iter().map(|(key, word)| ((*key).to_owned(), secret(word).into())).collect();
     let recipient = recipient();
