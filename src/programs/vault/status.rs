@@ -1,5 +1,6 @@
 //! How each SecretAccess stands, written into it where that is news.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use super::service::Service;
-use super::view::{View, explain};
-use crate::adapters::kubernetes::{AccessObject, ClusterGrants, write_status};
+use super::view::{View, explain, grants_of};
+use crate::adapters::kubernetes::{ClusterGrants, write_status};
 use crate::adapters::sops::SopsStore;
 use crate::contract::crd::{MAX_MESSAGE_LEN, READY, ReadyReason, SecretAccessStatus};
 use crate::domain::grants::{Access, Grants, Permission};
@@ -101,8 +102,20 @@ impl Statuses {
     fn due(&self, now: Timestamp) -> Vec<Due> {
         let Ok(grants) = self.service.grants() else { return Vec::new() };
         let objects = self.grants.accesses().unwrap_or_default().into_iter();
+        // Each subject's own, once: else every object would look at all others.
+        let mut of_subjects = BTreeMap::new();
         let due = objects.filter_map(|object| {
-            let standing = Standing::of(&self.service, &grants, &object, now);
+            let standing = match &object.access {
+                Err(problem) => Standing::not(ReadyReason::Invalid, problem.clone()),
+                Ok(access) => {
+                    let key = (access.subject.clone(), access.environment.clone());
+                    let of_subject =
+                        of_subjects.entry(key).or_insert_with_key(|(subject, environment)| {
+                            grants_of(subject, environment, &grants)
+                        });
+                    Standing::of(&self.service, of_subject, access, now)
+                }
+            };
             let status = standing.status(object.generation, object.status.as_ref(), now);
             let news = object.status.as_ref() != Some(&status);
             news.then_some(Due { namespace: object.namespace, name: object.name, status })
@@ -121,15 +134,10 @@ struct Standing {
 }
 
 impl Standing {
-    fn of(service: &Service, grants: &Grants, object: &AccessObject, now: Timestamp) -> Self {
-        match &object.access {
-            Err(problem) => Self::not(ReadyReason::Invalid, problem.clone()),
-            Ok(access) => {
-                let identity = identity(access);
-                let view = View::new(service, &identity, access, grants, now);
-                Self::seen(&view, access).unwrap_or_else(|standing| standing)
-            }
-        }
+    fn of(service: &Service, grants: &Grants, access: &Access, now: Timestamp) -> Self {
+        let identity = identity(access);
+        let view = View::new(service, &identity, access, grants, now);
+        Self::seen(&view, access).unwrap_or_else(|standing| standing)
     }
 
     fn not(reason: ReadyReason, message: String) -> Self {
