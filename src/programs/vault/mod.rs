@@ -13,6 +13,7 @@ mod error;
 mod handlers;
 mod health;
 mod identities;
+mod prefer;
 mod reload;
 mod revision;
 mod router;
@@ -21,6 +22,7 @@ mod service;
 mod standing;
 mod status;
 mod view;
+mod waiting;
 
 pub use router::router;
 pub use run::main;

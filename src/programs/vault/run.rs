@@ -218,12 +218,14 @@ impl Vault {
             secrets: secrets.clone(),
             tokens: state.clone(),
             authenticator,
+            versions: secrets.changes(),
             grants: grants_receiver.clone(),
             ring: Arc::new(config.ring),
             state_since: state.created_at(),
             revision_key: state.revision_key(),
             audit: audit.clone(),
             metrics: Arc::clone(&metrics),
+            most_waiting: serve::most_waiting()?,
         });
         let health_of = Health {
             state: Arc::clone(&state),
@@ -251,7 +253,7 @@ impl Vault {
             }
         };
         let served = async {
-            let served = self.api.serve(router(service), self.tls, api.clone()).await;
+            let served = self.api.serve(router(Arc::clone(&service)), self.tls, api.clone()).await;
             // Health goes on until the last answer is given, and ends with it.
             health.shutdown();
             served.map_err(anyhow::Error::from)
@@ -260,6 +262,7 @@ impl Vault {
         let health_served = async { health_served.await.map_err(anyhow::Error::from) };
         let drained = async {
             drain_on_signal(signals, api.clone()).await;
+            service.end_waits();
             Ok(())
         };
         tokio::select! {

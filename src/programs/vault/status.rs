@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::service::Service;
 use super::view::{View, explain, grants_of};
-use crate::adapters::kubernetes::{ClusterGrants, write_status};
+use crate::adapters::kubernetes::{AccessObject, ClusterGrants, write_status};
 use crate::adapters::sops::SopsStore;
 use crate::contract::crd::{MAX_MESSAGE_LEN, READY, ReadyReason, SecretAccessStatus};
 use crate::domain::grants::{Access, Grants, Permission};
@@ -101,26 +101,27 @@ impl Statuses {
 
     fn due(&self, now: Timestamp) -> Vec<Due> {
         let Ok(grants) = self.service.grants() else { return Vec::new() };
-        let objects = self.grants.accesses().unwrap_or_default().into_iter();
-        // Each subject's own, once: else every object would look at all others.
-        let mut of_subjects = BTreeMap::new();
-        let due = objects.filter_map(|object| {
-            let standing = match &object.access {
-                Err(problem) => Standing::not(ReadyReason::Invalid, problem.clone()),
-                Ok(access) => {
-                    let key = (access.subject.clone(), access.environment.clone());
-                    let of_subject =
-                        of_subjects.entry(key).or_insert_with_key(|(subject, environment)| {
-                            grants_of(subject, environment, &grants)
-                        });
-                    Standing::of(&self.service, of_subject, access, now)
+        let mut due = Vec::new();
+        let mut of_subjects: BTreeMap<_, Vec<(AccessObject, Access)>> = BTreeMap::new();
+        for object in self.grants.accesses().unwrap_or_default() {
+            match object.access.clone() {
+                Err(problem) => {
+                    due.extend(Standing::not(ReadyReason::Invalid, problem).due(object, now))
                 }
-            };
-            let status = standing.status(object.generation, object.status.as_ref(), now);
-            let news = object.status.as_ref() != Some(&status);
-            news.then_some(Due { namespace: object.namespace, name: object.name, status })
-        });
-        due.collect()
+                Ok(access) => {
+                    let subject = (access.subject.clone(), access.environment.clone());
+                    of_subjects.entry(subject).or_default().push((object, access));
+                }
+            }
+        }
+        // One subject after the other: no object looks at those of all others.
+        for ((subject, environment), objects) in of_subjects {
+            let own = grants_of(&subject, &environment, &grants);
+            due.extend(objects.into_iter().filter_map(|(object, access)| {
+                Standing::of(&self.service, &own, &access, now).due(object, now)
+            }));
+        }
+        due
     }
 }
 
@@ -168,7 +169,7 @@ impl Standing {
             let message = format!("no key of {environment} that is open matches");
             return Err(Self { keys: Some(0), ..Self::not(ReadyReason::NoKeys, message) });
         }
-        let revision = if reads { Some(view.revision()) } else { None };
+        let revision = if reads { Some(view.revision(&shown.permissions)) } else { None };
         let revision = revision
             .transpose()
             .map_err(|error| Self { keys: Some(keys), ..Self::unreadable(&error) })?;
@@ -197,6 +198,13 @@ impl Standing {
             error => error.to_string(),
         };
         Self::not(reason, message)
+    }
+
+    /// What has to be written, where the object does not say so already.
+    fn due(self, object: AccessObject, now: Timestamp) -> Option<Due> {
+        let status = self.status(object.generation, object.status.as_ref(), now);
+        let news = object.status.as_ref() != Some(&status);
+        news.then_some(Due { namespace: object.namespace, name: object.name, status })
     }
 
     /// The status to write. The moment of the last transition stays where there is none.

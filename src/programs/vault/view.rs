@@ -6,7 +6,7 @@ use super::service::Service;
 use crate::contract::api::access::Access as Shown;
 use crate::domain::grants::{Access, Grants, Permission, Policy, SubjectSelector};
 use crate::domain::identity::{Identity, Subject};
-use crate::domain::names::Environment;
+use crate::domain::names::{Environment, Key};
 use crate::domain::policy::{Bounds, Decision, Denial, Grant, Request, Target, decide};
 use crate::domain::ports::SecretStoreError;
 
@@ -46,7 +46,7 @@ impl<'a> View<'a> {
             return Err(denials.next().unwrap_or(Denial::NoAccess));
         };
         let read = permissions.contains(&Permission::Read);
-        let revision = read.then(|| self.revision().ok()).flatten();
+        let revision = read.then(|| self.revision(&permissions).ok()).flatten();
         Ok(Shown {
             namespace: self.access.namespace.to_string(),
             name: self.access.name.to_string(),
@@ -68,10 +68,19 @@ impl<'a> View<'a> {
         Ok(open.count())
     }
 
-    /// The revision of what it opens to read.
-    pub(super) fn revision(&self) -> Result<String, SecretStoreError> {
-        let select = |key: &_| {
-            self.decide(&self.alone, Permission::Read, Target::Key(Clone::clone(key))).ok()
+    /// The `ETag` that a read of all values has with a token for these permissions and for its
+    /// pattern, which other grants may open too.
+    pub(super) fn revision(&self, permissions: &[Permission]) -> Result<String, SecretStoreError> {
+        let select = |key: &Key| {
+            if !self.access.key_pattern.matches(key) {
+                return None;
+            }
+            let decide = |permission| self.decide(self.all, permission, Target::Key(key.clone()));
+            // Without `list` there is no such read, and what may be read is what counts.
+            if permissions.contains(&Permission::List) {
+                decide(Permission::List).ok()?;
+            }
+            decide(Permission::Read).ok()
         };
         let environment = &self.access.environment;
         let values = self.service.secrets.read_all(environment, &select)?;
@@ -107,10 +116,13 @@ fn may_be_around(policy: &Policy, access: &Access) -> bool {
 /// The grants that have a say about one subject in one environment.
 pub(super) fn grants_of(subject: &Subject, environment: &Environment, all: &Grants) -> Grants {
     let accesses = all.accesses.iter();
-    let accesses =
-        accesses.filter(|access| access.subject == *subject && access.environment == *environment);
-    let policies = all.policies.iter().filter(|policy| policy.environment == *environment);
-    Grants { accesses: accesses.cloned().collect(), policies: policies.cloned().collect() }
+    let accesses: Vec<Access> = accesses
+        .filter(|access| access.subject == *subject && access.environment == *environment)
+        .cloned()
+        .collect();
+    let around = |policy: &&Policy| accesses.iter().any(|access| may_be_around(policy, access));
+    let policies = all.policies.iter().filter(around).cloned().collect();
+    Grants { accesses, policies }
 }
 
 /// Why a SecretAccess gives nothing, for the person who mends it: which policy is missing, say.

@@ -13,3 +13,5 @@ mod reading;
 mod tls;
 mod uses;
 mod validation;
+mod watch;
+mod watch_program;
