@@ -106,7 +106,7 @@ impl Statuses {
         for object in self.grants.accesses().unwrap_or_default() {
             match object.access.clone() {
                 Err(problem) => {
-                    due.extend(Standing::not(ReadyReason::Invalid, problem).due(object, now))
+                    due.extend(Standing::not(ReadyReason::Invalid, problem).due(object, now));
                 }
                 Ok(access) => {
                     let subject = (access.subject.clone(), access.environment.clone());
