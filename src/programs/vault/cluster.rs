@@ -1,10 +1,12 @@
 //! What the vault takes from a cluster, grants and SOPS files, and what it tells it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::task::JoinError;
+use tokio::time::sleep;
 
 use super::config::ClusterConfig;
 use super::reload::WatchedSecrets;
@@ -111,13 +113,17 @@ fn of_store(files: ClusterFiles) -> ConfigMapFiles {
     files.map(|((config_map, key), bytes)| (ConfigMapKey { config_map, key }, bytes)).collect()
 }
 
-/// Logs and counts each change of the grants.
+/// How often a change of the grants is told at most, where many come after each other.
+const TELLING: Duration = Duration::from_secs(1);
+
+/// Logs and counts that the grants have changed.
 async fn tell_of_grants(mut grants: GrantsReceiver, metrics: Arc<Metrics>) {
     while grants.changed().await.is_ok() {
         let Some(grants) = grants.borrow_and_update().clone() else { continue };
         let (accesses, policies) = (grants.accesses.len(), grants.policies.len());
         tracing::info!(accesses, policies, "the grants were read");
         metrics.reload(Reload::Grants, true);
+        sleep(TELLING).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! How each SecretAccess stands, written into it where that is news.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use super::service::Service;
-use super::view::{View, explain};
+use super::view::{View, explain, grants_of};
 use crate::adapters::kubernetes::{AccessObject, ClusterGrants, write_status};
 use crate::adapters::sops::SopsStore;
 use crate::contract::crd::{MAX_MESSAGE_LEN, READY, ReadyReason, SecretAccessStatus};
@@ -100,14 +101,27 @@ impl Statuses {
 
     fn due(&self, now: Timestamp) -> Vec<Due> {
         let Ok(grants) = self.service.grants() else { return Vec::new() };
-        let objects = self.grants.accesses().unwrap_or_default().into_iter();
-        let due = objects.filter_map(|object| {
-            let standing = Standing::of(&self.service, &grants, &object, now);
-            let status = standing.status(object.generation, object.status.as_ref(), now);
-            let news = object.status.as_ref() != Some(&status);
-            news.then_some(Due { namespace: object.namespace, name: object.name, status })
-        });
-        due.collect()
+        let mut due = Vec::new();
+        let mut of_subjects: BTreeMap<_, Vec<(AccessObject, Access)>> = BTreeMap::new();
+        for object in self.grants.accesses().unwrap_or_default() {
+            match object.access.clone() {
+                Err(problem) => {
+                    due.extend(Standing::not(ReadyReason::Invalid, problem).due(object, now));
+                }
+                Ok(access) => {
+                    let subject = (access.subject.clone(), access.environment.clone());
+                    of_subjects.entry(subject).or_default().push((object, access));
+                }
+            }
+        }
+        // One subject after the other: no object looks at those of all others.
+        for ((subject, environment), objects) in of_subjects {
+            let own = grants_of(&subject, &environment, &grants);
+            due.extend(objects.into_iter().filter_map(|(object, access)| {
+                Standing::of(&self.service, &own, &access, now).due(object, now)
+            }));
+        }
+        due
     }
 }
 
@@ -121,15 +135,10 @@ struct Standing {
 }
 
 impl Standing {
-    fn of(service: &Service, grants: &Grants, object: &AccessObject, now: Timestamp) -> Self {
-        match &object.access {
-            Err(problem) => Self::not(ReadyReason::Invalid, problem.clone()),
-            Ok(access) => {
-                let identity = identity(access);
-                let view = View::new(service, &identity, access, grants, now);
-                Self::seen(&view, access).unwrap_or_else(|standing| standing)
-            }
-        }
+    fn of(service: &Service, grants: &Grants, access: &Access, now: Timestamp) -> Self {
+        let identity = identity(access);
+        let view = View::new(service, &identity, access, grants, now);
+        Self::seen(&view, access).unwrap_or_else(|standing| standing)
     }
 
     fn not(reason: ReadyReason, message: String) -> Self {
@@ -189,6 +198,13 @@ impl Standing {
             error => error.to_string(),
         };
         Self::not(reason, message)
+    }
+
+    /// What has to be written, where the object does not say so already.
+    fn due(self, object: AccessObject, now: Timestamp) -> Option<Due> {
+        let status = self.status(object.generation, object.status.as_ref(), now);
+        let news = object.status.as_ref() != Some(&status);
+        news.then_some(Due { namespace: object.namespace, name: object.name, status })
     }
 
     /// The status to write. The moment of the last transition stays where there is none.

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::service::Service;
 use crate::contract::api::access::Access as Shown;
-use crate::domain::grants::{Access, Grants, Permission};
+use crate::domain::grants::{Access, Grants, Permission, Policy, SubjectSelector};
 use crate::domain::identity::{Identity, Subject};
-use crate::domain::names::Key;
+use crate::domain::names::{Environment, Key};
 use crate::domain::policy::{Bounds, Decision, Denial, Grant, Request, Target, decide};
 use crate::domain::ports::SecretStoreError;
 
@@ -29,9 +29,7 @@ impl<'a> View<'a> {
         all: &'a Grants,
         now: Timestamp,
     ) -> Self {
-        // A policy of another environment has no say.
-        let policies = all.policies.iter();
-        let policies = policies.filter(|policy| policy.environment == access.environment).cloned();
+        let policies = all.policies.iter().filter(|policy| may_be_around(policy, access)).cloned();
         let alone = Grants { accesses: vec![access.clone()], policies: policies.collect() };
         Self { service, identity, access, alone, all, now }
     }
@@ -101,6 +99,30 @@ impl<'a> View<'a> {
         let request = Request { environment, permission, target };
         decide(grants, self.identity, &request, self.now)
     }
+}
+
+/// Whether a policy has a say about an access at all: each names environments and namespaces
+/// exactly.
+fn may_be_around(policy: &Policy, access: &Access) -> bool {
+    let namespace = |selector: &SubjectSelector| match selector {
+        SubjectSelector::AllServiceAccounts { namespace }
+        | SubjectSelector::ServiceAccount { namespace, .. }
+        | SubjectSelector::Client { namespace, .. }
+        | SubjectSelector::Oidc { namespace, .. } => *namespace == access.namespace,
+    };
+    policy.environment == access.environment && policy.subjects.iter().any(namespace)
+}
+
+/// The grants that have a say about one subject in one environment.
+pub(super) fn grants_of(subject: &Subject, environment: &Environment, all: &Grants) -> Grants {
+    let accesses = all.accesses.iter();
+    let accesses: Vec<Access> = accesses
+        .filter(|access| access.subject == *subject && access.environment == *environment)
+        .cloned()
+        .collect();
+    let around = |policy: &&Policy| accesses.iter().any(|access| may_be_around(policy, access));
+    let policies = all.policies.iter().filter(around).cloned().collect();
+    Grants { accesses, policies }
 }
 
 /// Why a SecretAccess gives nothing, for the person who mends it: which policy is missing, say.
