@@ -6,6 +6,9 @@ use clap::{Parser, ValueEnum};
 
 use crate::domain::injection::InjectionConfig;
 
+/// What fails in the cluster is logged here, with what follows from it, and not by the library too.
+const DEFAULT_LOG: &str = "info,kube_client=off,kube_runtime=off";
+
 /// Gives pods that ask for secrets an agent, and keeps the system's certificates.
 #[derive(Debug, Parser)]
 #[command(name = "vanta-injector", version)]
@@ -25,11 +28,11 @@ pub(super) struct InjectorArgs {
     /// When the kubelet pulls it [default: what Kubernetes takes for the image's tag]
     #[arg(long, env = "VANTA_AGENT_IMAGE_PULL_POLICY", value_enum)]
     pub(super) agent_image_pull_policy: Option<PullPolicy>,
-    /// The vault's URL as agents reach it [default: <https://vanta-vault.NAMESPACE.svc:8443>]
+    /// The vault's URL as agents reach it [default: `https://vanta-vault.NAMESPACE.svc:8443`]
     #[arg(long = "vault-addr", env = "VANTA_VAULT_ADDR")]
     pub(super) vault_address: Option<String>,
     /// What to log: a level, or directives such as `vanta=debug,info`
-    #[arg(long, env = "VANTA_LOG", default_value = "info")]
+    #[arg(long, env = "VANTA_LOG", default_value = DEFAULT_LOG)]
     pub(super) log: String,
 }
 

@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use clap::Parser;
-use kube::runtime::watcher;
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -190,10 +189,6 @@ fn tell(health: &Health, report: &SpreadReport<'_>) {
         }
         SpreadReport::Failed { namespace, error } => {
             tracing::warn!(namespace, %error, "a namespace lacks the authority; it is tried again");
-        }
-        // A watch that was away for long begins again with a list.
-        SpreadReport::Watch { error: watcher::Error::WatchError(status) } if status.code == 410 => {
-            tracing::debug!(reason = status.reason, "namespaces are listed again");
         }
         SpreadReport::Watch { error } => {
             tracing::warn!(%error, "changes of namespaces are not seen; it is tried again");
