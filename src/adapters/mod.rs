@@ -14,6 +14,8 @@ pub mod files;
 pub mod identity;
 #[cfg(feature = "vault")]
 pub mod jwt;
+#[cfg(all(feature = "kubernetes", feature = "server"))]
+pub mod kubernetes;
 #[cfg(any(feature = "server", feature = "cli", feature = "agent"))]
 pub mod process;
 #[cfg(feature = "server")]

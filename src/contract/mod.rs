@@ -2,4 +2,5 @@
 
 pub mod api;
 pub mod clients;
+#[cfg(feature = "kubernetes")]
 pub mod crd;
