@@ -6,9 +6,6 @@ use clap::{Parser, ValueEnum};
 
 use crate::domain::injection::InjectionConfig;
 
-/// What fails in the cluster is logged here, with what follows from it, and not by the library too.
-const DEFAULT_LOG: &str = "info,kube_client=off,kube_runtime=off";
-
 /// Gives pods that ask for secrets an agent, and keeps the system's certificates.
 #[derive(Debug, Parser)]
 #[command(name = "vanta-injector", version)]
@@ -32,7 +29,7 @@ pub(super) struct InjectorArgs {
     #[arg(long = "vault-addr", env = "VANTA_VAULT_ADDR")]
     pub(super) vault_address: Option<String>,
     /// What to log: a level, or directives such as `vanta=debug,info`
-    #[arg(long, env = "VANTA_LOG", default_value = DEFAULT_LOG)]
+    #[arg(long, env = "VANTA_LOG", default_value = "info")]
     pub(super) log: String,
 }
 
