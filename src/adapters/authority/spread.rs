@@ -13,12 +13,14 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::core::PartialObjectMeta;
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::DefaultBackoff;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::cluster::{ClusterError, ask};
+use super::cluster::{ClusterError, ask, said};
 use super::snapshot::Snapshot;
 use crate::domain::pod::{AUTHORITY_CONFIG_MAP, AUTHORITY_FILE};
 
@@ -49,7 +51,7 @@ pub enum SpreadReport<'a> {
     /// A watch failed; it begins again by itself.
     Watch {
         /// Why.
-        error: &'a watcher::Error,
+        error: &'a ClusterError,
     },
     /// How many namespaces lack it now.
     Lacking(usize),
@@ -91,22 +93,22 @@ impl Spread {
     ) {
         let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
         let namespaces = watcher(namespaces, watcher::Config::default());
-        let mut namespaces = pin!(namespaces.default_backoff());
+        let mut namespaces = pin!(namespaces.backoff(Patience::default()));
         let config_maps: Api<ConfigMap> = Api::all(self.client.clone());
         let by_name = format!("metadata.name={AUTHORITY_CONFIG_MAP}");
         let config_maps = watcher(config_maps, watcher::Config::default().fields(&by_name));
-        let mut config_maps = pin!(config_maps.default_backoff());
+        let mut config_maps = pin!(config_maps.backoff(Patience::default()));
         loop {
             let wanted = bundle.borrow_and_update().clone();
             let next = self.write(wanted.as_ref(), &report).await;
             tokio::select! {
                 Some(event) = namespaces.next() => match event {
                     Ok(event) => self.namespaces.take(event, namespace),
-                    Err(error) => report(SpreadReport::Watch { error: &error }),
+                    Err(error) => tell("namespaces cannot be watched", &error, &report),
                 },
                 Some(event) = config_maps.next() => match event {
                     Ok(event) => self.held.take(event, config_map),
-                    Err(error) => report(SpreadReport::Watch { error: &error }),
+                    Err(error) => tell("ConfigMaps cannot be watched", &error, &report),
                 },
                 changed = bundle.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep_until(next) => {}
@@ -120,8 +122,8 @@ impl Spread {
         bundle: Option<&Arc<str>>,
         report: &impl Fn(SpreadReport<'_>),
     ) -> Instant {
-        let lacking = self.lacking(bundle);
         let now = Instant::now();
+        let lacking = self.lacking(bundle).unwrap_or_default();
         self.pauses.retain(|name, pause| pause.until > now || lacking.contains(name));
         if let Some(bundle) = bundle {
             for name in &lacking {
@@ -131,8 +133,11 @@ impl Spread {
             }
         }
         let left = self.lacking(bundle);
-        report(SpreadReport::Lacking(left.len()));
-        let untils = left.iter().filter_map(|name| Some(self.pauses.get(name)?.until));
+        if let Some(left) = &left {
+            report(SpreadReport::Lacking(left.len()));
+        }
+        let left = left.iter().flatten();
+        let untils = left.filter_map(|name| Some(self.pauses.get(name)?.until));
         untils.min().unwrap_or(now + LONGEST_PAUSE)
     }
 
@@ -164,17 +169,43 @@ impl Spread {
     }
 
     /// The namespaces that do not have the bundle, once all is known.
-    fn lacking(&self, bundle: Option<&Arc<str>>) -> BTreeSet<String> {
-        let (Some(namespaces), Some(held), Some(bundle)) =
-            (self.namespaces.whole(), self.held.whole(), bundle)
-        else {
-            return BTreeSet::new();
-        };
+    fn lacking(&self, bundle: Option<&Arc<str>>) -> Option<BTreeSet<String>> {
+        let (namespaces, held, bundle) = (self.namespaces.whole()?, self.held.whole()?, bundle?);
         let belongs = |name: &str| !self.excluded.contains(&name);
         let has_it = |name: &str| held.get(name).is_some_and(|held| held.as_ref() == Some(bundle));
         let lacking = namespaces.iter().filter(|(_, open)| **open).map(|(name, _)| name);
-        lacking.filter(|name| belongs(name) && !has_it(name)).cloned().collect()
+        Some(lacking.filter(|name| belongs(name) && !has_it(name)).cloned().collect())
     }
+}
+
+/// Waits longer after each failure, up to half a minute, until there was none for two minutes.
+#[derive(Default)]
+struct Patience(DefaultBackoff);
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next()
+    }
+}
+
+impl Backoff for Patience {
+    // A watch says that it begins before it has got anywhere, which is no success.
+    fn reset(&mut self) {}
+}
+
+fn tell(what: &str, error: &watcher::Error, report: &impl Fn(SpreadReport<'_>)) {
+    let said = match error {
+        // A watch that was away for long begins again with a list.
+        watcher::Error::WatchError(status) if status.code == 410 => return,
+        watcher::Error::WatchError(status) => status.message.clone(),
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => said(error),
+        watcher::Error::NoResourceVersion => error.to_string(),
+    };
+    report(SpreadReport::Watch { error: &ClusterError::new(what, said) });
 }
 
 fn namespace(object: PartialObjectMeta<Namespace>) -> Option<(String, bool)> {

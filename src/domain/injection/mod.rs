@@ -12,11 +12,13 @@ mod owner;
 mod pod_spec;
 mod refusal;
 mod shape;
+mod waiting;
 mod workloads;
 
 pub use annotations::PREFIX;
 pub use draft::{Operation, Patch};
 pub use refusal::Refusal;
+pub use waiting::warnings_of_grants;
 pub use workloads::{pod_pointer, warnings_of_workload};
 
 use serde_json::Value;

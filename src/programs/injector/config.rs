@@ -25,7 +25,7 @@ pub(super) struct InjectorArgs {
     /// When the kubelet pulls it [default: what Kubernetes takes for the image's tag]
     #[arg(long, env = "VANTA_AGENT_IMAGE_PULL_POLICY", value_enum)]
     pub(super) agent_image_pull_policy: Option<PullPolicy>,
-    /// The vault's URL as agents reach it [default: <https://vanta-vault.NAMESPACE.svc:8443>]
+    /// The vault's URL as agents reach it [default: `https://vanta-vault.NAMESPACE.svc:8443`]
     #[arg(long = "vault-addr", env = "VANTA_VAULT_ADDR")]
     pub(super) vault_address: Option<String>,
     /// What to log: a level, or directives such as `vanta=debug,info`

@@ -14,5 +14,5 @@ mod run;
 mod standing;
 
 pub use metrics::Metrics;
-pub use router::{Webhooks, router};
+pub use router::{GrantsReceiver, Webhooks, router};
 pub use run::main;

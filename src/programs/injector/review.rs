@@ -9,8 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::metrics::Outcome;
+use crate::domain::grants::Grants;
 use crate::domain::injection::{
-    InjectionConfig, Refusal, inject, warnings_of_annotations, warnings_of_workload,
+    InjectionConfig, Refusal, inject, pod_pointer, warnings_of_annotations, warnings_of_grants,
+    warnings_of_workload,
 };
 
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -68,7 +70,7 @@ impl Question {
     }
 
     /// Gives a pod that is created what it asks for; all else is let through.
-    pub(super) fn mutate(&self, config: &InjectionConfig) -> Answer {
+    pub(super) fn mutate(&self, config: &InjectionConfig, grants: Option<&Grants>) -> Answer {
         let is_new_pod = self.kind.group.is_empty()
             && self.kind.kind == "Pod"
             && self.sub_resource.is_empty()
@@ -84,7 +86,9 @@ impl Question {
                     (true, true) => Outcome::Unchanged,
                     (true, false) => Outcome::Injected,
                 };
-                let mut answer = self.allowed(outcome, &injection.warnings);
+                let mut warnings = injection.warnings;
+                warnings.extend(self.warnings_of_grants(grants));
+                let mut answer = self.allowed(outcome, &warnings);
                 if !injection.patch.is_empty() {
                     let patch = serde_json::to_vec(&injection.patch);
                     let patch = patch.expect("a patch holds JSON alone");
@@ -97,10 +101,19 @@ impl Question {
     }
 
     /// Tells the author of a workload what its pods would be told.
-    pub(super) fn warn(&self, config: &InjectionConfig) -> Answer {
-        let warnings = warnings_of_workload(&self.kind.kind, &self.object, config);
+    pub(super) fn warn(&self, config: &InjectionConfig, grants: Option<&Grants>) -> Answer {
+        let mut warnings = warnings_of_workload(&self.kind.kind, &self.object, config);
+        warnings.extend(self.warnings_of_grants(grants));
         let outcome = if warnings.is_empty() { Outcome::Allowed } else { Outcome::Warned };
         self.allowed(outcome, &warnings)
+    }
+
+    /// What the pod, or those that the object makes, will wait for, as far as that is known.
+    fn warnings_of_grants(&self, grants: Option<&Grants>) -> Vec<String> {
+        let pod = pod_pointer(&self.kind.kind).and_then(|pointer| self.object.pointer(pointer));
+        let told = pod.zip(grants);
+        told.map(|(pod, grants)| warnings_of_grants(pod, &self.namespace, grants))
+            .unwrap_or_default()
     }
 
     fn allowed(&self, outcome: Outcome, warnings: &[String]) -> Answer {

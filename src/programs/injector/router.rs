@@ -9,23 +9,29 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use tokio::sync::watch;
 
 use super::metrics::{Metrics, Outcome, Webhook};
 use super::reading::{BodyError, Held};
 use super::review::{Answer, Question};
+use crate::domain::grants::Grants;
 use crate::domain::injection::InjectionConfig;
 
 /// What the webhooks need.
 pub struct Webhooks {
     config: InjectionConfig,
     metrics: Arc<Metrics>,
+    grants: GrantsReceiver,
     held: Held,
 }
 
+/// The grants as they are now; none as long as they are not known.
+pub type GrantsReceiver = watch::Receiver<Option<Arc<Grants>>>;
+
 impl Webhooks {
-    /// Webhooks that give each pod the same.
-    pub fn new(config: InjectionConfig, metrics: Arc<Metrics>) -> Self {
-        Self { config, metrics, held: Held::default() }
+    /// Webhooks that give each pod the same, and warn of what the grants lack.
+    pub fn new(config: InjectionConfig, metrics: Arc<Metrics>, grants: GrantsReceiver) -> Self {
+        Self { config, metrics, grants, held: Held::default() }
     }
 }
 
@@ -49,7 +55,7 @@ async fn answer(
     webhooks: &Webhooks,
     webhook: Webhook,
     body: Body,
-    ask: fn(&Question, &InjectionConfig) -> Answer,
+    ask: fn(&Question, &InjectionConfig, Option<&Grants>) -> Answer,
 ) -> Response {
     let started = Instant::now();
     let question = match webhooks.held.read(body).await {
@@ -65,7 +71,8 @@ async fn answer(
             return (status, wrong + "\n").into_response();
         }
     };
-    let answer = ask(&question, &webhooks.config);
+    let grants = webhooks.grants.borrow().clone();
+    let answer = ask(&question, &webhooks.config, grants.as_deref());
     let (outcome, duration) = (answer.outcome, started.elapsed());
     webhooks.metrics.review(webhook, outcome, duration);
     let refusal = answer.refusal.as_ref().map(ToString::to_string);

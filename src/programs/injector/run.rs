@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use clap::Parser;
-use kube::runtime::watcher;
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -22,11 +21,15 @@ use super::metrics::Metrics;
 use super::router::{Webhooks, router};
 use super::standing::Standing;
 use crate::adapters::authority::{Bundle, Secrets, Spread, SpreadReport, connect};
+use crate::adapters::kubernetes::{Cluster, ClusterGrants};
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use crate::adapters::serve::{self, Listener, init_logging};
 
 /// The namespaces that the authority's ConfigMap is not put into: no pod of theirs gets an agent.
 const EXCLUDED: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
+
+/// What fails in the cluster is logged here, with what follows from it, and not by the library too.
+const QUIET: &str = "kube_client=off,kube_runtime=off";
 
 /// How long questions still come after a signal, until nobody sends them here any more.
 const LINGER: Duration = Duration::from_secs(5);
@@ -52,7 +55,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    if let Err(error) = init_logging(&args.log) {
+    if let Err(error) = init_logging(&format!("{QUIET},{}", args.log)) {
         // There is no log to say it in.
         let _ = writeln!(std::io::stderr(), "vanta-injector: {error}");
         return EXIT_CONFIGURATION.into();
@@ -108,6 +111,8 @@ struct Injector {
     certificates: Certificates,
     tls: watch::Receiver<Option<RustlsConfig>>,
     spread: Spread,
+    /// For warnings alone, so that nothing depends on it.
+    grants: ClusterGrants,
     bundle: watch::Receiver<Bundle>,
 }
 
@@ -118,11 +123,13 @@ impl Injector {
         let standing = Arc::new(Standing::default());
         let (tls_sender, tls) = watch::channel(None);
         let (bundle_sender, bundle) = watch::channel(None);
+        let (grants_sender, grants) = watch::channel(None);
+        let cluster = Cluster { client: client.clone(), namespace: namespace.clone() };
         let injection = config.injection(&namespace);
         Ok(Self {
             webhooks: serve::bind(config.listen)?,
             health: serve::bind(config.health_listen)?,
-            router: router(Webhooks::new(injection, Arc::clone(&metrics))),
+            router: router(Webhooks::new(injection, Arc::clone(&metrics), grants)),
             health_of: Health { standing: Arc::clone(&standing), metrics: Arc::clone(&metrics) },
             certificates: Certificates {
                 client: client.clone(),
@@ -135,6 +142,7 @@ impl Injector {
             },
             tls,
             spread: Spread::new(client, EXCLUDED),
+            grants: ClusterGrants::new(&cluster, grants_sender),
             bundle,
             namespace,
         })
@@ -172,6 +180,7 @@ impl Injector {
             ended = async { tokio::try_join!(served, health_served, drained) } => ended.map(drop),
             () = self.certificates.run() => Ok(()),
             () = self.spread.run(self.bundle, report) => Ok(()),
+            never = self.grants.run() => match never {},
         }
     }
 }
@@ -190,10 +199,6 @@ fn tell(health: &Health, report: &SpreadReport<'_>) {
         }
         SpreadReport::Failed { namespace, error } => {
             tracing::warn!(namespace, %error, "a namespace lacks the authority; it is tried again");
-        }
-        // A watch that was away for long begins again with a list.
-        SpreadReport::Watch { error: watcher::Error::WatchError(status) } if status.code == 410 => {
-            tracing::debug!(reason = status.reason, "namespaces are listed again");
         }
         SpreadReport::Watch { error } => {
             tracing::warn!(%error, "changes of namespaces are not seen; it is tried again");

@@ -9,7 +9,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt;
+use vanta::domain::grants::Grants;
 use vanta::domain::injection::InjectionConfig;
 use vanta::programs::injector::{Metrics, Webhooks, router};
 
@@ -28,6 +30,7 @@ macro_rules! question {
 struct Injector {
     router: Router,
     metrics: Arc<Metrics>,
+    grants: watch::Sender<Option<Arc<Grants>>>,
 }
 
 impl Injector {
@@ -38,7 +41,9 @@ impl Injector {
             image_pull_policy: Some("IfNotPresent".to_owned()),
             vault_address: "https://vanta-vault.vanta-system.svc:8443".to_owned(),
         };
-        Self { router: router(Webhooks::new(config, Arc::clone(&metrics))), metrics }
+        let (grants, receiver) = watch::channel(None);
+        let webhooks = Webhooks::new(config, Arc::clone(&metrics), receiver);
+        Self { router: router(webhooks), metrics, grants }
     }
 
     async fn send(&self, path: &str, body: impl Into<Body>) -> (StatusCode, String) {
@@ -185,6 +190,22 @@ async fn the_author_of_a_workload_is_told_what_its_pods_would_be_told() {
     for warning in told {
         assert!(warning.len() <= 256, "the API server may cut it: {warning}");
     }
+}
+
+#[tokio::test]
+async fn what_a_pod_will_wait_for_is_a_warning_once_the_grants_are_known() {
+    let injector = Injector::new();
+    let question = question!("pod-create");
+    assert_eq!(injector.mutate(&question).await.get("warnings"), None);
+    injector.grants.send_replace(Some(Arc::default()));
+    let response = injector.mutate(&question).await;
+    patched(&question, &response);
+    let missing = |name: &str| {
+        format!(
+            "there is no SecretAccess {name} in namespace shop yet: the pod waits until it is applied"
+        )
+    };
+    assert_eq!(response["warnings"], json!([missing("checkout"), missing("shared")]));
 }
 
 #[tokio::test]
