@@ -14,6 +14,7 @@ up() {
   began=$(date +%s%N)
   trap 'say "it did not come up"; clear_away' EXIT
   trap 'exit 130' INT TERM HUP
+  touch "$(built)" # in use, so kept
   make_state
   make_groups
   start_holder
@@ -26,6 +27,7 @@ up() {
   start_node
   start_dns
   wait_until_usable
+  touch "$state/usable"
   trap - EXIT INT TERM HUP
   say "up in $(since "$began")"
   echo "$state"
@@ -41,14 +43,21 @@ down() {
   say "down in $(since "$began")"
 }
 
-# Held until this process ends; the components are started without it.
+# Held until this process ends; the components are started without it. Where this process is killed,
+# what it just ran holds it for a little longer.
 one_at_a_time() {
   mkdir -p "$cache"
   exec 9>"$cache/lock"
-  flock --nonblock 9 || { say 'another up or down is under way'; exit 75; }
+  flock --nonblock 9 && return
+  say 'waiting for another up or down'
+  flock --timeout 60 9 || { say 'another up or down is under way'; exit 75; }
 }
 
-running() { holder=$(cat "$state/holder.pid" 2>/dev/null) && members | grep -qx "$holder"; }
+# Whether there is a cluster to use: one that came up, and whose namespaces are still held.
+running() {
+  local holder
+  [ -e "$state/usable" ] && holder=$(cat "$state/holder.pid") && members | grep -qx "$holder"
+}
 
 # What there is of a cluster, whether it runs or not.
 remains() {
