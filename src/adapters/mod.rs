@@ -4,17 +4,21 @@
 pub mod access;
 #[cfg(feature = "vault")]
 pub mod audit;
-#[cfg(feature = "cli")]
+#[cfg(feature = "injector")]
+pub mod authority;
+#[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "server", feature = "agent"))]
 pub mod files;
 #[cfg(feature = "vault")]
 pub mod identity;
 #[cfg(feature = "vault")]
 pub mod jwt;
-#[cfg(any(feature = "vault", feature = "cli"))]
+#[cfg(all(feature = "kubernetes", feature = "server"))]
+pub mod kubernetes;
+#[cfg(any(feature = "server", feature = "cli", feature = "agent"))]
 pub mod process;
-#[cfg(feature = "vault")]
+#[cfg(feature = "server")]
 pub mod serve;
 #[cfg(feature = "vault")]
 pub mod sops;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::grants::Permission;
 use super::identity::{PodReference, Subject};
-use super::names::{Environment, InvalidName, Key};
+use super::names::{Environment, InvalidName};
 use super::pattern::{GrantedPattern, KeyPattern};
 
 /// An access token's identifier (`jti`): 128 random bits, as 32 hexadecimal digits.
@@ -108,9 +108,10 @@ impl Granted {
     }
 }
 
+#[cfg(feature = "patterns")]
 impl Scope {
     /// Whether the token reaches this key in this way, whatever the grants now say.
-    pub fn covers(&self, permission: Permission, key: &Key) -> bool {
+    pub fn covers(&self, permission: Permission, key: &super::names::Key) -> bool {
         self.permissions.contains(&permission)
             && self.key_pattern.matches(key)
             && self.granted.of(permission).iter().any(|granted| granted.matches(key))

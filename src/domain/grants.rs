@@ -143,3 +143,22 @@ pub struct Grants {
     /// The SecretPolicies, in no particular order.
     pub policies: Vec<Policy>,
 }
+
+impl Grants {
+    /// Whether these and the others decide alike whatever a subject asks for in an environment, as
+    /// can be told without asking: where what could have a say is the same and in the same order.
+    pub fn are_alike_for(
+        &self,
+        others: &Self,
+        subject: &Subject,
+        environment: &Environment,
+    ) -> bool {
+        let matters =
+            |access: &&Access| access.subject == *subject && access.environment == *environment;
+        let bounds = |policy: &&Policy| policy.environment == *environment;
+        let accesses = (self.accesses.iter(), others.accesses.iter());
+        let policies = (self.policies.iter(), others.policies.iter());
+        accesses.0.filter(matters).eq(accesses.1.filter(matters))
+            && policies.0.filter(bounds).eq(policies.1.filter(bounds))
+    }
+}

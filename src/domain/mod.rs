@@ -5,14 +5,18 @@
 //! `tests/it/layering.rs` holds the imports.
 #![deny(clippy::disallowed_types)]
 
+pub mod authority;
 pub mod claims;
 pub mod grants;
 pub mod identity;
+#[cfg(any(feature = "injector", feature = "cli"))]
+pub mod injection;
 pub mod names;
 pub mod pattern;
 pub mod pod;
 #[cfg(feature = "patterns")]
 pub mod policy;
+#[cfg(feature = "patterns")]
 pub mod ports;
 pub mod record;
 pub mod relative_path;

@@ -69,6 +69,7 @@ fn every_link_of_a_document_leads_to_a_file() {
         "docs/access.md",
         "docs/api.md",
         "docs/configuration.md",
+        "docs/install.md",
         "docs/problems.md",
     ] {
         let file = root.join(document);

@@ -1,8 +1,11 @@
 //! All integration tests, in one target so that they are linked once.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod chart;
 mod cli;
+mod crd;
 mod docs;
+mod injector;
 mod layering;
 mod sops;
 mod support;

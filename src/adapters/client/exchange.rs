@@ -1,6 +1,5 @@
 //! One request and its answer: TLS, time limits, sizes, and what a status means.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +7,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
-use super::{Address, ClientError};
+use super::{Address, Authorities, ClientError};
 use crate::contract::api::problem::{MEDIA_TYPE, Problem};
 
 /// The longest answer that is read.
@@ -22,13 +21,30 @@ const MAX_PROBLEM: u64 = 64 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What an answer is known by again (RFC 9110 section 8.8.3), with its quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityTag(String);
+
+impl EntityTag {
+    /// The tag as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An answer together with its tag.
+pub(super) struct Tagged {
+    pub(super) tag: EntityTag,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
 pub(super) struct Exchange {
     agent: Agent,
     address: Address,
 }
 
 impl Exchange {
-    pub(super) fn new(address: Address, ca_file: Option<&Path>) -> Result<Self, ClientError> {
+    pub(super) fn new(address: Address, authorities: Authorities) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // A vault never redirects, and a token is not carried elsewhere.
@@ -38,12 +54,12 @@ impl Exchange {
             .timeout_global(Some(TIMEOUT))
             .user_agent(concat!("vanta/", env!("CARGO_PKG_VERSION")));
         let config = if address.is_encrypted() {
-            config.https_only(true).tls_config(tls(ca_file)?)
+            config.https_only(true).tls_config(tls(authorities))
         } else {
             // Nothing for this machine itself goes through a proxy.
             config.proxy(None)
         };
-        Ok(Self { agent: config.build().into(), address })
+        Self { agent: config.build().into(), address }
     }
 
     pub(super) fn get(
@@ -59,7 +75,43 @@ impl Exchange {
             .query_pairs(query.iter().copied())
             .header("accept", accept)
             .header("authorization", authorization.expose_secret());
-        self.body_of(request.call())
+        self.answered(request.call())
+    }
+
+    /// A `GET` whose answer may be that nothing changed, which is none here. With a tag that is
+    /// known, the vault may wait for a change for as long as is said.
+    pub(super) fn get_if_changed(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        authorization: &SecretString,
+        known: Option<(&EntityTag, Duration)>,
+    ) -> Result<Option<Tagged>, ClientError> {
+        let mut request = self
+            .agent
+            .get(self.url(path))
+            .query_pairs(query.iter().copied())
+            .header("accept", "application/json")
+            .header("authorization", authorization.expose_secret());
+        if let Some((tag, wait)) = known {
+            // RFC 9110 section 13.1.2, RFC 7240 section 4.3.
+            request = request
+                .header("if-none-match", &tag.0)
+                .header("prefer", format!("wait={}", wait.as_secs()))
+                .config()
+                .timeout_global(Some(TIMEOUT + wait))
+                .build();
+        }
+        let mut answer = request.call().map_err(|error| self.transport(&error))?;
+        if answer.status() == 304 && known.is_some() {
+            return Ok(None);
+        }
+        let tag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let body = self.body_of(&mut answer)?;
+        let tag = tag.map(EntityTag).ok_or_else(|| ClientError::Protocol {
+            what: "it has no ETag to ask for changes with".to_owned(),
+        })?;
+        Ok(Some(Tagged { tag, body }))
     }
 
     pub(super) fn post_json<Answer: DeserializeOwned>(
@@ -73,7 +125,7 @@ impl Exchange {
             .post(self.url(path))
             .header("accept", "application/json")
             .header("authorization", authorization.expose_secret());
-        super::parse(&self.body_of(request.send_json(body))?)
+        super::parse(&self.answered(request.send_json(body))?)
     }
 
     pub(super) fn post_form(
@@ -84,26 +136,31 @@ impl Exchange {
     ) -> Result<(), ClientError> {
         let request =
             self.agent.post(self.url(path)).header("authorization", authorization.expose_secret());
-        self.body_of(request.send_form(fields.iter().copied())).map(drop)
+        self.answered(request.send_form(fields.iter().copied())).map(drop)
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
     }
 
-    fn body_of(
+    fn answered(
         &self,
         answer: Result<Response<Body>, ureq::Error>,
     ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
-        let address = self.address.to_string();
-        let transport = |error: ureq::Error| ClientError::of_transport(&error, &address);
-        let mut answer = answer.map_err(transport)?;
+        self.body_of(&mut answer.map_err(|error| self.transport(&error))?)
+    }
+
+    fn body_of(&self, answer: &mut Response<Body>) -> Result<Zeroizing<Vec<u8>>, ClientError> {
         let status = answer.status().as_u16();
         if (200..300).contains(&status) {
             let body = answer.body_mut().with_config().limit(MAX_BODY).read_to_vec();
-            return body.map(Zeroizing::new).map_err(transport);
+            return body.map(Zeroizing::new).map_err(|error| self.transport(&error));
         }
-        Err(failure(status, problem_of(&mut answer), address))
+        Err(failure(status, problem_of(answer), self.address.to_string()))
+    }
+
+    fn transport(&self, error: &ureq::Error) -> ClientError {
+        ClientError::of_transport(error, &self.address.to_string())
     }
 }
 
@@ -139,54 +196,10 @@ fn failure(status: u16, problem: Option<Problem>, address: String) -> ClientErro
     }
 }
 
-fn tls(ca_file: Option<&Path>) -> Result<TlsConfig, ClientError> {
-    let authorities = match ca_file {
-        Some(file) => authorities_in(file)?,
-        None => authorities_of_the_system()?,
-    };
-    Ok(TlsConfig::builder()
+fn tls(authorities: Authorities) -> TlsConfig {
+    TlsConfig::builder()
         .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::Specific(Arc::new(authorities)))
+        .root_certs(RootCerts::Specific(Arc::new(authorities.into_certificates())))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build())
-}
-
-/// Those in `SSL_CERT_FILE` and `SSL_CERT_DIR` where they are set, as OpenSSL has it, and else
-/// those where distributions keep them.
-fn authorities_of_the_system() -> Result<Vec<Certificate<'static>>, ClientError> {
-    let found = rustls_native_certs::load_native_certs();
-    if found.certs.is_empty() {
-        let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
-        return Err(ClientError::Configuration(format!(
-            "this system has no certificate authorities{why}: name a file of them with --ca-file"
-        )));
-    }
-    // One file of many that cannot be read is no reason to believe nobody.
-    Ok(found
-        .certs
-        .iter()
-        .map(|certificate| Certificate::from_der(certificate).to_owned())
-        .collect())
-}
-
-fn authorities_in(file: &Path) -> Result<Vec<Certificate<'static>>, ClientError> {
-    let refuse = |why: &str| {
-        ClientError::Configuration(format!(
-            "the certificate authorities in {} cannot be used: {why}",
-            file.display()
-        ))
-    };
-    let pem = std::fs::read(file).map_err(|error| refuse(&error.to_string()))?;
-    let mut authorities = Vec::new();
-    for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => authorities.push(certificate),
-            Ok(_) => {}
-            Err(_) => return Err(refuse("the file is not well-formed PEM")),
-        }
-    }
-    if authorities.is_empty() {
-        return Err(refuse("the file holds no certificate"));
-    }
-    Ok(authorities)
+        .build()
 }

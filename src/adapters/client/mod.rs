@@ -4,13 +4,14 @@
 //! a value. Nothing is sent in clear but to this machine itself.
 
 mod address;
+mod authorities;
 mod credential;
 mod distrust;
 mod error;
 mod exchange;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -23,15 +24,25 @@ use crate::domain::pattern::KeyPattern;
 use crate::domain::secret::SecretValue;
 
 pub use address::{Address, InvalidAddress};
+pub use authorities::Authorities;
 pub use credential::{AccessToken, Credential, InvalidCredential};
 pub use distrust::Distrust;
 pub use error::ClientError;
+pub use exchange::EntityTag;
 
-use exchange::Exchange;
+use exchange::{Exchange, Tagged};
 
 /// One vault, spoken to over connections that are kept.
 pub struct VaultClient {
     exchange: Exchange,
+}
+
+/// All values in scope, and what they are known by.
+pub struct TaggedValues {
+    /// Changes when a name or a value does.
+    pub tag: EntityTag,
+    /// Key to value.
+    pub values: BTreeMap<Key, SecretValue>,
 }
 
 impl VaultClient {
@@ -40,8 +51,20 @@ impl VaultClient {
     /// A server is believed when its certificate comes from an authority in `ca_file` (PEM), or
     /// without one from an authority that this system trusts
     /// (`SSL_CERT_FILE` and `SSL_CERT_DIR`, or where distributions keep them).
-    pub fn new(address: Address, ca_file: Option<&Path>) -> Result<Self, ClientError> {
-        Ok(Self { exchange: Exchange::new(address, ca_file)? })
+    #[cfg(feature = "cli")]
+    pub fn new(address: Address, ca_file: Option<&std::path::Path>) -> Result<Self, ClientError> {
+        let authorities = match ca_file {
+            _ if !address.is_encrypted() => Authorities::default(),
+            Some(file) => Authorities::in_file(file)?,
+            None => Authorities::of_the_system()?,
+        };
+        Ok(Self::believing(address, authorities))
+    }
+
+    /// A client that believes a server whose certificate comes from one of these authorities.
+    /// Without TLS they are of no use, and may be none.
+    pub fn believing(address: Address, authorities: Authorities) -> Self {
+        Self { exchange: Exchange::new(address, authorities) }
     }
 
     /// `POST /api/v1/vault/tokens/generate`
@@ -92,8 +115,25 @@ impl VaultClient {
         let path = format!("{BASE_PATH}/vault/{environment}");
         let query = [("values", "true"), ("pattern", pattern.as_str())];
         let body = self.exchange.get(&path, &query, &token.header(), "application/json")?;
-        let Values { values, .. } = parse(&body)?;
-        Ok(values.into_iter().map(|(key, value)| (key, value.into())).collect())
+        values_in(&body)
+    }
+
+    /// The values of [`Self::values`] together with their tag; with the tag of those that are
+    /// known, only others than those, or none where nothing changed within `wait` (the vault looks
+    /// for as long as it can, and may answer sooner).
+    pub fn values_unless(
+        &self,
+        token: &AccessToken,
+        environment: &Environment,
+        pattern: &KeyPattern,
+        known: Option<(&EntityTag, Duration)>,
+    ) -> Result<Option<TaggedValues>, ClientError> {
+        let path = format!("{BASE_PATH}/vault/{environment}");
+        let query = [("values", "true"), ("pattern", pattern.as_str())];
+        let answer = self.exchange.get_if_changed(&path, &query, &token.header(), known)?;
+        answer
+            .map(|Tagged { tag, body }| Ok(TaggedValues { tag, values: values_in(&body)? }))
+            .transpose()
     }
 
     /// `GET /api/v1/access`: what the identity may have now.
@@ -103,6 +143,11 @@ impl VaultClient {
         let path = format!("{BASE_PATH}/access");
         parse(&self.exchange.get(&path, &query, &identity.header(), "application/json")?)
     }
+}
+
+fn values_in(body: &Zeroizing<Vec<u8>>) -> Result<BTreeMap<Key, SecretValue>, ClientError> {
+    let Values { values, .. } = parse(body)?;
+    Ok(values.into_iter().map(|(key, value)| (key, value.into())).collect())
 }
 
 /// serde_json's own message may repeat a text of the body, so only its place is kept.

@@ -65,6 +65,11 @@ impl VerifiedToken {
         &self.claims
     }
 
+    /// From when on the token is refused as expired, in epoch seconds: its end and the leeway.
+    pub fn refused_from(&self) -> i64 {
+        refused_from(&self.claims)
+    }
+
     /// The identity that asked for the token.
     pub fn identity(&self) -> Identity {
         Identity {
@@ -117,7 +122,7 @@ impl Validator {
         if !in_order || exp.saturating_sub(iat) > i64::from(MAX_TTL_MINUTES) * 60 {
             return Err(TokenError::Claims);
         }
-        if exp.saturating_add(LEEWAY_SECONDS) <= now {
+        if refused_from(claims) <= now {
             return Err(TokenError::Expired);
         }
         if nbf.max(iat) > now + LEEWAY_SECONDS {
@@ -128,6 +133,10 @@ impl Validator {
         }
         Ok(())
     }
+}
+
+fn refused_from(claims: &Claims) -> i64 {
+    claims.exp.saturating_add(LEEWAY_SECONDS)
 }
 
 /// What is left to the library. Times are checked here, by the clock that is passed in.

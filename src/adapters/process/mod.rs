@@ -7,5 +7,7 @@
 mod child;
 pub mod hardening;
 mod signals;
+mod termination;
 
 pub use child::{Child, Ended, RunError, run};
+pub use termination::Termination;

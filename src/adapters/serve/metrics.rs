@@ -50,6 +50,17 @@ pub struct Metrics {
     /// The environments that have a gauge.
     shown: Mutex<BTreeSet<String>>,
     audit_failures: Counter<u64, AtomicU64>,
+    waiting: Gauge,
+}
+
+/// Something that is counted for as long as it is there.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Default for Metrics {
@@ -63,6 +74,7 @@ impl Default for Metrics {
             environments: Family::default(),
             shown: Mutex::default(),
             audit_failures: Counter::default(),
+            waiting: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -87,6 +99,7 @@ impl Default for Metrics {
             "Answers withheld because the audit could not be written",
             metrics.audit_failures.clone(),
         );
+        registry.register("waiting", "Callers that wait for a change", metrics.waiting.clone());
         Self { registry, ..metrics }
     }
 }
@@ -124,6 +137,12 @@ impl Metrics {
     /// Counts an answer that was withheld for the audit's sake.
     pub fn audit_failure(&self) {
         self.audit_failures.inc();
+    }
+
+    /// Counts a caller that waits for a change.
+    pub fn waiting(&self) -> Counted {
+        self.waiting.inc();
+        Counted(self.waiting.clone())
     }
 
     /// All of them, as OpenMetrics text.

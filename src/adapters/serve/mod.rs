@@ -6,8 +6,8 @@ mod metrics;
 mod telemetry;
 mod tls;
 
-pub use connections::raise_open_files;
+pub use connections::{most_waiting, raise_open_files};
 pub use listener::{Listener, ServeError, bind};
-pub use metrics::{Metrics, Reload};
+pub use metrics::{Counted, Metrics, Reload};
 pub use telemetry::init_logging;
-pub use tls::{TlsError, TlsFiles};
+pub use tls::{PemError, TlsError, TlsFiles, server_config};

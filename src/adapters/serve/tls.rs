@@ -65,17 +65,41 @@ impl TlsFiles {
             let text = read_bounded(path, MAX_PEM_LEN).map(Zeroizing::new);
             text.map_err(|source| TlsError::Read { path: path.clone(), source })
         };
-        let chain = CertificateDer::pem_slice_iter(&read(&self.certificate)?)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|source| TlsError::Pem { path: self.certificate.clone(), source })?;
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
-            .map_err(|source| TlsError::Pem { path: self.key.clone(), source })?;
-        let mut config =
-            ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-                .with_safe_default_protocol_versions()?
-                .with_no_client_auth()
-                .with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        let (certificate, key) = (read(&self.certificate)?, read(&self.key)?);
+        server_config(&certificate, &key).map_err(|error| match error {
+            PemError::Certificate(source) => {
+                TlsError::Pem { path: self.certificate.clone(), source }
+            }
+            PemError::Key(source) => TlsError::Pem { path: self.key.clone(), source },
+            PemError::Unusable(error) => TlsError::Unusable(error),
+        })
     }
+}
+
+/// Why a certificate and key that are at hand cannot be served. The libraries name no content.
+#[derive(Debug, thiserror::Error)]
+pub enum PemError {
+    /// The certificates are not PEM.
+    #[error("the certificate cannot be read as PEM: {0}")]
+    Certificate(pem::Error),
+    /// The key is not PEM.
+    #[error("the key cannot be read as PEM: {0}")]
+    Key(pem::Error),
+    /// They do not fit each other or the library.
+    #[error("the certificate and key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// What serves a certificate with its chain, and its key, both in PEM.
+pub fn server_config(certificate: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, PemError> {
+    let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(PemError::Certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(PemError::Key)?;
+    let mut config =
+        ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }

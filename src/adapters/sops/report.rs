@@ -2,6 +2,9 @@
 //!
 //! Invariant: texts hold names and reasons, and no value.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
 
@@ -14,7 +17,8 @@ pub struct RefreshReport {
     pub failed: Vec<Failed>,
     /// The environments whose files are gone.
     pub removed: Vec<Environment>,
-    /// Files that look like an environment's and are not, each with the reason.
+    /// Files and keys of ConfigMaps that look like an environment's file and are none, each with
+    /// the reason.
     pub ignored: Vec<String>,
     /// Why the folder cannot be listed. What was served before still is.
     pub folder: Option<String>,
@@ -61,4 +65,21 @@ pub struct EnvironmentStatus {
     pub keys: Option<usize>,
     /// Why the newest version is not served, where it is not.
     pub error: Option<String>,
+}
+
+/// Which version of each environment is served.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Versions(Arc<BTreeMap<Environment, u64>>);
+
+impl Versions {
+    /// A number that changes when another version is served; none where none is.
+    pub fn number(&self, environment: &Environment) -> Option<u64> {
+        self.0.get(environment).copied()
+    }
+}
+
+impl FromIterator<(Environment, u64)> for Versions {
+    fn from_iter<T: IntoIterator<Item = (Environment, u64)>>(versions: T) -> Self {
+        Self(Arc::new(versions.into_iter().collect()))
+    }
 }

@@ -1,9 +1,12 @@
-//! The files of a folder: which belong to which environment, and whether they have changed.
+//! Where an environment's file is: in a folder, or in a ConfigMap that was given.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::FileError;
 use super::limits::MAX_FILE_BYTES;
@@ -11,68 +14,133 @@ use crate::adapters::files::{Fingerprint, ReadError, read_bounded};
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
 
-/// One file of an environment.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Source {
-    pub(super) path: PathBuf,
-    pub(super) extension: String,
-    pub(super) fingerprint: Fingerprint,
+/// A key of a ConfigMap, which is the name of a file: `{environment}.enc.yaml` or `.json`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConfigMapKey {
+    /// The ConfigMap's name.
+    pub config_map: String,
+    /// The key below `data` or `binaryData`.
+    pub key: String,
 }
 
-impl Source {
-    pub(super) fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+impl fmt::Display for ConfigMapKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConfigMap {}, key {}", self.config_map, self.key)
     }
 }
 
-/// What a folder holds.
+/// The files of ConfigMaps, all that there are.
+pub type ConfigMapFiles = BTreeMap<ConfigMapKey, Arc<[u8]>>;
+
+/// One file of an environment.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// What people are told of where it is.
+    pub(super) name: String,
+    pub(super) extension: String,
+    pub(super) place: Place,
+}
+
+/// Where a file's bytes are.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    File { path: PathBuf, fingerprint: Fingerprint },
+    Given(Arc<[u8]>),
+}
+
+impl Source {
+    /// What is seen of it without reading it; a given one is there already.
+    pub(super) fn fingerprint(&self) -> Option<&Fingerprint> {
+        match &self.place {
+            Place::File { fingerprint, .. } => Some(fingerprint),
+            Place::Given(_) => None,
+        }
+    }
+
+    /// Its bytes.
+    pub(super) fn read(&self) -> Result<Cow<'_, [u8]>, Refusal> {
+        let too_long = || Refusal::lasting(FileError::TooLong { limit: MAX_FILE_BYTES });
+        match &self.place {
+            Place::Given(bytes) if bytes.len() > MAX_FILE_BYTES => Err(too_long()),
+            Place::Given(bytes) => Ok(Cow::Borrowed(bytes)),
+            Place::File { path, .. } => match read_bounded(path, MAX_FILE_BYTES as u64) {
+                Ok(bytes) => Ok(Cow::Owned(bytes)),
+                Err(ReadError::Io(error)) => {
+                    Err(Refusal::passing(format!("the file cannot be read: {error}")))
+                }
+                Err(ReadError::TooLong { .. }) => Err(too_long()),
+                Err(error) => Err(Refusal::lasting(error)),
+            },
+        }
+    }
+}
+
+/// What files there are.
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) sources: BTreeMap<Environment, Vec<Source>>,
     pub(super) ignored: BTreeSet<String>,
 }
 
-/// Lists the files named `{environment}.enc.{yaml,json,env,ini}`.
-pub(super) fn list(folder: &Path) -> io::Result<Listing> {
-    let mut listing = Listing::default();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some((stem, extension)) = name.to_str().and_then(|name| name.rsplit_once('.')) else {
-            continue;
-        };
+impl Listing {
+    /// Adds the files of a folder.
+    pub(super) fn add_folder(&mut self, folder: &Path) -> io::Result<()> {
+        let mut found = BTreeMap::new();
+        // In an order of their own: that of a folder means nothing and may change.
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if let Some(name) = entry.file_name().to_str() {
+                found.insert(name.to_owned(), entry.path());
+            }
+        }
+        for (name, path) in found {
+            if let Some((environment, extension)) = self.environment_of(&name, "") {
+                let place = Place::File { fingerprint: Fingerprint::of(&path), path };
+                let source = Source { name, extension, place };
+                self.sources.entry(environment).or_default().push(source);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the files of ConfigMaps.
+    pub(super) fn add_given(&mut self, files: &ConfigMapFiles) {
+        for (name, bytes) in files {
+            let config_map = format!("ConfigMap {}: ", name.config_map);
+            if let Some((environment, extension)) = self.environment_of(&name.key, &config_map) {
+                let place = Place::Given(Arc::clone(bytes));
+                let source = Source { name: name.to_string(), extension, place };
+                self.sources.entry(environment).or_default().push(source);
+            }
+        }
+    }
+
+    /// The environment and the extension of a file that is named
+    /// `{environment}.enc.{yaml,json,env,ini}`. `whence` precedes what is said of another one.
+    fn environment_of(&mut self, name: &str, whence: &str) -> Option<(Environment, String)> {
+        let (stem, extension) = name.rsplit_once('.')?;
         let Some(environment) = stem.strip_suffix(".enc") else {
-            // Such a file is meant for VANTA; what else is in the folder, a README say, is not.
+            // Such a file is meant for VANTA; what else is there, a README say, is not.
             if matches!(extension, "yaml" | "yml" | "json") {
-                let name = format!("{stem}.{extension}");
-                listing.ignored.insert(format!(
-                    "{name:?}: a file of secrets is named {{environment}}.enc.yaml or .enc.json"
+                self.ignored.insert(format!(
+                    "{whence}{name:?}: a file of secrets is named {{environment}}.enc.yaml or .enc.json"
                 ));
             }
-            continue;
+            return None;
         };
         if !matches!(extension, "yaml" | "json" | "env" | "ini") {
-            let name = format!("{stem}.{extension}");
-            listing.ignored.insert(format!("{name:?}: it has to end in .enc.yaml or .enc.json"));
-            continue;
+            self.ignored
+                .insert(format!("{whence}{name:?}: it has to end in .enc.yaml or .enc.json"));
+            return None;
         }
-        match environment.parse::<Environment>() {
-            Ok(environment) => {
-                let path = entry.path();
-                let fingerprint = Fingerprint::of(&path);
-                let source = Source { path, extension: extension.to_owned(), fingerprint };
-                listing.sources.entry(environment).or_default().push(source);
-            }
+        match environment.parse() {
+            Ok(environment) => Some((environment, extension.to_owned())),
             Err(error) => {
-                listing.ignored.insert(error.to_string());
+                self.ignored.insert(format!("{whence}{error}"));
+                None
             }
         }
     }
-    // The order of a folder means nothing and may change.
-    for sources in listing.sources.values_mut() {
-        sources.sort_by(|one, other| one.path.cmp(&other.path));
-    }
-    Ok(listing)
 }
 
 /// Why an environment cannot be loaded.
@@ -97,13 +165,4 @@ impl Refusal {
     pub(super) fn passing(reason: impl ToString) -> Self {
         Self { reason: reason.to_string(), fault: FileFault::Refused, passing: true }
     }
-}
-
-/// Reads the file of an environment.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
-    read_bounded(path, MAX_FILE_BYTES as u64).map_err(|error| match error {
-        ReadError::Io(error) => Refusal::passing(format!("the file cannot be read: {error}")),
-        ReadError::TooLong { .. } => Refusal::lasting(FileError::TooLong { limit: MAX_FILE_BYTES }),
-        error => Refusal::lasting(error),
-    })
 }

@@ -1,8 +1,243 @@
 //! From arguments to a running injector, and from a signal to its end.
 
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use clap::Parser;
+use kube::runtime::watcher;
+use nix::sys::stat::{Mode, umask};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
+
+use super::certificates::Certificates;
+use super::config::{Config, InjectorArgs};
+use super::health::Health;
+use super::metrics::Metrics;
+use super::router::{Webhooks, router};
+use super::standing::Standing;
+use crate::adapters::authority::{Bundle, Secrets, Spread, SpreadReport, connect};
+use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
+use crate::adapters::serve::{self, Listener, init_logging};
+
+/// The namespaces that the authority's ConfigMap is not put into: no pod of theirs gets an agent.
+const EXCLUDED: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
+
+/// How long questions still come after a signal, until nobody sends them here any more.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long questions in progress may take after that.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// sysexits.h: the configuration is at fault (`EX_CONFIG`), or the usage (`EX_USAGE`).
+const EXIT_CONFIGURATION: u8 = 78;
+const EXIT_USAGE: u8 = 64;
 
 /// The program `vanta-injector`.
 pub fn main() -> ExitCode {
-    ExitCode::FAILURE
+    // Before there is a key in memory.
+    if let Err(error) = harden() {
+        return say_and_fail(&error, 1);
+    }
+    let args = match InjectorArgs::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Nothing is left to be done where the message cannot be printed.
+            let _ = error.print();
+            return if error.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    if let Err(error) = init_logging(&args.log) {
+        // There is no log to say it in.
+        let _ = writeln!(std::io::stderr(), "vanta-injector: {error}");
+        return EXIT_CONFIGURATION.into();
+    }
+    let config = match args.config() {
+        Ok(config) => config,
+        Err(error) => return say_and_fail(&error.into(), EXIT_CONFIGURATION),
+    };
+    match run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => say_and_fail(&error, 1),
+    }
+}
+
+fn say_and_fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    tracing::error!(error = format!("{error:#}"), "the injector ends");
+    code.into()
+}
+
+/// No core dump and no debugger of the same user gets at the authority's key; connections do not
+/// run out of file descriptors at a shell's limit.
+fn harden() -> anyhow::Result<()> {
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    serve::raise_open_files().context("the limit of open files cannot be raised")?;
+    forbid_core_dumps().context("core dumps cannot be switched off")?;
+    close_to_others().context("the process cannot be made undumpable")
+}
+
+fn run(config: &Config) -> anyhow::Result<()> {
+    // It is an error where there is one already, and then there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(async {
+        // Before anybody could be served, so that no signal ends the injector without draining.
+        let signals = Signals::listen()?;
+        let injector = Injector::build(config).await?;
+        let (webhooks, health) = (injector.webhooks.address(), injector.health.address());
+        tracing::info!(%webhooks, %health, namespace = injector.namespace, "the injector is listening");
+        Box::pin(injector.run(signals)).await
+    })
+}
+
+/// An injector with its ports bound, which serves nothing yet.
+struct Injector {
+    namespace: String,
+    webhooks: Listener,
+    health: Listener,
+    router: axum::Router,
+    health_of: Health,
+    certificates: Certificates,
+    tls: watch::Receiver<Option<RustlsConfig>>,
+    spread: Spread,
+    bundle: watch::Receiver<Bundle>,
+}
+
+impl Injector {
+    async fn build(config: &Config) -> anyhow::Result<Self> {
+        let (client, namespace) = connect(config.namespace.clone()).await?;
+        let metrics = Arc::new(Metrics::default());
+        let standing = Arc::new(Standing::default());
+        let (tls_sender, tls) = watch::channel(None);
+        let (bundle_sender, bundle) = watch::channel(None);
+        let injection = config.injection(&namespace);
+        Ok(Self {
+            webhooks: serve::bind(config.listen)?,
+            health: serve::bind(config.health_listen)?,
+            router: router(Webhooks::new(injection, Arc::clone(&metrics))),
+            health_of: Health { standing: Arc::clone(&standing), metrics: Arc::clone(&metrics) },
+            certificates: Certificates {
+                client: client.clone(),
+                secrets: Secrets::new(client.clone(), &namespace),
+                namespace: namespace.clone(),
+                tls: tls_sender,
+                bundle: bundle_sender,
+                standing,
+                metrics,
+            },
+            tls,
+            spread: Spread::new(client, EXCLUDED),
+            bundle,
+            namespace,
+        })
+    }
+
+    /// Serves until a signal, then drains. The first task that fails ends the injector.
+    async fn run(self, signals: Signals) -> anyhow::Result<()> {
+        let (webhooks, health) = (Handle::new(), Handle::new());
+        let ended = Notify::new();
+        let standing = Arc::clone(&self.health_of.standing);
+        let served = async {
+            // Without a certificate nobody can be served.
+            let tls = tokio::select! {
+                tls = first(self.tls) => Some(tls?),
+                () = ended.notified() => None,
+            };
+            let served = match tls {
+                Some(tls) => self.webhooks.serve(self.router, Some(tls), webhooks.clone()).await,
+                None => Ok(()),
+            };
+            // Health goes on until the last answer is given, and ends with it.
+            health.shutdown();
+            served.map_err(anyhow::Error::from)
+        };
+        let health_served =
+            self.health.serve(self.health_of.clone().router(), None, health.clone());
+        let health_served = async { health_served.await.map_err(anyhow::Error::from) };
+        let drained = async {
+            drain_on_signal(signals, &standing, &webhooks).await;
+            ended.notify_one();
+            Ok(())
+        };
+        let report = |report: SpreadReport<'_>| tell(&self.health_of, &report);
+        tokio::select! {
+            ended = async { tokio::try_join!(served, health_served, drained) } => ended.map(drop),
+            () = self.certificates.run() => Ok(()),
+            () = self.spread.run(self.bundle, report) => Ok(()),
+        }
+    }
+}
+
+/// Waits for the first certificate.
+async fn first(mut tls: watch::Receiver<Option<RustlsConfig>>) -> anyhow::Result<RustlsConfig> {
+    let tls = tls.wait_for(Option::is_some).await.context("nobody keeps the certificates")?;
+    tls.clone().context("the certificate is there, since it was waited for")
+}
+
+/// Tells what became of the ConfigMaps.
+fn tell(health: &Health, report: &SpreadReport<'_>) {
+    match report {
+        SpreadReport::Written { namespace } => {
+            tracing::info!(namespace, "the authority was written into the namespace");
+        }
+        SpreadReport::Failed { namespace, error } => {
+            tracing::warn!(namespace, %error, "a namespace lacks the authority; it is tried again");
+        }
+        // A watch that was away for long begins again with a list.
+        SpreadReport::Watch { error: watcher::Error::WatchError(status) } if status.code == 410 => {
+            tracing::debug!(reason = status.reason, "namespaces are listed again");
+        }
+        SpreadReport::Watch { error } => {
+            tracing::warn!(%error, "changes of namespaces are not seen; it is tried again");
+        }
+        SpreadReport::Lacking(namespaces) => {
+            health.metrics.lacking(*namespaces);
+            let lack = || format!("{namespaces} namespaces lack the authority; the log says why");
+            health.standing.config_maps.set((*namespaces > 0).then(lack));
+        }
+    }
+}
+
+/// The signals that end the injector.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Says at the first SIGTERM or SIGINT that it ends, and starts to drain a little later, or at the
+/// second: the API server sends questions here until it has heard of it.
+async fn drain_on_signal(mut signals: Signals, standing: &Standing, webhooks: &Handle<SocketAddr>) {
+    signals.next().await;
+    standing.running.set(Some("the program ends".to_owned()));
+    tracing::info!(connections = webhooks.connection_count(), "ending");
+    tokio::select! {
+        () = tokio::time::sleep(LINGER) => {}
+        () = signals.next() => {}
+    }
+    webhooks.graceful_shutdown(Some(DRAIN));
 }

@@ -5,18 +5,24 @@
 
 mod attempt;
 mod auth;
+mod cluster;
 mod config;
 mod context;
 mod dev;
 mod error;
 mod handlers;
 mod health;
+mod identities;
+mod prefer;
 mod reload;
 mod revision;
 mod router;
 mod run;
 mod service;
 mod standing;
+mod status;
+mod view;
+mod waiting;
 
 pub use router::router;
 pub use run::main;

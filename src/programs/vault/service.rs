@@ -9,9 +9,11 @@ use zeroize::Zeroizing;
 use super::attempt::Sampler;
 use super::error::ApiError;
 use super::revision::RevisionKey;
+use super::waiting::Waits;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::jwt::{KeyRing, Validator};
 use crate::adapters::serve::Metrics;
+use crate::adapters::sops::Versions;
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::grants::Grants;
 use crate::domain::ports::{Authenticator, SecretStore, TokenStore};
@@ -35,6 +37,8 @@ pub struct ServiceParts {
     pub tokens: Arc<dyn TokenStore>,
     /// Who checks identities.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Which versions of the secrets are served.
+    pub versions: watch::Receiver<Versions>,
     /// The grants.
     pub grants: GrantsReceiver,
     /// The signing keys.
@@ -47,6 +51,8 @@ pub struct ServiceParts {
     pub audit: AuditLog,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How many callers may wait for a change at once.
+    pub most_waiting: usize,
 }
 
 /// The vault, without its listeners.
@@ -60,6 +66,7 @@ pub struct Service {
     pub(super) metrics: Arc<Metrics>,
     pub(super) anonymous_failures: Sampler,
     pub(super) requests: Semaphore,
+    pub(super) waits: Waits,
     answers: Arc<Semaphore>,
     grants: GrantsReceiver,
     audit: AuditLog,
@@ -91,6 +98,7 @@ impl Service {
             audit: parts.audit,
             anonymous_failures: Sampler::default(),
             requests: Semaphore::new(MAX_REQUESTS),
+            waits: Waits::new(parts.versions, parts.most_waiting),
             answers: Arc::new(Semaphore::new(MAX_ANSWERS_KIB)),
         })
     }
@@ -103,6 +111,16 @@ impl Service {
                 "the vault has not read its SecretAccesses and SecretPolicies yet; try again in a moment",
             )
         })
+    }
+
+    /// The grants, to be told when they change.
+    pub(super) fn grants_receiver(&self) -> GrantsReceiver {
+        self.grants.clone()
+    }
+
+    /// Answers all who wait for a change at once, and lets nobody wait any more: the vault ends.
+    pub fn end_waits(&self) {
+        self.waits.end();
     }
 
     /// A body that is zeroed when its last byte is sent, and counted until then.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
-use vanta::adapters::sops::{FolderOptions, Leave, RefreshReport, SharedIdentities, SopsFolder};
+use vanta::adapters::sops::{Leave, RefreshReport, SharedIdentities, SopsStore, StoreOptions};
 use vanta::domain::grants::{Access, Grants, Permission, Policy, SubjectSelector};
 use vanta::domain::identity::{Identity, Method, Subject};
 use vanta::domain::names::{Environment, Key};
@@ -19,7 +19,7 @@ use super::fixtures::{edit, identities, path, text};
 /// A folder of its own and the store upon it.
 struct Scenario {
     folder: TempDir,
-    store: SopsFolder,
+    store: SopsStore,
 }
 
 impl Scenario {
@@ -29,7 +29,7 @@ impl Scenario {
         for (name, fixture) in files {
             fs::copy(path(fixture), folder.path().join(name)).unwrap();
         }
-        let (store, report) = SopsFolder::open(options(folder.path()));
+        let (store, report) = SopsStore::open(options(folder.path()));
         (Self { folder, store }, report)
     }
 
@@ -49,21 +49,21 @@ impl Scenario {
     }
 }
 
-fn options(folder: &Path) -> FolderOptions {
-    FolderOptions {
-        folder: folder.to_path_buf(),
+pub(super) fn options(folder: &Path) -> StoreOptions {
+    StoreOptions {
+        folder: Some(folder.to_path_buf()),
         shared: SharedIdentities::Given(Arc::new(identities())),
         identities_folder: None,
         leave: Leave::default(),
     }
 }
 
-fn environment(name: &str) -> Environment {
+pub(super) fn environment(name: &str) -> Environment {
     name.parse().unwrap()
 }
 
 /// A grant to read one key, by way of the policy, since there is no other.
-fn grant(environment: &str, key: &str) -> Grant {
+pub(super) fn grant(environment: &str, key: &str) -> Grant {
     decide(environment, Permission::Read, Target::Key(key.parse::<Key>().unwrap()))
 }
 
@@ -197,7 +197,7 @@ fn two_files_for_one_environment_are_refused_and_the_last_good_version_served() 
     let report = scenario.write("prod.enc.json", &text("app.enc.json"));
     assert_eq!(
         report.failed[0].reason,
-        "two files claim it: remove all but one of prod.enc.json, prod.enc.yaml"
+        "two files claim it: remove all but one of prod.enc.json; prod.enc.yaml"
     );
     assert_eq!(scenario.read("prod", "when").unwrap(), "2020-01-02T03:04:05Z");
     scenario.remove("prod.enc.yaml");
@@ -294,12 +294,12 @@ fn an_environments_own_identity_takes_precedence() {
     let own = tempfile::tempdir().unwrap();
     let key = own.path().join("prod.txt");
     fs::copy(path("other-age-key.txt"), &key).unwrap();
-    let options = FolderOptions {
+    let options = StoreOptions {
         shared: SharedIdentities::File(path("age-key.txt")),
         identities_folder: Some(own.path().to_path_buf()),
         ..options(scenario.folder.path())
     };
-    let (store, report) = SopsFolder::open(options);
+    let (store, report) = SopsStore::open(options);
     assert_eq!(report.loaded[0].environment, environment("dev"));
     assert!(report.failed[0].reason.starts_with("no identity opens the file"));
     // A key that is put right is taken up without a change of the file.
@@ -312,11 +312,11 @@ fn a_shared_identity_that_comes_later_is_taken_up() {
     let (scenario, _) = Scenario::with(&[("prod.enc.yaml", "app.enc.yaml")]);
     let keys = tempfile::tempdir().unwrap();
     let key = keys.path().join("key.txt");
-    let options = FolderOptions {
+    let options = StoreOptions {
         shared: SharedIdentities::File(key.clone()),
         ..options(scenario.folder.path())
     };
-    let (store, report) = SopsFolder::open(options);
+    let (store, report) = SopsStore::open(options);
     assert!(report.failed[0].reason.contains("cannot be read"), "{}", report.failed[0].reason);
     assert!(store.refresh().is_empty());
     fs::copy(path("age-key.txt"), &key).unwrap();
@@ -327,8 +327,8 @@ fn a_shared_identity_that_comes_later_is_taken_up() {
 fn an_environment_without_any_identity_says_so() {
     let (scenario, _) = Scenario::with(&[("prod.enc.yaml", "app.enc.yaml")]);
     let options =
-        FolderOptions { shared: SharedIdentities::None, ..options(scenario.folder.path()) };
-    let (_, report) = SopsFolder::open(options);
+        StoreOptions { shared: SharedIdentities::None, ..options(scenario.folder.path()) };
+    let (_, report) = SopsStore::open(options);
     assert_eq!(report.failed[0].reason, "no identity is configured for it");
 }
 

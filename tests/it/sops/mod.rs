@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bombs;
+mod config_maps;
 mod fixtures;
 mod folder;
 mod generate;

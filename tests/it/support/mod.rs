@@ -1,7 +1,9 @@
 //! What several tests share.
 
 pub(crate) mod cli;
+pub(crate) mod fake_cluster;
 pub(crate) mod fake_vault;
+pub(crate) mod oracle;
 pub(crate) mod program;
 pub(crate) mod service;
 pub(crate) mod sops;

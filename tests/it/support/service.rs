@@ -18,7 +18,7 @@ use vanta::adapters::audit::AuditLog;
 use vanta::adapters::identity::ClientCredentials;
 use vanta::adapters::jwt::KeyRing;
 use vanta::adapters::serve::Metrics;
-use vanta::adapters::sops::{FolderOptions, Leave, SharedIdentities, SopsFolder};
+use vanta::adapters::sops::{Leave, SharedIdentities, SopsStore, StoreOptions};
 use vanta::adapters::state::SqliteState;
 use vanta::contract::clients::ClientEntry;
 use vanta::domain::grants::Grants;
@@ -66,8 +66,11 @@ pub(crate) const GREETING: &str = "hello from VANTA";
 /// A vault with one client, `ci`.
 pub(crate) struct Vault {
     router: Router,
+    pub(crate) service: Arc<Service>,
     pub(crate) grants: watch::Sender<Option<Arc<Grants>>>,
     pub(crate) state: Arc<SqliteState>,
+    store: Arc<SopsStore>,
+    metrics: Arc<Metrics>,
     folder: TempDir,
     client_secret: String,
 }
@@ -107,8 +110,20 @@ impl Vault {
         vault
     }
 
+    /// A vault in which so many callers at the most may wait for a change, and whose state began
+    /// a minute ago.
+    pub(crate) async fn start_for_waiting(most: usize) -> Self {
+        let vault = Self::start_with(most, 60).await;
+        vault.grant(GRANTS);
+        vault
+    }
+
     /// A vault that has not read its grants yet.
     pub(crate) async fn start_without_grants() -> Self {
+        Self::start_with(10_000, 0).await
+    }
+
+    async fn start_with(most_waiting: usize, state_age: i64) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let secrets = folder.path().join("secrets");
         let audit = folder.path().join("audit");
@@ -120,8 +135,8 @@ impl Vault {
             let copy = secrets.join(format!("{environment}.enc.yaml"));
             std::fs::copy(examples.join("dev.enc.yaml"), copy).expect("the example is there");
         }
-        let (secrets, report) = SopsFolder::open(FolderOptions {
-            folder: secrets,
+        let (store, report) = SopsStore::open(StoreOptions {
+            folder: Some(secrets),
             shared: SharedIdentities::File(examples.join("age-key.txt")),
             identities_folder: None,
             leave: Leave::default(),
@@ -137,23 +152,29 @@ impl Vault {
         std::fs::write(&file, entry.yaml()).expect("a file can be written");
         clients.load(&file).expect("the clients are well formed");
         let (grants, receiver) = watch::channel(None);
+        let (store, metrics) = (Arc::new(store), Arc::new(Metrics::default()));
         let service = Service::new(ServiceParts {
-            secrets: Arc::new(secrets),
+            secrets: store.clone(),
             tokens: state.clone(),
             authenticator: Arc::new(clients),
+            versions: store.changes(),
             grants: receiver,
             ring: Arc::new(
                 KeyRing::from_bytes(SIGNING_KEY.as_bytes()).expect("the key is long enough"),
             ),
-            state_since: state.created_at(),
+            state_since: state.created_at() - state_age,
             revision_key: state.revision_key(),
             audit: AuditLog::open(&audit, "test").expect("the audit opens"),
-            metrics: Arc::new(Metrics::default()),
+            metrics: Arc::clone(&metrics),
+            most_waiting,
         });
         Self {
-            router: router(service),
+            router: router(Arc::clone(&service)),
+            service,
             grants,
             state,
+            store,
+            metrics,
             folder,
             client_secret: secret.expose().to_owned(),
         }
@@ -167,6 +188,27 @@ impl Vault {
         let report = access.refresh();
         assert!(report.problems.is_empty(), "{report:?}");
         self.grants.send_replace(access.grants().cloned());
+    }
+
+    /// Puts a file made by sops in the place of an environment's, and has the vault look.
+    pub(crate) fn put(&self, environment: &str, file: &Path) {
+        let name = format!("secrets/{environment}.enc.yaml");
+        std::fs::copy(file, self.folder.path().join(name)).expect("the file is there");
+        self.store.refresh();
+    }
+
+    /// Removes an environment's file, and has the vault look.
+    pub(crate) fn remove(&self, environment: &str) {
+        let name = format!("secrets/{environment}.enc.yaml");
+        std::fs::remove_file(self.folder.path().join(name)).expect("the file is there");
+        self.store.refresh();
+    }
+
+    /// How many callers wait for a change.
+    pub(crate) fn waiting(&self) -> usize {
+        let text = self.metrics.encode();
+        let line = text.lines().find_map(|line| line.strip_prefix("vanta_waiting "));
+        line.expect("it is counted").parse().expect("it is a number")
     }
 
     /// The audit's lines so far.

@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use super::{passed_over, variable};
+use super::{oracle, passed_over};
 
 /// The program, or none where it is nowhere, which is said.
-///
-/// In this order: `VANTA_TEST_SOPS`, the path, the cache of `scripts/setup`.
 pub(crate) fn find() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| given().or_else(on_path).or_else(cached)).as_deref();
+    let found = FOUND.get_or_init(|| oracle::program("sops", "VANTA_TEST_SOPS")).as_deref();
     if found.is_none() {
         passed_over("there is no sops: run `scripts/setup test`, or name one in VANTA_TEST_SOPS");
     }
@@ -29,20 +27,4 @@ pub(crate) fn run(sops: &Path, folder: &Path, key_file: &Path, arguments: &[&str
         .env("SOPS_AGE_KEY_FILE", key_file)
         .output()
         .expect("sops was found, so it can be started")
-}
-
-fn given() -> Option<PathBuf> {
-    variable("VANTA_TEST_SOPS")
-}
-
-fn on_path() -> Option<PathBuf> {
-    let path = variable("PATH")?;
-    let candidates = std::env::split_paths(&path).map(|folder| folder.join("sops"));
-    candidates.into_iter().find(|candidate| candidate.is_file())
-}
-
-fn cached() -> Option<PathBuf> {
-    let cache =
-        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))?;
-    Some(cache.join("vanta/bin/sops")).filter(|program| program.is_file())
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod changes;
+mod cluster;
 mod configuration;
 mod crash;
 mod dev;
@@ -12,3 +13,5 @@ mod reading;
 mod tls;
 mod uses;
 mod validation;
+mod watch;
+mod watch_program;

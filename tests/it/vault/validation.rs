@@ -66,7 +66,7 @@ fn signing_input(header: &str, claims: &str) -> String {
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
 }
 
-fn sign(header: &str, claims: &str) -> String {
+pub(super) fn sign(header: &str, claims: &str) -> String {
     let input = signing_input(header, claims);
     let mut mac = Hmac::<Sha256>::new_from_slice(SIGNING_KEY.as_bytes()).unwrap();
     mac.update(input.as_bytes());

@@ -1,5 +1,8 @@
 //! What each call does, one file for each noun of the API.
 
 pub(super) mod access;
+mod give;
+pub(super) mod read_all;
+mod scope;
 pub(super) mod secrets;
 pub(super) mod tokens;

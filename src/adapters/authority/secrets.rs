@@ -1,0 +1,112 @@
+//! The Secrets that hold certificates, each by its name.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+
+use super::cluster::{ClusterError, ask};
+
+/// The type of a Secret of a certificate, which has at least `tls.crt` and `tls.key`.
+const TYPE: &str = "kubernetes.io/tls";
+
+/// What a Secret holds: text by key.
+pub type SecretData = BTreeMap<&'static str, String>;
+
+/// A Secret as it was read.
+pub struct StoredSecret(Secret);
+
+impl StoredSecret {
+    /// The value of a key.
+    pub fn value(&self, key: &str) -> Option<&[u8]> {
+        self.0.data.as_ref()?.get(key).map(|value| value.0.as_slice())
+    }
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is stored.
+    Done,
+    /// Another was faster: it has to be read again.
+    Raced,
+}
+
+/// The Secrets of one namespace.
+#[derive(Clone)]
+pub struct Secrets {
+    api: Api<Secret>,
+    /// Told apart from that of other replicas.
+    creator: String,
+}
+
+impl Secrets {
+    /// Of this namespace.
+    pub fn new(client: Client, namespace: &str) -> Self {
+        let mut random = [0; 8];
+        // Without random bytes two replicas could create as one, and the second would win.
+        let unique = getrandom::fill(&mut random)
+            .map_or(std::process::id().into(), |()| u64::from_le_bytes(random));
+        let creator = format!("vanta-injector-{unique:016x}");
+        Self { api: Api::namespaced(client, namespace), creator }
+    }
+
+    /// A Secret, where there is one.
+    pub async fn read(&self, name: &str) -> Result<Option<StoredSecret>, ClusterError> {
+        let answer = ask(format!("Secret {name} cannot be read"), self.api.get(name)).await?;
+        Ok(answer.ok().map(StoredSecret))
+    }
+
+    /// Makes a Secret that is not there.
+    ///
+    /// It is applied and not posted, so that the right to create can be bound to its name; applied
+    /// by a name of our own and without force, it fails where another replica's is there already.
+    pub async fn create(&self, name: &str, data: SecretData) -> Result<Written, ClusterError> {
+        let labels = [("app.kubernetes.io/part-of", "vanta"), ("vanta.dev/made-by", "injector")];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                labels: Some(labels.into()),
+                ..ObjectMeta::default()
+            },
+            type_: Some(TYPE.to_owned()),
+            data: Some(bytes(data)),
+            ..Secret::default()
+        };
+        let apply = Patch::Apply(&secret);
+        let params = PatchParams::apply(&self.creator);
+        let patched = self.api.patch(name, &params, &apply);
+        Ok(written(&ask(format!("Secret {name} cannot be created"), patched).await?))
+    }
+
+    /// Puts other data into a Secret that nobody has changed since it was read.
+    pub async fn replace(
+        &self,
+        name: &str,
+        stored: StoredSecret,
+        data: SecretData,
+    ) -> Result<Written, ClusterError> {
+        let secret = Secret { data: Some(bytes(data)), ..stored.0 };
+        let params = PostParams {
+            field_manager: Some("vanta-injector".to_owned()),
+            ..PostParams::default()
+        };
+        let replaced = self.api.replace(name, &params, &secret);
+        Ok(written(&ask(format!("Secret {name} cannot be replaced"), replaced).await?))
+    }
+}
+
+fn bytes(data: SecretData) -> BTreeMap<String, ByteString> {
+    data.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).collect()
+}
+
+fn written<T>(answer: &Result<T, u16>) -> Written {
+    match answer {
+        Ok(_) => Written::Done,
+        Err(_) => Written::Raced,
+    }
+}

@@ -1,0 +1,244 @@
+//! The store: `{environment}.enc.yaml` and `.json` from a folder or from ConfigMaps, of which a
+//! good change is served whole and a bad one not at all.
+//!
+//! Invariant: a reader sees one version of an environment, whatever happens to the files; a
+//! version that cannot be opened never displaces one that could.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::file::{EncryptedFile, ReadError};
+use super::identities::Identities;
+use super::leave::Leave;
+use super::load::{Look, Seen, Slot, Version};
+use super::report::{EnvironmentStatus, RefreshReport, Versions};
+use super::source::{ConfigMapFiles, Listing};
+use crate::domain::names::{Environment, Key};
+use crate::domain::policy::Grant;
+use crate::domain::ports::{FileFault, SecretStore, SecretStoreError};
+use crate::domain::secret::SecretValue;
+
+/// Where the files and their keys are.
+#[derive(Debug)]
+pub struct StoreOptions {
+    /// The folder of the encrypted files; none where they are given, see [`SopsStore::take`].
+    pub folder: Option<PathBuf>,
+    /// The identities of environments that have none of their own.
+    pub shared: SharedIdentities,
+    /// A folder of `{environment}.txt`, each of which alone opens its environment.
+    pub identities_folder: Option<PathBuf>,
+    /// What is allowed beyond what SOPS authenticates.
+    pub leave: Leave,
+}
+
+/// Identities that several environments share.
+#[derive(Debug)]
+pub enum SharedIdentities {
+    /// Every environment has its own.
+    None,
+    /// These.
+    Given(Arc<Identities>),
+    /// Those of a file, which is read again when it changes.
+    File(PathBuf),
+}
+
+/// The environments of a folder, or of ConfigMaps.
+pub struct SopsStore {
+    options: StoreOptions,
+    environments: ArcSwap<BTreeMap<Environment, Slot>>,
+    changes: watch::Sender<Versions>,
+    /// Whether it was seen once which environments there are.
+    listed: AtomicBool,
+    /// One refresh at a time.
+    watch: Mutex<Watch>,
+}
+
+/// What was seen at the last refresh.
+#[derive(Default)]
+struct Watch {
+    /// The files of ConfigMaps, once they were given.
+    given: Option<ConfigMapFiles>,
+    seen: BTreeMap<Environment, Seen>,
+    ignored: BTreeSet<String>,
+    folder: Option<String>,
+    /// How many versions there were.
+    versions: u64,
+}
+
+impl SopsStore {
+    /// Loads every environment. One that cannot be loaded is in the report and in
+    /// [`Self::status`]; the others are served.
+    pub fn open(options: StoreOptions) -> (Self, RefreshReport) {
+        let store = Self {
+            options,
+            environments: ArcSwap::default(),
+            changes: watch::Sender::default(),
+            listed: AtomicBool::new(false),
+            watch: Mutex::default(),
+        };
+        let report = store.refresh();
+        (store, report)
+    }
+
+    /// Takes the files of ConfigMaps in the place of those that were taken before, and loads what
+    /// has changed. An environment whose file is not among them is gone.
+    pub fn take(&self, files: ConfigMapFiles) -> RefreshReport {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.given = Some(files);
+        self.look(&mut watch)
+    }
+
+    /// Looks at the files and the identities, and loads what has changed. It blocks, on small files
+    /// as a rule for less than a millisecond; the caller repeats it, every 200 milliseconds or so.
+    pub fn refresh(&self) -> RefreshReport {
+        self.look(&mut self.watch.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn look(&self, watch: &mut Watch) -> RefreshReport {
+        let mut report = RefreshReport::default();
+        let mut listing = Listing::default();
+        listing.add_given(watch.given.as_ref().unwrap_or(&ConfigMapFiles::new()));
+        if let Some(folder) = &self.options.folder
+            && let Err(error) = listing.add_folder(folder)
+        {
+            let folder = folder.display();
+            let error = Some(format!("the folder {folder} cannot be listed: {error}"));
+            if watch.folder != error {
+                report.folder.clone_from(&error);
+                watch.folder = error;
+            }
+            return report;
+        }
+        watch.folder = None;
+        report.ignored = listing.ignored.difference(&watch.ignored).cloned().collect();
+        watch.ignored = listing.ignored;
+
+        let before = self.environments.load_full();
+        let mut after = BTreeMap::clone(&before);
+        for environment in before.keys() {
+            if !listing.sources.contains_key(environment) {
+                after.remove(environment);
+                watch.seen.remove(environment);
+                report.removed.push(environment.clone());
+            }
+        }
+        for (environment, sources) in listing.sources {
+            watch.versions += 1;
+            let seen = watch.seen.remove(&environment);
+            let look = Look {
+                options: &self.options,
+                environment: &environment,
+                number: watch.versions,
+                slot: after.entry(environment.clone()).or_default(),
+                report: &mut report,
+            };
+            let seen = look.at(sources, seen.as_ref());
+            watch.seen.insert(environment, seen);
+        }
+        if !report.is_empty() {
+            let versions = after.iter().filter_map(|(environment, slot)| {
+                Some((environment.clone(), slot.version.as_ref()?.number))
+            });
+            let versions = versions.collect();
+            self.environments.store(Arc::new(after));
+            // After the values: whoever is told of a change finds it.
+            self.changes.send_if_modified(|before| {
+                let changed = *before != versions;
+                *before = versions;
+                changed
+            });
+        }
+        let listed = self.options.folder.is_some() || watch.given.is_some();
+        self.listed.fetch_or(listed, Ordering::Release);
+        report
+    }
+
+    /// Which versions are served now; it changes after what is read does.
+    pub fn changes(&self) -> watch::Receiver<Versions> {
+        self.changes.subscribe()
+    }
+
+    /// Every environment, served or not, in order.
+    pub fn status(&self) -> Vec<EnvironmentStatus> {
+        let environments = self.environments.load();
+        let status = environments.iter().map(|(environment, slot)| EnvironmentStatus {
+            environment: environment.clone(),
+            keys: slot.version.as_ref().map(|version| version.keys),
+            error: slot.error.as_ref().map(|(_, reason)| reason.clone()),
+        });
+        status.collect()
+    }
+
+    fn version(&self, environment: &Environment) -> Result<Arc<Version>, SecretStoreError> {
+        let environments = self.environments.load();
+        let slot = environments.get(environment).ok_or_else(|| self.absent(environment))?;
+        slot.version.clone().ok_or_else(|| {
+            let (fault, reason) = slot.error.clone().unwrap_or((FileFault::Refused, String::new()));
+            SecretStoreError::Unreadable { environment: environment.clone(), fault, reason }
+        })
+    }
+    /// Why there is nothing to be had of an environment.
+    fn absent(&self, environment: &Environment) -> SecretStoreError {
+        let environment = environment.clone();
+        if self.listed.load(Ordering::Acquire) {
+            return SecretStoreError::NoEnvironment(environment);
+        }
+        let reason = "it is not known yet which files there are".to_owned();
+        SecretStoreError::Unreadable { environment, fault: FileFault::Refused, reason }
+    }
+}
+
+impl SecretStore for SopsStore {
+    fn read(&self, grant: &Grant) -> Result<SecretValue, SecretStoreError> {
+        let (environment, key) = grant.readable().ok_or(SecretStoreError::NotGranted)?;
+        read_key(&self.version(environment)?.file, environment, key)
+    }
+
+    fn keys(&self, environment: &Environment) -> Result<Vec<Key>, SecretStoreError> {
+        Ok(self.version(environment)?.file.keys().cloned().collect())
+    }
+
+    fn read_all(
+        &self,
+        environment: &Environment,
+        select: &dyn Fn(&Key) -> Option<Grant>,
+    ) -> Result<BTreeMap<Key, SecretValue>, SecretStoreError> {
+        let version = self.version(environment)?;
+        let mut values = BTreeMap::new();
+        for key in version.file.keys() {
+            let Some(grant) = select(key) else { continue };
+            if grant.readable() != Some((environment, key)) {
+                return Err(SecretStoreError::NotGranted);
+            }
+            values.insert(key.clone(), read_key(&version.file, environment, key)?);
+        }
+        Ok(values)
+    }
+}
+
+fn read_key(
+    file: &EncryptedFile,
+    environment: &Environment,
+    key: &Key,
+) -> Result<SecretValue, SecretStoreError> {
+    file.read(key).map_err(|error| match error {
+        ReadError::NoKey => {
+            SecretStoreError::NoKey { environment: environment.clone(), key: key.clone() }
+        }
+        ReadError::Withheld(_) => SecretStoreError::Withheld {
+            environment: environment.clone(),
+            key: key.clone(),
+            reason: error.to_string(),
+        },
+        ReadError::Value(_) => SecretStoreError::Undecryptable {
+            environment: environment.clone(),
+            key: key.clone(),
+            reason: error.to_string(),
+        },
+    })
+}

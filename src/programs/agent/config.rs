@@ -1,0 +1,177 @@
+//! The configuration, which the injector writes into the agent's container: variables alone.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::adapters::client::Address;
+use crate::domain::names::ObjectName;
+use crate::domain::pod::{
+    AUTHORITY_FILE, AUTHORITY_FOLDER, AgentMode, FileMode, IDENTITY_FILE, IDENTITY_FOLDER,
+    OnRevoke, SECRETS_FOLDER, STATUS_FILE, variables,
+};
+
+/// How long init mode tries, where nothing is said.
+const START_UP_BUDGET: Duration = Duration::from_mins(2);
+
+/// The longest that may be said: a day.
+const LONGEST_BUDGET: u64 = 24 * 60 * 60;
+
+/// What the agent does, where, and for whom.
+#[derive(Debug)]
+pub(super) struct Config {
+    pub(super) address: Address,
+    pub(super) authority_file: PathBuf,
+    pub(super) identity_file: PathBuf,
+    pub(super) secrets_folder: PathBuf,
+    /// The SecretAccesses that are wanted; all of the subject's where there is none.
+    pub(super) access: Vec<ObjectName>,
+    pub(super) mode: AgentMode,
+    pub(super) start_up_budget: Duration,
+    pub(super) on_revoke: OnRevoke,
+    pub(super) file_mode: FileMode,
+}
+
+/// A variable that cannot be used. Its text is not repeated but where it is a name.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable} cannot be used: {why}")]
+pub(super) struct InvalidConfig {
+    variable: &'static str,
+    why: String,
+}
+
+impl Config {
+    /// The configuration of the environment.
+    pub(super) fn from_environment() -> Result<Self, InvalidConfig> {
+        Self::new(variable)
+    }
+
+    fn new(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidConfig> {
+        let path = |variable, default: &str| lookup(variable).unwrap_or(default.to_owned()).into();
+        let address = lookup(variables::ADDRESS)
+            .ok_or_else(|| refuse(variables::ADDRESS, "it has to name the vault's address"))?;
+        Ok(Self {
+            address: parse(variables::ADDRESS, &address)?,
+            authority_file: path(
+                variables::AUTHORITY_FILE,
+                &format!("{AUTHORITY_FOLDER}/{AUTHORITY_FILE}"),
+            ),
+            identity_file: path(
+                variables::IDENTITY_FILE,
+                &format!("{IDENTITY_FOLDER}/{IDENTITY_FILE}"),
+            ),
+            secrets_folder: path(variables::SECRETS_FOLDER, SECRETS_FOLDER),
+            access: names(lookup(variables::ACCESS).as_deref().unwrap_or_default())?,
+            mode: choice(&lookup, variables::MODE)?,
+            start_up_budget: lookup(variables::START_UP_BUDGET)
+                .map_or(Ok(START_UP_BUDGET), |text| budget(&text))?,
+            on_revoke: choice(&lookup, variables::ON_REVOKE)?,
+            file_mode: choice(&lookup, variables::FILE_MODE)?,
+        })
+    }
+}
+
+/// Where the agent says how it stands.
+pub(super) fn status_file() -> PathBuf {
+    variable(variables::STATUS_FILE).unwrap_or_else(|| STATUS_FILE.to_owned()).into()
+}
+
+/// A variable that is set to something.
+#[expect(clippy::disallowed_methods, reason = "this is the place where variables are read")]
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name)?;
+    Some(value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+}
+
+fn refuse(variable: &'static str, why: impl fmt::Display) -> InvalidConfig {
+    InvalidConfig { variable, why: why.to_string() }
+}
+
+fn parse<T: std::str::FromStr<Err: fmt::Display>>(
+    variable: &'static str,
+    text: &str,
+) -> Result<T, InvalidConfig> {
+    text.parse().map_err(|error| refuse(variable, error))
+}
+
+fn choice<T: std::str::FromStr<Err: fmt::Display> + Default>(
+    lookup: impl Fn(&str) -> Option<String>,
+    variable: &'static str,
+) -> Result<T, InvalidConfig> {
+    lookup(variable).map_or_else(|| Ok(T::default()), |text| parse(variable, &text))
+}
+
+fn names(text: &str) -> Result<Vec<ObjectName>, InvalidConfig> {
+    let said = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let mut names =
+        said.map(|name| parse(variables::ACCESS, name)).collect::<Result<Vec<ObjectName>, _>>()?;
+    if names.is_empty() && !text.is_empty() {
+        return Err(refuse(variables::ACCESS, "it names no SecretAccess: leave it out for all"));
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+fn budget(text: &str) -> Result<Duration, InvalidConfig> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=LONGEST_BUDGET).contains(seconds));
+    let rule = "use a number of seconds from 1 to 86400";
+    seconds.map(Duration::from_secs).ok_or_else(|| refuse(variables::START_UP_BUDGET, rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(set: &[(&str, &str)]) -> Result<Config, String> {
+        let lookup = |name: &str| {
+            let found = set.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty())
+        };
+        Config::new(lookup).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_address_alone_is_needed() {
+        let config = with(&[("VANTA_ADDR", "https://vanta-vault.vanta-system.svc:8443")]).unwrap();
+        assert_eq!(config.secrets_folder.to_str(), Some("/vanta/secrets"));
+        assert_eq!(config.authority_file.to_str(), Some("/vanta/ca/ca.crt"));
+        assert_eq!(config.start_up_budget.as_secs(), 120);
+        assert!(config.access.is_empty());
+        insta::assert_snapshot!(
+            with(&[]).unwrap_err(),
+            @"VANTA_ADDR cannot be used: it has to name the vault's address"
+        );
+    }
+
+    #[test]
+    fn names_are_taken_once_each_and_white_space_around_them_is_none_of_them() {
+        let access = |text: &str| {
+            let config = with(&[("VANTA_ADDR", "https://v"), ("VANTA_ACCESS", text)]);
+            config.map(|config| config.access.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(access("shared, checkout,shared,").unwrap(), ["checkout", "shared"]);
+        assert!(access("").unwrap().is_empty());
+        for bad in [",", " ", "Checkout", "a/b", "a b"] {
+            assert!(access(bad).unwrap_err().starts_with("VANTA_ACCESS"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_variable_is_named_with_the_rule_that_it_breaks() {
+        for (variable, bad) in [
+            ("VANTA_ADDR", "http://vanta-vault.vanta-system.svc"),
+            ("VANTA_AGENT_MODE", "Sidecar"),
+            ("VANTA_START_UP_BUDGET", "0"),
+            ("VANTA_START_UP_BUDGET", "2m"),
+            ("VANTA_START_UP_BUDGET", "86401"),
+            ("VANTA_ON_REVOKE", "delete"),
+            ("VANTA_FILE_MODE", "0644"),
+        ] {
+            let mut set = vec![(variable, bad)];
+            set.push(("VANTA_ADDR", "https://v"));
+            let said = with(&set).unwrap_err();
+            assert!(said.starts_with(variable), "{said}");
+        }
+    }
+}

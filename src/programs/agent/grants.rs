@@ -1,0 +1,322 @@
+//! The grants of the pod as the vault last said them, each with its values as they were last seen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::layout::{Part, usual_form};
+use super::manifest::Manifest;
+use super::trouble::{Kind, Trouble};
+use super::watch::{Scope, Seen};
+use crate::contract::api::access::{Access, AccessList, Missing};
+use crate::domain::grants::{FileForm, Permission};
+use crate::domain::identity::Subject;
+use crate::domain::names::Key;
+use crate::domain::pod::OnRevoke;
+use crate::domain::secret::SecretValue;
+
+/// For so long a grant's values are waited for before a pod that named no grant starts without.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// All that is known of the pod's grants.
+pub(super) struct Grants {
+    /// The names that are wanted; all where there is none.
+    named: Vec<String>,
+    on_revoke: OnRevoke,
+    /// By namespace and name.
+    held: BTreeMap<String, Held>,
+    subject: Option<Subject>,
+    /// What is wanted, or could be had, and is not granted.
+    missing: Vec<Trouble>,
+    /// Why the vault does not say what is granted now.
+    unanswered: Option<Trouble>,
+}
+
+struct Held {
+    name: String,
+    form: FileForm,
+    scope: Option<Scope>,
+    following: Arc<AtomicBool>,
+    since: Instant,
+    values: Option<(BTreeMap<Key, SecretValue>, String)>,
+    trouble: Option<Trouble>,
+    withdrawn: Option<String>,
+}
+
+/// What an answer changed.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// Whose values are to be followed from now on, for as long as the switch is on.
+    pub(super) follow: Vec<(String, Scope, Arc<AtomicBool>)>,
+    /// What was withdrawn.
+    pub(super) withdrawn: Vec<Trouble>,
+}
+
+impl Grants {
+    pub(super) fn new(named: Vec<String>, on_revoke: OnRevoke) -> Self {
+        Self {
+            named,
+            on_revoke,
+            held: BTreeMap::new(),
+            subject: None,
+            missing: Vec::new(),
+            unanswered: Some(Trouble::temporary("the vault has not answered yet")),
+        }
+    }
+
+    /// The vault does not say what is granted.
+    pub(super) fn unanswered(&mut self, why: Trouble) {
+        self.unanswered = Some(why);
+    }
+
+    /// Whether the vault has said what is granted, since this agent began.
+    pub(super) fn are_known(&self) -> bool {
+        self.subject.is_some()
+    }
+
+    /// Takes the grants as they stand now. What is in the files from before and is not granted any
+    /// more is withdrawn too.
+    pub(super) fn take(&mut self, list: AccessList, laid: &Manifest) -> Changes {
+        let mut changes = Changes::default();
+        let mut granted = Vec::new();
+        let mut missing = list.missing;
+        for access in list.access {
+            if let Some(reason) = lacking(&access) {
+                missing.push(Missing { name: access.name, reason });
+                continue;
+            }
+            let key = format!("{}/{}", access.namespace, access.name);
+            self.grant(&key, access, &mut changes);
+            granted.push(key);
+        }
+        let shares = laid.files.iter().flat_map(|file| file.of.iter().map(move |of| (file, of)));
+        for (file, share) in shares {
+            if !self.held.contains_key(&share.access) {
+                let name = share.access.rsplit('/').next().unwrap_or_default();
+                let form = FileForm {
+                    path: file.path.clone(),
+                    format: file.format,
+                    rename: BTreeMap::new(),
+                };
+                self.held.insert(share.access.clone(), Held::new(name, form, None));
+            }
+        }
+        let gone: Vec<String> = self
+            .held
+            .iter()
+            .filter(|(key, held)| held.withdrawn.is_none() && !granted.contains(key))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            let reason = self.withdraw(&key, &missing, &list.subject);
+            changes.withdrawn.push(reason);
+        }
+        self.missing = missing.iter().map(|missing| told(missing, &list.subject)).collect();
+        self.subject = Some(list.subject);
+        self.unanswered = None;
+        changes
+    }
+
+    fn grant(&mut self, key: &str, access: Access, changes: &mut Changes) {
+        let scope = Scope { environment: access.environment, pattern: access.key_pattern };
+        let form = access.file.unwrap_or_else(usual_form);
+        let same = self.held.get_mut(key).filter(|held| held.scope.as_ref() == Some(&scope));
+        if let Some(held) = same.filter(|held| held.withdrawn.is_none()) {
+            held.form = form;
+            return;
+        }
+        let held = Held::new(&access.name, form, Some(scope.clone()));
+        if let Some(before) = self.held.get(key) {
+            before.following.store(false, Ordering::Relaxed);
+        }
+        changes.follow.push((key.to_owned(), scope, Arc::clone(&held.following)));
+        self.held.insert(key.to_owned(), held);
+    }
+
+    fn withdraw(&mut self, key: &str, missing: &[Missing], subject: &Subject) -> Trouble {
+        let held = self.held.get_mut(key).expect("what is withdrawn was held");
+        let said = missing.iter().find(|missing| missing.name == held.name);
+        let reason = said.map_or_else(
+            || format!("it is not among the grants of {subject} any more"),
+            |missing| missing.reason.clone(),
+        );
+        let path = &held.form.path;
+        let trouble = Trouble::refused(match self.on_revoke {
+            OnRevoke::Keep => format!(
+                "SecretAccess {} was withdrawn: {reason}; {path} keeps its values as they were",
+                held.name
+            ),
+            OnRevoke::Remove => format!(
+                "SecretAccess {} was withdrawn: {reason}; its values are removed from {path}",
+                held.name
+            ),
+        });
+        held.following.store(false, Ordering::Relaxed);
+        match self.on_revoke {
+            OnRevoke::Keep => held.withdrawn = Some(trouble.text.clone()),
+            OnRevoke::Remove => drop(self.held.remove(key)),
+        }
+        trouble
+    }
+
+    /// Takes what was seen of a grant's values, and says whether the files may change.
+    pub(super) fn see(&mut self, key: &str, seen: Seen, laid: &Manifest) -> bool {
+        let Some(held) = self.held.get_mut(key) else { return false };
+        match seen {
+            // A file that was never filled is no better than none: the pod waits for its keys.
+            Seen::Values(values, _) if values.is_empty() && !laid.knows(key) => {
+                held.values = None;
+                held.trouble = held.matches_nothing();
+            }
+            Seen::Values(values, tag) => {
+                held.trouble = None;
+                held.values = Some((values, tag.as_str().to_owned()));
+            }
+            Seen::Unchanged => {
+                held.trouble = if held.values.is_some() { None } else { held.matches_nothing() };
+                return false;
+            }
+            Seen::Trouble(trouble) => held.trouble = Some(trouble),
+        }
+        true
+    }
+
+    /// Drops what was withdrawn and has given way to what is granted.
+    pub(super) fn forget(&mut self, key: &str) {
+        self.held.remove(key);
+    }
+
+    /// The grants' shares of the files.
+    pub(super) fn parts(&self) -> Vec<Part<'_>> {
+        let named = !self.named.is_empty();
+        self.held.iter().map(|(key, held)| part_of(key, held, named)).collect()
+    }
+
+    /// What keeps the pod from its start, as far as grants and values go.
+    pub(super) fn lacking(&self) -> Vec<Trouble> {
+        let Some(subject) = &self.subject else {
+            return self.unanswered.iter().cloned().collect();
+        };
+        let granted = || self.held.values().filter(|held| held.withdrawn.is_none());
+        let mut lacking = Vec::new();
+        if !self.named.is_empty() {
+            lacking.extend(self.missing.iter().cloned());
+            lacking.extend(granted().filter_map(Held::without_values));
+            let granted = |name: &&String| granted().any(|held| held.name == **name);
+            if lacking.is_empty() && !self.named.iter().all(|name| granted(&name)) {
+                lacking.push(Trouble::temporary("the vault does not say what all names are about"));
+            }
+        } else if granted().any(|held| held.values.is_some()) {
+            lacking.extend(
+                granted().filter(|held| held.is_expected()).filter_map(Held::without_values),
+            );
+        } else {
+            if granted().next().is_none() {
+                let none = format!("no SecretAccess gives {subject} anything yet");
+                lacking.push(Trouble::refused(none));
+            }
+            lacking.extend(self.missing.iter().cloned());
+            lacking.extend(granted().filter_map(Held::without_values));
+        }
+        lacking
+    }
+
+    /// Whether what is wanted is granted, as far as the vault has said.
+    pub(super) fn are_complete(&self) -> bool {
+        let missing = !self.named.is_empty() && !self.missing.is_empty();
+        let granted = self.held.values().all(|held| held.withdrawn.is_none());
+        self.unanswered.is_none() && !missing && granted && !self.held.is_empty()
+    }
+
+    /// All that is not as it should be, whether or not the pod runs all the same.
+    pub(super) fn troubles(&self) -> Vec<Trouble> {
+        let withdrawn = self.held.values().filter_map(|held| held.withdrawn.clone());
+        let missing: &[Trouble] = if self.named.is_empty() { &[] } else { &self.missing };
+        let of_values = self
+            .held
+            .values()
+            .filter(|held| held.withdrawn.is_none())
+            .filter_map(|held| Some(held.trouble.clone()?.of_access(&held.name)));
+        let withdrawn = withdrawn.map(Trouble::refused);
+        let unanswered = self.unanswered.iter().cloned();
+        unanswered.chain(withdrawn).chain(missing.iter().cloned()).chain(of_values).collect()
+    }
+}
+
+fn part_of<'a>(key: &'a str, held: &'a Held, named: bool) -> Part<'a> {
+    let granted = held.withdrawn.is_none();
+    Part {
+        access: key,
+        name: &held.name,
+        form: &held.form,
+        values: held.values.as_ref().map(|(values, revision)| (values, revision.as_str())),
+        granted,
+        expected: granted && (named || held.is_expected()),
+    }
+}
+
+impl Held {
+    fn new(name: &str, form: FileForm, scope: Option<Scope>) -> Self {
+        Self {
+            name: name.to_owned(),
+            form,
+            scope,
+            following: Arc::new(AtomicBool::new(true)),
+            since: Instant::now(),
+            values: None,
+            trouble: None,
+            withdrawn: None,
+        }
+    }
+
+    /// Whether its values are not there and may be at any moment.
+    fn is_expected(&self) -> bool {
+        let passing = self.trouble.as_ref().is_none_or(|trouble| trouble.kind == Kind::Temporary);
+        self.values.is_none() && passing && self.since.elapsed() < PATIENCE
+    }
+
+    fn matches_nothing(&self) -> Option<Trouble> {
+        let Scope { environment, pattern } = self.scope.as_ref()?;
+        Some(Trouble::refused(format!(
+            "no key of environment {environment} that a SecretPolicy allows matches {pattern}"
+        )))
+    }
+
+    fn without_values(&self) -> Option<Trouble> {
+        if self.values.is_some() {
+            return None;
+        }
+        let coming = || Trouble::temporary("its values are being fetched");
+        Some(self.trouble.clone().unwrap_or_else(coming).of_access(&self.name))
+    }
+}
+
+/// What a file takes and the grant does not allow.
+fn lacking(access: &Access) -> Option<String> {
+    let lacks = |permission| !access.permissions.contains(&permission);
+    let lacking: Vec<String> = [Permission::Read, Permission::List]
+        .into_iter()
+        .filter(|permission| lacks(*permission))
+        .map(|permission| permission.to_string())
+        .collect();
+    (!lacking.is_empty()).then(|| {
+        let lacking = lacking.join(" and ");
+        format!("it does not allow {lacking}, and a file takes both read and list")
+    })
+}
+
+/// Why a SecretAccess gives nothing, and what to do.
+fn told(missing: &Missing, subject: &Subject) -> Trouble {
+    let Missing { name, reason } = missing;
+    let advice = match subject {
+        Subject::ServiceAccount { namespace, .. }
+            if reason.starts_with("there is no SecretAccess") =>
+        {
+            format!("; apply one in namespace {namespace}, and a SecretPolicy around it")
+        }
+        _ => String::new(),
+    };
+    let trouble = Trouble::refused(format!("{reason}{advice}"));
+    if reason.contains(name.as_str()) { trouble } else { trouble.of_access(name) }
+}

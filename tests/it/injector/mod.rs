@@ -1,0 +1,4 @@
+//! The injector, as the API server sees it.
+
+mod configuration;
+mod reviews;
