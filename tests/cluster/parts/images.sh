@@ -2,9 +2,10 @@
 # shellcheck shell=bash disable=SC2154
 
 # images [--profile PROFILE] [--agent-profile PROFILE] [FOLDER]: prints the folder of the archives.
-# With FOLDER the programs are taken from there and nothing is compiled.
+# With FOLDER the programs are taken from there and nothing is compiled. The agent is the one that is
+# released, since its memory is limited; it is small, and compiled soon.
 images() {
-  local profile=cluster agent_profile=cluster folder='' output program
+  local profile=cluster agent_profile=agent folder='' output program
   while [ $# -gt 0 ]; do
     case $1 in
       --profile) profile=${2:?}; shift 2 ;;
