@@ -34,6 +34,8 @@ build() {
   mv "$building" "$folder"
   trap - EXIT
   flock -u 8
+  # Those of other recipes, each some 300 MB, unless some work tree still uses them.
+  find "$cache" -maxdepth 1 -type d -name '????????????????' -mtime +30 -exec rm -rf {} +
   say "built into $folder"
 }
 

@@ -54,7 +54,8 @@ cgroup_obstacle() {
     mkdir "$folder/$group-probe" 2>/dev/null && rmdir "$folder/$group-probe" ||
       { echo "control groups cannot be made in $folder"; return; }
   done
-  # Where this is a container's view of version 2, its own processes may stand in the way.
+  # Where this is a container's view of version 2, its own processes may stand in the way. (Otherwise
+  # this is what systemd has done already, and changes nothing for anybody.)
   if [ "$(cgroup_version)" = 2 ] && ! delegate /sys/fs/cgroup cpu cpuset memory pids; then
     echo "control groups in /sys/fs/cgroup cannot be limited (it has processes of its own)"
     return

@@ -14,6 +14,7 @@ obstacle() {
   [ "$(id -u)" = 0 ] || { echo "it needs root, to make namespaces and control groups"; return; }
   # The path of a unix socket has at most 107 bytes, and the kubelet's is the longest of ours.
   [ ${#state} -le 60 ] || { echo "the path $state is too long for its sockets: set XDG_CACHE_HOME"; return; }
+  awk '/^MemAvailable/ { exit $2 < 1500000 }' /proc/meminfo || { echo "it needs 1.5 GB of free memory"; return; }
   local program missing=''
   for program in unshare nsenter ip nft conntrack openssl flock containerd ctr runc; do
     have "$program" || missing="$missing $program"

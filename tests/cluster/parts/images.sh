@@ -2,9 +2,10 @@
 # shellcheck shell=bash disable=SC2154
 
 # images [--profile PROFILE] [--agent-profile PROFILE] [FOLDER]: prints the folder of the archives.
-# With FOLDER the programs are taken from there and nothing is compiled.
+# With FOLDER the programs are taken from there and nothing is compiled. The agent is the one that is
+# released, since its memory is limited; it is small, and compiled soon.
 images() {
-  local profile=cluster agent_profile=cluster folder='' output program
+  local profile=cluster agent_profile=agent folder='' output program
   while [ $# -gt 0 ]; do
     case $1 in
       --profile) profile=${2:?}; shift 2 ;;
@@ -14,20 +15,20 @@ images() {
     esac
   done
   have buildah || unavailable 'images are made with buildah (scripts/setup cluster)'
-  output=$(target_folder)/cluster
-  mkdir -p "$output/images"
+  output=$(target_folder)/images
+  mkdir -p "$output"
   [ -n "$folder" ] || { folder=$output/programs && compile "$profile" "$agent_profile" "$folder"; }
   for program in vanta-vault vanta-injector vanta-agent vanta-cli; do
-    image_unless_fresh "$program" "$folder" "$output/images" ||
+    image_unless_fresh "$program" "$folder" "$output" ||
       fail "the image $program could not be made: $(tail -n 1 "$output/image.log")"
   done
-  echo "$output/images"
+  echo "$output"
 }
 
 image_unless_fresh() {
   local program=$1 folder=$2 output=$3 dockerfile=$root/Dockerfile
   [ "$output/$program.tar" -nt "$folder/$program" ] && [ "$output/$program.tar" -nt "$dockerfile" ] && return
-  image "$program:dev" "$dockerfile" "$program" "$folder" "$output" >"$output/../image.log" 2>&1
+  image "$program:dev" "$dockerfile" "$program" "$folder" "$output" >"$output/image.log" 2>&1
 }
 
 # Static programs, since their images hold nothing else. Two calls: features unify, and the agent's

@@ -5,7 +5,7 @@ up() {
   check
   one_at_a_time
   if running; then
-    say "one is running already, in $state: 'tests/cluster/cluster down' ends it"
+    say "one is running already, in $(held_folder): 'tests/cluster/cluster down' ends it"
     exit 75
   fi
   [ -z "$(remains)" ] || { say 'clearing away what another one has left'; clear_away; }
@@ -14,6 +14,7 @@ up() {
   began=$(date +%s%N)
   trap 'say "it did not come up"; clear_away' EXIT
   trap 'exit 130' INT TERM HUP
+  touch "$(built)" # in use, so kept
   make_state
   make_groups
   start_holder
@@ -26,6 +27,7 @@ up() {
   start_node
   start_dns
   wait_until_usable
+  rm "$state/starting"
   trap - EXIT INT TERM HUP
   say "up in $(since "$began")"
   echo "$state"
@@ -35,20 +37,36 @@ down() {
   ! grep -q "/$group" /proc/self/cgroup || fail 'it cannot be ended from the inside'
   one_at_a_time
   [ -n "$(remains)" ] || return 0
-  local began
+  local began folder
+  folder=$(held_folder)
+  [ "${folder:-$state}" = "$state" ] || fail "the cluster that runs is another cache's, in $folder"
   began=$(date +%s%N)
   clear_away
   say "down in $(since "$began")"
 }
 
-# Held until this process ends; the components are started without it.
+# Held until this process ends; the components are started without it. Where this process is killed,
+# what it just ran holds it for a little longer.
 one_at_a_time() {
   mkdir -p "$cache"
   exec 9>"$cache/lock"
-  flock --nonblock 9 || { say 'another up or down is under way'; exit 75; }
+  flock --nonblock 9 && return
+  say 'waiting for another up or down'
+  flock --timeout 60 9 || { say 'another up or down is under way'; exit 75; }
 }
 
-running() { holder=$(cat "$state/holder.pid" 2>/dev/null) && members | grep -qx "$holder"; }
+# Whether somebody may be using a cluster: one is held, and its start is not known to have been killed
+# (this holds the lock, so no start is under way). In doubt it runs: what `up` clears away by itself
+# must be nobody's.
+running() { [ -n "$(held_folder)" ] && [ ! -e "$(held_folder)/starting" ]; }
+
+# The folder of the cluster whose namespaces are held, which may be one of another user or cache.
+held_folder() {
+  local process
+  for process in $(members); do
+    tr '\0' '\n' 2>/dev/null <"/proc/$process/cmdline" | sed -n '1s/^vanta-cluster-holder://p'
+  done
+}
 
 # What there is of a cluster, whether it runs or not.
 remains() {
@@ -72,6 +90,7 @@ clear_away() {
 make_state() {
   local folder file
   (umask 077 && mkdir "$state")
+  touch "$state/starting"
   mkdir "$state"/{logs,pod-logs,home}
   # The holder mounts something over these; where one was missing, `clear_away` removes it.
   for folder in /var/lib/cni /var/lib/kubelet /var/log/containers; do
