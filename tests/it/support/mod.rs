@@ -2,6 +2,7 @@
 
 pub(crate) mod cli;
 pub(crate) mod fake_vault;
+pub(crate) mod pods;
 pub(crate) mod program;
 pub(crate) mod service;
 pub(crate) mod sops;
