@@ -23,8 +23,8 @@ pub(super) struct Grants {
     /// By namespace and name.
     held: BTreeMap<String, Held>,
     subject: Option<Subject>,
-    /// What is wanted, or could be had, and is not granted.
-    missing: Vec<Trouble>,
+    /// What is wanted, or could be had, and is not granted, by name.
+    missing: Vec<(String, Trouble)>,
     /// Why the vault does not say what is granted now.
     unanswered: Option<Trouble>,
 }
@@ -46,7 +46,7 @@ impl Grants {
             held: BTreeMap::new(),
             subject: None,
             missing: Vec::new(),
-            unanswered: Some(Trouble::temporary("the vault has not answered yet")),
+            unanswered: Some(Trouble::underway("the vault has not answered yet")),
         }
     }
 
@@ -97,7 +97,8 @@ impl Grants {
             let reason = self.withdraw(&key, &missing, &list.subject);
             changes.withdrawn.push(reason);
         }
-        self.missing = missing.iter().map(|missing| told(missing, &list.subject)).collect();
+        let told = |missing: Missing| (missing.name.clone(), told(&missing, &list.subject));
+        self.missing = missing.into_iter().map(told).collect();
         self.subject = Some(list.subject);
         self.unanswered = None;
         changes
@@ -173,14 +174,19 @@ impl Grants {
             return self.unanswered.iter().cloned().collect();
         };
         let granted = || self.held.values().filter(|held| held.withdrawn.is_none());
+        let missing = || self.missing.iter().map(|(_, trouble)| trouble.clone());
         let mut lacking = Vec::new();
         if !self.named.is_empty() {
-            lacking.extend(self.missing.iter().cloned());
+            lacking.extend(missing());
             lacking.extend(granted().filter_map(Held::without_values));
-            let granted = |name: &&String| granted().any(|held| held.name == **name);
-            if lacking.is_empty() && !self.named.iter().all(|name| granted(&name)) {
-                lacking.push(Trouble::temporary("the vault does not say what all names are about"));
-            }
+            let said = |name: &str| {
+                granted().any(|held| held.name == name)
+                    || self.missing.iter().any(|(missing, _)| missing == name)
+            };
+            let unsaid = self.named.iter().filter(|name| !said(name));
+            lacking.extend(unsaid.map(|name| {
+                Trouble::temporary(format!("the vault says nothing of SecretAccess {name}"))
+            }));
         } else if granted().any(|held| held.values.is_some()) {
             lacking.extend(
                 granted().filter(|held| held.is_expected()).filter_map(Held::without_values),
@@ -190,7 +196,7 @@ impl Grants {
                 let none = format!("no SecretAccess gives {subject} anything yet");
                 lacking.push(Trouble::refused(none));
             }
-            lacking.extend(self.missing.iter().cloned());
+            lacking.extend(missing());
             lacking.extend(granted().filter_map(Held::without_values));
         }
         lacking
@@ -206,7 +212,8 @@ impl Grants {
     /// All that is not as it should be, whether or not the pod runs all the same.
     pub(super) fn troubles(&self) -> Vec<Trouble> {
         let withdrawn = self.held.values().filter_map(|held| held.withdrawn.clone());
-        let missing: &[Trouble] = if self.named.is_empty() { &[] } else { &self.missing };
+        let missing: &[_] = if self.named.is_empty() { &[] } else { &self.missing };
+        let missing = missing.iter().map(|(_, trouble)| trouble.clone());
         let of_values = self
             .held
             .values()
@@ -214,7 +221,7 @@ impl Grants {
             .filter_map(Held::what_is_wrong);
         let withdrawn = withdrawn.map(Trouble::refused);
         let unanswered = self.unanswered.iter().cloned();
-        unanswered.chain(withdrawn).chain(missing.iter().cloned()).chain(of_values).collect()
+        unanswered.chain(withdrawn).chain(missing).chain(of_values).collect()
     }
 }
 
@@ -256,5 +263,11 @@ fn told(missing: &Missing, subject: &Subject) -> Trouble {
         _ => String::new(),
     };
     let trouble = Trouble::refused(format!("{reason}{advice}"));
-    if reason.contains(name.as_str()) { trouble } else { trouble.of_access(name) }
+    let is_named = |word: &str| word.rsplit('/').next() == Some(name);
+    let mut words = reason.split([' ', ',', ':', ';']);
+    if words.any(is_named) { trouble } else { trouble.of_access(name) }
 }
+
+#[cfg(test)]
+#[path = "grants_tests.rs"]
+mod tests;

@@ -57,9 +57,9 @@ impl Held {
     /// Takes what was seen of its values; `is_laid` is whether some are in a file.
     pub(super) fn see(&mut self, seen: Seen, is_laid: bool) -> ToDo {
         match seen {
-            Seen::Values(values, tag) => {
+            Seen::Values(values, revision) => {
                 self.trouble = None;
-                let values = (values, tag.as_str().to_owned());
+                let values = (values, revision);
                 if self.loses(&values.0, is_laid) {
                     self.doubtful = Some((values, Instant::now()));
                     return ToDo { lay: false, ask: true };
@@ -111,7 +111,7 @@ impl Held {
     /// Whether the vault would give other values to a new token.
     pub(super) fn is_behind(&self, revision: Option<&str>) -> bool {
         let settled = self.doubtful.is_none() && self.trouble.is_none();
-        let known = self.values.as_ref().map(|(_, tag)| tag.trim_matches('"'));
+        let known = self.values.as_ref().map(|(_, known)| known.as_str());
         settled && known.zip(revision).is_some_and(|(known, revision)| known != revision)
     }
 
@@ -135,7 +135,7 @@ impl Held {
             return None;
         }
         let name = &self.name;
-        let coming = || Trouble::temporary(format!("SecretAccess {name} is being fetched"));
+        let coming = || Trouble::underway(format!("SecretAccess {name} is being fetched"));
         Some(self.what_is_wrong().unwrap_or_else(coming))
     }
 

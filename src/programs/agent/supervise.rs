@@ -117,7 +117,8 @@ impl Supervisor {
             log(Level::Info, "the files are ready", json!({}));
         }
         if !self.ready {
-            return self.voice.say(Level::Warn, &Standing::Waiting(texts(&lacking)));
+            let level = level(&lacking);
+            return self.voice.say(level, &Standing::Waiting(texts(&lacking)));
         }
         if self.grants.are_known()
             && let Err(trouble) = self.files.keep()
@@ -127,9 +128,7 @@ impl Supervisor {
         }
         let mut troubles = self.grants.troubles();
         troubles.extend(self.file_troubles.iter().cloned());
-        let passing = troubles.iter().all(|trouble| trouble.kind == Kind::Temporary);
-        let level = if passing { Level::Warn } else { Level::Error };
-        self.voice.say(level, &Standing::Ready(texts(&troubles)));
+        self.voice.say(level(&troubles), &Standing::Ready(texts(&troubles)));
     }
 
     /// What keeps the pod from its start.
@@ -229,6 +228,15 @@ impl Supervisor {
         reasons.extend(texts(&lacking));
         self.voice.say(Level::Error, &Standing::Ended(reasons));
         worst.map_or(Status::Temporary, Into::into)
+    }
+}
+
+/// How much the worst of them matters.
+fn level(troubles: &[Trouble]) -> Level {
+    match troubles.iter().map(|trouble| trouble.kind).max() {
+        None | Some(Kind::Underway) => Level::Info,
+        Some(Kind::Temporary) => Level::Warn,
+        Some(Kind::Configuration | Kind::Refused) => Level::Error,
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) struct Scope {
 
 /// What is known of a grant's values.
 pub(super) enum Seen {
-    /// They are these now.
-    Values(BTreeMap<Key, SecretValue>, EntityTag),
+    /// They are these now, of this revision.
+    Values(BTreeMap<Key, SecretValue>, String),
     /// They are what they were.
     Unchanged,
     /// They could not be had; it is tried again.
@@ -119,8 +119,9 @@ impl Following {
             Ok(Some(TaggedValues { tag, values })) => {
                 token.uses_left = token.uses_left.map(|left| left.saturating_sub(1));
                 self.token = Some(token);
-                self.known = Some(tag.clone());
-                Ok(Seen::Values(values, tag))
+                let revision = tag.as_str().trim_matches('"').to_owned();
+                self.known = Some(tag);
+                Ok(Seen::Values(values, revision))
             }
             Err(error) => {
                 if !error.is_refusal() {
