@@ -67,6 +67,7 @@ fn every_link_of_a_document_leads_to_a_file() {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "docs/access.md",
+        "docs/agent.md",
         "docs/api.md",
         "docs/configuration.md",
         "docs/install.md",

@@ -1,6 +1,8 @@
 //! All integration tests, in one target so that they are linked once.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[cfg(feature = "agent")]
+mod agent;
 mod chart;
 mod cli;
 mod crd;

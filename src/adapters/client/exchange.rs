@@ -95,12 +95,12 @@ impl Exchange {
             .header("authorization", authorization.expose_secret());
         if let Some((tag, wait)) = known {
             // RFC 9110 section 13.1.2, RFC 7240 section 4.3.
-            request = request
-                .header("if-none-match", &tag.0)
-                .header("prefer", format!("wait={}", wait.as_secs()))
-                .config()
-                .timeout_global(Some(TIMEOUT + wait))
-                .build();
+            request = request.header("if-none-match", &tag.0);
+            if !wait.is_zero() {
+                let prefer = format!("wait={}", wait.as_secs());
+                let config = request.header("prefer", prefer).config();
+                request = config.timeout_global(Some(TIMEOUT + wait)).build();
+            }
         }
         let mut answer = request.call().map_err(|error| self.transport(&error))?;
         if answer.status() == 304 && known.is_some() {

@@ -82,8 +82,7 @@ impl SecretsFolder {
     pub fn write(&self, path: &RelativePath, content: &SecretValue) -> Result<bool, FolderError> {
         let parent = self.make_parent(path)?;
         let name = name_of(path);
-        let written = self.is_so_already(&parent, name, content.expose());
-        if written {
+        if self.is_so_already(&parent, name, content.expose()) {
             return Ok(false);
         }
         let result = self.replace(&parent, name, content.expose());
@@ -232,3 +231,7 @@ fn open_file(parent: &OwnedFd, name: &str) -> io::Result<Option<File>> {
         Err(errno) => Err(errno.into()),
     }
 }
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;

@@ -3,21 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::held::{Held, ToDo};
 use super::layout::{Part, usual_form};
 use super::manifest::Manifest;
-use super::trouble::{Kind, Trouble};
+use super::trouble::Trouble;
 use super::watch::{Scope, Seen};
 use crate::contract::api::access::{Access, AccessList, Missing};
 use crate::domain::grants::{FileForm, Permission};
 use crate::domain::identity::Subject;
-use crate::domain::names::Key;
 use crate::domain::pod::OnRevoke;
-use crate::domain::secret::SecretValue;
-
-/// For so long a grant's values are waited for before a pod that named no grant starts without.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// All that is known of the pod's grants.
 pub(super) struct Grants {
@@ -27,21 +23,10 @@ pub(super) struct Grants {
     /// By namespace and name.
     held: BTreeMap<String, Held>,
     subject: Option<Subject>,
-    /// What is wanted, or could be had, and is not granted.
-    missing: Vec<Trouble>,
+    /// What is wanted, or could be had, and is not granted, by name.
+    missing: Vec<(String, Trouble)>,
     /// Why the vault does not say what is granted now.
     unanswered: Option<Trouble>,
-}
-
-struct Held {
-    name: String,
-    form: FileForm,
-    scope: Option<Scope>,
-    following: Arc<AtomicBool>,
-    since: Instant,
-    values: Option<(BTreeMap<Key, SecretValue>, String)>,
-    trouble: Option<Trouble>,
-    withdrawn: Option<String>,
 }
 
 /// What an answer changed.
@@ -61,7 +46,7 @@ impl Grants {
             held: BTreeMap::new(),
             subject: None,
             missing: Vec::new(),
-            unanswered: Some(Trouble::temporary("the vault has not answered yet")),
+            unanswered: Some(Trouble::underway("the vault has not answered yet")),
         }
     }
 
@@ -75,9 +60,9 @@ impl Grants {
         self.subject.is_some()
     }
 
-    /// Takes the grants as they stand now. What is in the files from before and is not granted any
-    /// more is withdrawn too.
-    pub(super) fn take(&mut self, list: AccessList, laid: &Manifest) -> Changes {
+    /// Takes the grants as they stood at a moment. What is in the files from before and is not
+    /// granted any more is withdrawn too.
+    pub(super) fn take(&mut self, list: AccessList, at: Instant, laid: &Manifest) -> Changes {
         let mut changes = Changes::default();
         let mut granted = Vec::new();
         let mut missing = list.missing;
@@ -87,7 +72,7 @@ impl Grants {
                 continue;
             }
             let key = format!("{}/{}", access.namespace, access.name);
-            self.grant(&key, access, &mut changes);
+            self.grant(&key, access, at, &mut changes);
             granted.push(key);
         }
         let shares = laid.files.iter().flat_map(|file| file.of.iter().map(move |of| (file, of)));
@@ -112,24 +97,31 @@ impl Grants {
             let reason = self.withdraw(&key, &missing, &list.subject);
             changes.withdrawn.push(reason);
         }
-        self.missing = missing.iter().map(|missing| told(missing, &list.subject)).collect();
+        let told = |missing: Missing| (missing.name.clone(), told(&missing, &list.subject));
+        self.missing = missing.into_iter().map(told).collect();
         self.subject = Some(list.subject);
         self.unanswered = None;
         changes
     }
 
-    fn grant(&mut self, key: &str, access: Access, changes: &mut Changes) {
+    fn grant(&mut self, key: &str, access: Access, at: Instant, changes: &mut Changes) {
         let scope = Scope { environment: access.environment, pattern: access.key_pattern };
         let form = access.file.unwrap_or_else(usual_form);
+        let revision = access.revision;
         let same = self.held.get_mut(key).filter(|held| held.scope.as_ref() == Some(&scope));
         if let Some(held) = same.filter(|held| held.withdrawn.is_none()) {
             held.form = form;
+            held.is_granted(at);
+            // A token opens no more than was granted when it was issued.
+            if held.is_behind(revision.as_deref()) {
+                changes.follow.push((key.to_owned(), scope, held.follow_anew()));
+            }
             return;
         }
-        let held = Held::new(&access.name, form, Some(scope.clone()));
-        if let Some(before) = self.held.get(key) {
-            before.following.store(false, Ordering::Relaxed);
+        if let Some(mut before) = self.held.remove(key) {
+            before.follow_anew();
         }
+        let held = Held::new(&access.name, form, Some(scope.clone()));
         changes.follow.push((key.to_owned(), scope, Arc::clone(&held.following)));
         self.held.insert(key.to_owned(), held);
     }
@@ -160,26 +152,9 @@ impl Grants {
         trouble
     }
 
-    /// Takes what was seen of a grant's values, and says whether the files may change.
-    pub(super) fn see(&mut self, key: &str, seen: Seen, laid: &Manifest) -> bool {
-        let Some(held) = self.held.get_mut(key) else { return false };
-        match seen {
-            // A file that was never filled is no better than none: the pod waits for its keys.
-            Seen::Values(values, _) if values.is_empty() && !laid.knows(key) => {
-                held.values = None;
-                held.trouble = held.matches_nothing();
-            }
-            Seen::Values(values, tag) => {
-                held.trouble = None;
-                held.values = Some((values, tag.as_str().to_owned()));
-            }
-            Seen::Unchanged => {
-                held.trouble = if held.values.is_some() { None } else { held.matches_nothing() };
-                return false;
-            }
-            Seen::Trouble(trouble) => held.trouble = Some(trouble),
-        }
-        true
+    /// Takes what was seen of a grant's values.
+    pub(super) fn see(&mut self, key: &str, seen: Seen, laid: &Manifest) -> ToDo {
+        self.held.get_mut(key).map_or_else(ToDo::default, |held| held.see(seen, laid.knows(key)))
     }
 
     /// Drops what was withdrawn and has given way to what is granted.
@@ -199,14 +174,19 @@ impl Grants {
             return self.unanswered.iter().cloned().collect();
         };
         let granted = || self.held.values().filter(|held| held.withdrawn.is_none());
+        let missing = || self.missing.iter().map(|(_, trouble)| trouble.clone());
         let mut lacking = Vec::new();
         if !self.named.is_empty() {
-            lacking.extend(self.missing.iter().cloned());
+            lacking.extend(missing());
             lacking.extend(granted().filter_map(Held::without_values));
-            let granted = |name: &&String| granted().any(|held| held.name == **name);
-            if lacking.is_empty() && !self.named.iter().all(|name| granted(&name)) {
-                lacking.push(Trouble::temporary("the vault does not say what all names are about"));
-            }
+            let said = |name: &str| {
+                granted().any(|held| held.name == name)
+                    || self.missing.iter().any(|(missing, _)| missing == name)
+            };
+            let unsaid = self.named.iter().filter(|name| !said(name));
+            lacking.extend(unsaid.map(|name| {
+                Trouble::temporary(format!("the vault says nothing of SecretAccess {name}"))
+            }));
         } else if granted().any(|held| held.values.is_some()) {
             lacking.extend(
                 granted().filter(|held| held.is_expected()).filter_map(Held::without_values),
@@ -216,7 +196,7 @@ impl Grants {
                 let none = format!("no SecretAccess gives {subject} anything yet");
                 lacking.push(Trouble::refused(none));
             }
-            lacking.extend(self.missing.iter().cloned());
+            lacking.extend(missing());
             lacking.extend(granted().filter_map(Held::without_values));
         }
         lacking
@@ -232,15 +212,16 @@ impl Grants {
     /// All that is not as it should be, whether or not the pod runs all the same.
     pub(super) fn troubles(&self) -> Vec<Trouble> {
         let withdrawn = self.held.values().filter_map(|held| held.withdrawn.clone());
-        let missing: &[Trouble] = if self.named.is_empty() { &[] } else { &self.missing };
+        let missing: &[_] = if self.named.is_empty() { &[] } else { &self.missing };
+        let missing = missing.iter().map(|(_, trouble)| trouble.clone());
         let of_values = self
             .held
             .values()
             .filter(|held| held.withdrawn.is_none())
-            .filter_map(|held| Some(held.trouble.clone()?.of_access(&held.name)));
+            .filter_map(Held::what_is_wrong);
         let withdrawn = withdrawn.map(Trouble::refused);
         let unanswered = self.unanswered.iter().cloned();
-        unanswered.chain(withdrawn).chain(missing.iter().cloned()).chain(of_values).collect()
+        unanswered.chain(withdrawn).chain(missing).chain(of_values).collect()
     }
 }
 
@@ -253,42 +234,6 @@ fn part_of<'a>(key: &'a str, held: &'a Held, named: bool) -> Part<'a> {
         values: held.values.as_ref().map(|(values, revision)| (values, revision.as_str())),
         granted,
         expected: granted && (named || held.is_expected()),
-    }
-}
-
-impl Held {
-    fn new(name: &str, form: FileForm, scope: Option<Scope>) -> Self {
-        Self {
-            name: name.to_owned(),
-            form,
-            scope,
-            following: Arc::new(AtomicBool::new(true)),
-            since: Instant::now(),
-            values: None,
-            trouble: None,
-            withdrawn: None,
-        }
-    }
-
-    /// Whether its values are not there and may be at any moment.
-    fn is_expected(&self) -> bool {
-        let passing = self.trouble.as_ref().is_none_or(|trouble| trouble.kind == Kind::Temporary);
-        self.values.is_none() && passing && self.since.elapsed() < PATIENCE
-    }
-
-    fn matches_nothing(&self) -> Option<Trouble> {
-        let Scope { environment, pattern } = self.scope.as_ref()?;
-        Some(Trouble::refused(format!(
-            "no key of environment {environment} that a SecretPolicy allows matches {pattern}"
-        )))
-    }
-
-    fn without_values(&self) -> Option<Trouble> {
-        if self.values.is_some() {
-            return None;
-        }
-        let coming = || Trouble::temporary("its values are being fetched");
-        Some(self.trouble.clone().unwrap_or_else(coming).of_access(&self.name))
     }
 }
 
@@ -318,5 +263,11 @@ fn told(missing: &Missing, subject: &Subject) -> Trouble {
         _ => String::new(),
     };
     let trouble = Trouble::refused(format!("{reason}{advice}"));
-    if reason.contains(name.as_str()) { trouble } else { trouble.of_access(name) }
+    let is_named = |word: &str| word.rsplit('/').next() == Some(name);
+    let mut words = reason.split([' ', ',', ':', ';']);
+    if words.any(is_named) { trouble } else { trouble.of_access(name) }
 }
+
+#[cfg(test)]
+#[path = "grants_tests.rs"]
+mod tests;

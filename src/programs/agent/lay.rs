@@ -110,15 +110,8 @@ impl Files {
         parts: &[Part<'_>],
         outcome: &mut Outcome,
     ) -> Result<Laid, Trouble> {
-        let granted: Vec<Part<'_>> = parts.iter().copied().filter(|part| part.granted).collect();
-        let (contents, parts) = match render(file.path, file.format, parts) {
-            // What was withdrawn does not stand in the way of what is granted.
-            Err(_) if granted.len() < parts.len() && !granted.is_empty() => {
-                (render(file.path, file.format, &granted)?, granted.as_slice())
-            }
-            rendered => (rendered?, parts),
-        };
-        self.put(file, &contents)?;
+        let (parts, contents) = together(file, parts)?;
+        self.put(file, &parts, &contents)?;
         let is_in = |part: &&Part<'_>| parts.iter().any(|other| other.access == part.access);
         let given_way = file.parts.iter().filter(|part| !part.granted && !is_in(part));
         outcome.given_way.extend(given_way.map(|part| part.access.to_owned()));
@@ -134,7 +127,12 @@ impl Files {
         })
     }
 
-    fn put(&self, file: &Planned<'_>, contents: &Contents) -> Result<(), Trouble> {
+    fn put(
+        &self,
+        file: &Planned<'_>,
+        parts: &[Part<'_>],
+        contents: &Contents,
+    ) -> Result<(), Trouble> {
         let before = self.laid.files.iter().flat_map(|laid| &laid.there);
         let in_the_way: Vec<RelativePath> =
             before.filter(|there| contents.keys().any(|path| nest(path, there))).cloned().collect();
@@ -148,7 +146,7 @@ impl Files {
             before.into_iter().filter(|there| !contents.contains_key(there)).collect();
         self.remove(&stale)?;
         if written {
-            let of: Vec<&str> = file.parts.iter().map(|part| part.name).collect();
+            let of: Vec<&str> = parts.iter().map(|part| part.name).collect();
             let fields = json!({"file": file.path, "access": of});
             log(Level::Info, "the file was written", fields);
         }
@@ -162,6 +160,31 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// All these parts as content, but for the withdrawn ones that stand in the way of others.
+fn together<'a>(
+    file: &Planned<'_>,
+    parts: &[Part<'a>],
+) -> Result<(Vec<Part<'a>>, Contents), Trouble> {
+    let all = match render(file.path, file.format, parts) {
+        Ok(contents) => return Ok((parts.to_vec(), contents)),
+        Err(trouble) => trouble,
+    };
+    let (mut kept, withdrawn): (Vec<Part<'a>>, Vec<Part<'a>>) =
+        parts.iter().copied().partition(|part| part.granted);
+    if kept.is_empty() || withdrawn.is_empty() {
+        return Err(all);
+    }
+    let mut contents = render(file.path, file.format, &kept)?;
+    for part in withdrawn {
+        kept.push(part);
+        match render(file.path, file.format, &kept) {
+            Ok(more) => contents = more,
+            Err(_) => drop(kept.pop()),
+        }
+    }
+    Ok((kept, contents))
 }
 
 /// A grant's share in the file that it is for.

@@ -7,6 +7,7 @@
 
 mod config;
 mod grants;
+mod held;
 mod lay;
 mod layout;
 mod log;

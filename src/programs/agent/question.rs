@@ -12,6 +12,8 @@ const BETWEEN: Duration = Duration::from_secs(1);
 /// The one question, which is asked again and again.
 pub(super) struct Question {
     is_open: bool,
+    /// Its answer will not do: it was asked too soon.
+    is_hurried: bool,
     asked_at: Option<Instant>,
     next_at: Instant,
     backoff: Backoff,
@@ -20,7 +22,13 @@ pub(super) struct Question {
 impl Question {
     /// To be asked now.
     pub(super) fn new(now: Instant) -> Self {
-        Self { is_open: false, asked_at: None, next_at: now, backoff: Backoff::default() }
+        Self {
+            is_open: false,
+            is_hurried: false,
+            asked_at: None,
+            next_at: now,
+            backoff: Backoff::default(),
+        }
     }
 
     /// Whether it is to be asked now; its answer is awaited then.
@@ -43,10 +51,14 @@ impl Question {
             self.backoff.after_failure()
         };
         self.next_at = now + wait;
+        if std::mem::take(&mut self.is_hurried) {
+            self.hurry(now);
+        }
     }
 
     /// It is to be asked as soon as may be.
     pub(super) fn hurry(&mut self, now: Instant) {
+        self.is_hurried = self.is_open;
         let soonest = self.asked_at.map_or(now, |asked| asked + BETWEEN);
         self.next_at = self.next_at.min(soonest.max(now));
     }
@@ -83,5 +95,9 @@ mod tests {
         question.answered(now, true);
         question.hurry(now);
         assert_eq!(question.next_at(), Some(now + BETWEEN));
+        assert!(question.is_due(now + BETWEEN));
+        question.hurry(now + BETWEEN);
+        question.answered(now + BETWEEN, true);
+        assert_eq!(question.next_at(), Some(now + BETWEEN * 2), "haste outlasts an open question");
     }
 }

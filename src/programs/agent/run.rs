@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::stat::{Mode, umask};
 use serde_json::json;
@@ -28,6 +29,9 @@ vanta-agent: gets a pod's secrets, writes them into its memory volume, and keeps
   vanta-agent --version
 ";
 
+/// How long a probe waits for the files. The kubelet gives it more.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// The program `vanta-agent`.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -36,7 +40,7 @@ pub fn main() -> ExitCode {
     match arguments.as_slice() {
         [] => run().into(),
         ["probe"] => {
-            let (text, ready) = probe(&config::status_file());
+            let (text, ready) = probe(&config::status_file(), PATIENCE);
             print(&text);
             if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }

@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::adapters::files::read_bounded;
 
@@ -70,25 +70,33 @@ impl StatusFile {
     }
 }
 
-/// What the file says, and whether that is `ready`.
-pub(super) fn probe(file: &Path) -> (String, bool) {
-    // It is empty for a moment while it is written, and until the agent has begun.
-    for _ in 0..10 {
-        match read_bounded(file, LONGEST as u64) {
-            Ok(text) if text.is_empty() => std::thread::sleep(Duration::from_millis(10)),
-            Ok(text) => {
-                let text = String::from_utf8_lossy(&text).into_owned();
-                let first = text.split([':', '\n']).next().unwrap_or_default();
-                let ready = first == READY;
-                return (text, ready);
-            }
-            Err(error) => {
-                let file = file.display();
-                return (format!("{WAITING}: {file} cannot be read: {error}\n"), false);
-            }
+/// What the file says, and whether that is `ready`, which it has some time to become: else each
+/// start would begin with a probe that failed, and each second of a wait would be an event.
+pub(super) fn probe(file: &Path, patience: Duration) -> (String, bool) {
+    let began = Instant::now();
+    loop {
+        let (text, ready) = look(file);
+        if ready || began.elapsed() >= patience {
+            return (text, ready);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn look(file: &Path) -> (String, bool) {
+    match read_bounded(file, LONGEST as u64) {
+        // It is so for a moment while it is written, and until the agent has begun.
+        Ok(text) if text.is_empty() => (format!("{WAITING}: the agent has not begun yet\n"), false),
+        Ok(text) => {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let ready = text.split([':', '\n']).next() == Some(READY);
+            (text, ready)
+        }
+        Err(error) => {
+            let file = file.display();
+            (format!("{WAITING}: {file} cannot be read: {error}\n"), false)
         }
     }
-    (format!("{WAITING}: the agent has not begun yet\n"), false)
 }
 
 #[cfg(test)]
@@ -99,7 +107,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("status");
         StatusFile::new(path.clone()).say(standing).unwrap();
-        probe(&path)
+        probe(&path, Duration::ZERO)
     }
 
     #[test]
@@ -127,8 +135,22 @@ mod tests {
     fn a_file_that_is_missing_or_empty_is_no_ready_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("status");
-        assert!(!probe(&path).1);
+        assert!(!probe(&path, Duration::ZERO).1);
         std::fs::write(&path, "").unwrap();
-        assert_eq!(probe(&path), ("waiting: the agent has not begun yet\n".to_owned(), false));
+        let unbegun = "waiting: the agent has not begun yet\n".to_owned();
+        assert_eq!(probe(&path, Duration::ZERO), (unbegun, false));
+    }
+
+    #[test]
+    fn one_that_becomes_ready_soon_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("status");
+        let status = StatusFile::new(path.clone());
+        let agent = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            status.say(&Standing::Ready(vec![])).unwrap();
+        });
+        assert!(probe(&path, Duration::from_mins(1)).1);
+        agent.join().unwrap();
     }
 }

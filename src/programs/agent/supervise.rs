@@ -31,8 +31,8 @@ const AT_MOST: Duration = Duration::from_secs(30);
 
 /// What the other threads tell.
 enum Event {
-    /// What is granted now.
-    Access(Result<AccessList, Trouble>),
+    /// What is granted, as it was asked at this moment.
+    Access(Instant, Result<AccessList, Trouble>),
     /// What was seen of one grant's values, while this switch was on.
     Values(String, Seen, Arc<AtomicBool>),
 }
@@ -117,7 +117,8 @@ impl Supervisor {
             log(Level::Info, "the files are ready", json!({}));
         }
         if !self.ready {
-            return self.voice.say(Level::Warn, &Standing::Waiting(texts(&lacking)));
+            let level = level(&lacking);
+            return self.voice.say(level, &Standing::Waiting(texts(&lacking)));
         }
         if self.grants.are_known()
             && let Err(trouble) = self.files.keep()
@@ -127,9 +128,7 @@ impl Supervisor {
         }
         let mut troubles = self.grants.troubles();
         troubles.extend(self.file_troubles.iter().cloned());
-        let passing = troubles.iter().all(|trouble| trouble.kind == Kind::Temporary);
-        let level = if passing { Level::Warn } else { Level::Error };
-        self.voice.say(level, &Standing::Ready(texts(&troubles)));
+        self.voice.say(level(&troubles), &Standing::Ready(texts(&troubles)));
     }
 
     /// What keeps the pod from its start.
@@ -162,24 +161,24 @@ impl Supervisor {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Access(answer) => self.take_access(answer),
+            Event::Access(at, answer) => self.take_access(at, answer),
             Event::Values(key, seen, while_on) => {
-                if !while_on.load(Ordering::Relaxed) {
-                    return;
+                if while_on.load(Ordering::Relaxed) {
+                    let to_do = self.grants.see(&key, seen, self.files.laid());
+                    self.unlaid |= to_do.lay;
+                    if to_do.ask {
+                        self.question.hurry(Instant::now());
+                    }
                 }
-                if matches!(&seen, Seen::Trouble(trouble) if trouble.is_refusal()) {
-                    self.question.hurry(Instant::now());
-                }
-                self.unlaid |= self.grants.see(&key, seen, self.files.laid());
             }
         }
     }
 
-    fn take_access(&mut self, answer: Result<AccessList, Trouble>) {
+    fn take_access(&mut self, at: Instant, answer: Result<AccessList, Trouble>) {
         match answer {
             Err(trouble) => self.grants.unanswered(trouble),
             Ok(list) => {
-                let changes = self.grants.take(list, self.files.laid());
+                let changes = self.grants.take(list, at, self.files.laid());
                 for trouble in changes.withdrawn {
                     log(Level::Error, &trouble.text, json!({}));
                 }
@@ -210,12 +209,13 @@ impl Supervisor {
     fn ask(&mut self) {
         let (vault, tell) = (Arc::clone(&self.vault), self.tell.clone());
         let ask = move || {
+            let at = Instant::now();
             // Nobody listens to an agent that ends.
-            let _ = tell.send(Event::Access(vault.access()));
+            let _ = tell.send(Event::Access(at, vault.access()));
         };
         if let Err(error) = thread::Builder::new().name("ask".to_owned()).spawn(ask) {
             let why = Trouble::temporary(format!("the vault cannot be asked: {error}"));
-            self.take_access(Err(why));
+            self.take_access(Instant::now(), Err(why));
         }
     }
 
@@ -228,6 +228,15 @@ impl Supervisor {
         reasons.extend(texts(&lacking));
         self.voice.say(Level::Error, &Standing::Ended(reasons));
         worst.map_or(Status::Temporary, Into::into)
+    }
+}
+
+/// How much the worst of them matters.
+fn level(troubles: &[Trouble]) -> Level {
+    match troubles.iter().map(|trouble| trouble.kind).max() {
+        None | Some(Kind::Underway) => Level::Info,
+        Some(Kind::Temporary) => Level::Warn,
+        Some(Kind::Configuration | Kind::Refused) => Level::Error,
     }
 }
 

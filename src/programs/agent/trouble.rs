@@ -14,6 +14,8 @@ use crate::domain::render::RenderError;
 /// In the order in which they tell what an agent that gives up ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
+    /// It is being done, and nothing is wrong.
+    Underway,
     /// It may pass by itself.
     Temporary,
     /// Somebody has to mend a SecretAccess, a value, or the pod.
@@ -30,6 +32,10 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
+    pub(super) fn underway(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Underway, text: text.into() }
+    }
+
     pub(super) fn temporary(text: impl Into<String>) -> Self {
         Self { kind: Kind::Temporary, text: text.into() }
     }
@@ -116,7 +122,7 @@ impl From<Status> for ExitCode {
 impl From<Kind> for Status {
     fn from(kind: Kind) -> Self {
         match kind {
-            Kind::Temporary => Self::Temporary,
+            Kind::Underway | Kind::Temporary => Self::Temporary,
             Kind::Refused => Self::Refused,
             Kind::Configuration => Self::Configuration,
         }

@@ -35,8 +35,8 @@ pub(super) struct Scope {
 
 /// What is known of a grant's values.
 pub(super) enum Seen {
-    /// They are these now.
-    Values(BTreeMap<Key, SecretValue>, EntityTag),
+    /// They are these now, of this revision.
+    Values(BTreeMap<Key, SecretValue>, String),
     /// They are what they were.
     Unchanged,
     /// They could not be had; it is tried again.
@@ -49,18 +49,14 @@ pub(super) fn follow(
     scope: Scope,
     tell: impl Fn(Seen) -> bool + Send + 'static,
 ) -> io::Result<()> {
-    let mut following = Following { vault, scope, token: None, known: None };
+    let mut following = Following { vault, scope, token: None, known: None, failed: false };
     let mut backoff = Backoff::default();
     let round = move || {
         loop {
             let began = Instant::now();
             let (seen, pause) = match following.round() {
-                Ok(seen) => {
+                Ok((seen, least)) => {
                     backoff.reset();
-                    let least = match seen {
-                        Seen::Values(..) => BETWEEN_CHANGES,
-                        Seen::Unchanged | Seen::Trouble(_) => jittered(POLL, 0.2),
-                    };
                     (seen, least.saturating_sub(began.elapsed()))
                 }
                 Err(trouble) => (Seen::Trouble(trouble), backoff.after_failure()),
@@ -79,25 +75,40 @@ struct Following {
     scope: Scope,
     token: Option<Token>,
     known: Option<EntityTag>,
+    /// Whether the last round failed. The next one does not wait, so that its success is told.
+    failed: bool,
 }
 
 impl Following {
-    fn round(&mut self) -> Result<Seen, Trouble> {
+    /// What is seen next, and how long the round has to last at least.
+    fn round(&mut self) -> Result<(Seen, Duration), Trouble> {
+        let had_failed = std::mem::replace(&mut self.failed, true);
+        let seen = self.look(had_failed)?;
+        self.failed = false;
+        let least = match seen {
+            Seen::Values(..) => BETWEEN_CHANGES,
+            _ if had_failed => Duration::ZERO,
+            Seen::Unchanged | Seen::Trouble(_) => jittered(POLL, 0.2),
+        };
+        Ok((seen, least))
+    }
+
+    fn look(&mut self, at_once: bool) -> Result<Seen, Trouble> {
         let (token, is_new) = self.usable_token()?;
-        match self.ask(token) {
+        match self.ask(token, at_once) {
             // It ended, or was revoked: another one may do. A new one that is refused will not.
             Err(error) if error.is_the_token_s() && !is_new => {
                 let (token, _) = self.usable_token()?;
-                self.ask(token).map_err(Trouble::from)
+                self.ask(token, at_once).map_err(Trouble::from)
             }
             answered => answered.map_err(Trouble::from),
         }
     }
 
     /// Asks for the values, or for a change of them. The token is kept where it may serve again.
-    fn ask(&mut self, mut token: Token) -> Result<Seen, CallError> {
+    fn ask(&mut self, mut token: Token, at_once: bool) -> Result<Seen, CallError> {
         let left = token.renew_at.saturating_duration_since(Instant::now());
-        let wait = WAIT.min(left).max(SHORTEST_WAIT);
+        let wait = if at_once { Duration::ZERO } else { WAIT.min(left).max(SHORTEST_WAIT) };
         let known = self.known.as_ref().map(|tag| (tag, wait));
         let Scope { environment, pattern } = &self.scope;
         match self.vault.values(&token, environment, pattern, known) {
@@ -108,8 +119,9 @@ impl Following {
             Ok(Some(TaggedValues { tag, values })) => {
                 token.uses_left = token.uses_left.map(|left| left.saturating_sub(1));
                 self.token = Some(token);
-                self.known = Some(tag.clone());
-                Ok(Seen::Values(values, tag))
+                let revision = tag.as_str().trim_matches('"').to_owned();
+                self.known = Some(tag);
+                Ok(Seen::Values(values, revision))
             }
             Err(error) => {
                 if !error.is_refusal() {

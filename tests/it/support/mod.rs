@@ -4,6 +4,7 @@ pub(crate) mod cli;
 pub(crate) mod fake_cluster;
 pub(crate) mod fake_vault;
 pub(crate) mod oracle;
+pub(crate) mod pods;
 pub(crate) mod program;
 pub(crate) mod service;
 pub(crate) mod sops;

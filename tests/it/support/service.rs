@@ -25,6 +25,8 @@ use vanta::domain::grants::Grants;
 use vanta::domain::identity::ClientSecret;
 use vanta::programs::vault::{Service, ServiceParts, router};
 
+use super::pods::WithPods;
+
 /// The key that signs the tokens of every vault here, so that a test can forge one.
 pub(crate) const SIGNING_KEY: &str = "a signing key for tests, 0123456789abcdef";
 
@@ -156,7 +158,7 @@ impl Vault {
         let service = Service::new(ServiceParts {
             secrets: store.clone(),
             tokens: state.clone(),
-            authenticator: Arc::new(clients),
+            authenticator: Arc::new(WithPods(clients)),
             versions: store.changes(),
             grants: receiver,
             ring: Arc::new(
