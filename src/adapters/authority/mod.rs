@@ -7,6 +7,7 @@
 mod certificate;
 mod cluster;
 mod issue;
+mod remove;
 mod secrets;
 mod snapshot;
 mod spread;
@@ -15,6 +16,7 @@ mod webhook;
 
 pub use certificate::{Certificate, bundle};
 pub use cluster::{ClusterError, connect};
+pub use remove::remove_all;
 pub use secrets::{SecretData, Secrets, StoredSecret, Written};
 pub use spread::{Bundle, Spread, SpreadReport};
 pub use stored::{

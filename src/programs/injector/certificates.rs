@@ -39,6 +39,10 @@ const INJECTOR_SECRET: &str = "vanta-injector-tls";
 const INJECTOR: (&str, &str) = (INJECTOR_SECRET, "vanta-injector");
 const VAULT: (&str, &str) = ("vanta-vault-tls", "vanta-vault");
 
+/// What goes with the system: the Secrets of this file, and the one that the vault's hook made.
+pub(super) const MADE_SECRETS: &[&str] =
+    &[AUTHORITY, INJECTOR_SECRET, VAULT.0, "vanta-signing-key"];
+
 /// What stands in the way.
 #[derive(Debug, thiserror::Error)]
 enum CertificatesError {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::domain::injection::InjectionConfig;
 
@@ -10,6 +10,8 @@ use crate::domain::injection::InjectionConfig;
 #[derive(Debug, Parser)]
 #[command(name = "vanta-injector", version)]
 pub(super) struct InjectorArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
     /// Where the API server's questions are answered, over HTTPS
     #[arg(long, env = "VANTA_LISTEN", default_value = "0.0.0.0:8443")]
     pub(super) listen: SocketAddr,
@@ -31,6 +33,13 @@ pub(super) struct InjectorArgs {
     /// What to log: a level, or directives such as `vanta=debug,info`
     #[arg(long, env = "VANTA_LOG", default_value = "info")]
     pub(super) log: String,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum Command {
+    /// Remove what the programs made in the cluster, and end: the authority's ConfigMap of every
+    /// namespace, and the Secrets of certificates and signing key
+    Cleanup,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -14,13 +14,13 @@ use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
-use super::certificates::Certificates;
-use super::config::{Config, InjectorArgs};
+use super::certificates::{Certificates, MADE_SECRETS};
+use super::config::{Command, Config, InjectorArgs};
 use super::health::Health;
 use super::metrics::Metrics;
 use super::router::{Webhooks, router};
 use super::standing::Standing;
-use crate::adapters::authority::{Bundle, Secrets, Spread, SpreadReport, connect};
+use crate::adapters::authority::{Bundle, Secrets, Spread, SpreadReport, connect, remove_all};
 use crate::adapters::kubernetes::{Cluster, ClusterGrants};
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use crate::adapters::serve::{self, Listener, init_logging};
@@ -60,11 +60,14 @@ pub fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "vanta-injector: {error}");
         return EXIT_CONFIGURATION.into();
     }
-    let config = match args.config() {
-        Ok(config) => config,
-        Err(error) => return say_and_fail(&error.into(), EXIT_CONFIGURATION),
+    let done = match args.command {
+        Some(Command::Cleanup) => block_on(clean_up(args.namespace)),
+        None => match args.config() {
+            Ok(config) => block_on(serve_pods(&config)),
+            Err(error) => return say_and_fail(&error.into(), EXIT_CONFIGURATION),
+        },
     };
-    match run(&config) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => say_and_fail(&error, 1),
     }
@@ -84,21 +87,31 @@ fn harden() -> anyhow::Result<()> {
     close_to_others().context("the process cannot be made undumpable")
 }
 
-fn run(config: &Config) -> anyhow::Result<()> {
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     // It is an error where there is one already, and then there is one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the runtime cannot be started")?;
-    runtime.block_on(async {
-        // Before anybody could be served, so that no signal ends the injector without draining.
-        let signals = Signals::listen()?;
-        let injector = Injector::build(config).await?;
-        let (webhooks, health) = (injector.webhooks.address(), injector.health.address());
-        tracing::info!(%webhooks, %health, namespace = injector.namespace, "the injector is listening");
-        Box::pin(injector.run(signals)).await
-    })
+    runtime.block_on(work)
+}
+
+async fn serve_pods(config: &Config) -> anyhow::Result<()> {
+    // Before anybody could be served, so that no signal ends the injector without draining.
+    let signals = Signals::listen()?;
+    let injector = Injector::build(config).await?;
+    let (webhooks, health) = (injector.webhooks.address(), injector.health.address());
+    tracing::info!(%webhooks, %health, namespace = injector.namespace, "the injector is listening");
+    Box::pin(injector.run(signals)).await
+}
+
+/// Removes what the programs made.
+async fn clean_up(namespace: Option<String>) -> anyhow::Result<()> {
+    let (client, namespace) = connect(namespace).await?;
+    remove_all(&client, &namespace, MADE_SECRETS).await?;
+    tracing::info!(namespace, "what the programs made is removed");
+    Ok(())
 }
 
 /// An injector with its ports bound, which serves nothing yet.
