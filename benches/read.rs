@@ -9,6 +9,9 @@ mod pods;
 #[expect(dead_code, reason = "the tests use more of it")]
 mod service;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use divan::Bencher;
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -69,9 +72,9 @@ fn read_with_a_limit(bencher: Bencher<'_, '_>, limited: bool) {
 #[divan::bench(args = [1, 16, 64])]
 fn reads_at_once(bencher: Bencher<'_, '_>, at_once: usize) {
     let runtime = Runtime::new().expect("a runtime starts");
-    let vault = std::sync::Arc::new(runtime.block_on(Vault::start()));
+    let vault = Arc::new(runtime.block_on(Vault::start()));
     vault.grant(&service::GRANTS.replace(", usageLimit: 1000", ""));
-    let token = std::sync::Arc::new(runtime.block_on(vault.token("APP_*")));
+    let token = Arc::new(runtime.block_on(vault.token("APP_*")));
     bencher.counter(divan::counter::ItemsCount::new(at_once)).bench(|| {
         runtime.block_on(async {
             let reads: Vec<_> = (0..at_once)
@@ -85,4 +88,50 @@ fn reads_at_once(bencher: Bencher<'_, '_>, at_once: usize) {
             }
         });
     });
+}
+
+/// From a change of the file until each of so many that wait has its fifty new values.
+#[divan::bench(args = [1, 100, 1000], sample_count = 10)]
+fn a_change_reaches(bencher: Bencher<'_, '_>, waiting: usize) {
+    let fixture = |name: &str| {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sops");
+        folder.join(format!("{name}.enc.yaml"))
+    };
+    let runtime = Runtime::new().expect("a runtime starts");
+    let vault = Arc::new(runtime.block_on(Vault::start()));
+    vault.grant(&service::GRANTS.replace(", usageLimit: 1000", ""));
+    vault.put("dev", &fixture("fifty"));
+    let token = Arc::new(runtime.block_on(vault.token("APP_*")));
+    let call = |vault: Arc<Vault>, token: Arc<String>, etag: Arc<String>| async move {
+        let headers = [("if-none-match", etag.as_str()), ("prefer", "wait=60")];
+        vault.read("dev?values=true", &token, &headers).await
+    };
+    let mut next = ["fifty-rotated", "fifty"].into_iter().cycle();
+    let wait = || {
+        runtime.block_on(async {
+            let now = vault.read("dev?values=true", &token, &[]).await;
+            let etag = Arc::new(now.header("etag").to_owned());
+            let mut callers = Vec::with_capacity(waiting);
+            for at in 1..=waiting {
+                callers.push(tokio::spawn(call(vault.clone(), token.clone(), etag.clone())));
+                while at % 500 == 0 && vault.waiting() < at {
+                    tokio::task::yield_now().await;
+                }
+            }
+            while vault.waiting() < waiting {
+                tokio::task::yield_now().await;
+            }
+            (callers, fixture(next.next().expect("it goes round")))
+        })
+    };
+    bencher.counter(divan::counter::ItemsCount::new(waiting)).with_inputs(wait).bench_local_values(
+        |(callers, version)| {
+            runtime.block_on(async {
+                vault.put("dev", &version);
+                for caller in callers {
+                    assert_eq!(caller.await.expect("no caller panics").status, 200);
+                }
+            });
+        },
+    );
 }

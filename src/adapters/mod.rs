@@ -12,6 +12,8 @@ pub mod files;
 pub mod identity;
 #[cfg(feature = "vault")]
 pub mod jwt;
+#[cfg(all(feature = "kubernetes", feature = "server"))]
+pub mod kubernetes;
 #[cfg(any(feature = "vault", feature = "cli", feature = "agent"))]
 pub mod process;
 #[cfg(feature = "vault")]

@@ -1,1 +1,7 @@
-fn main() {}
+//! Writes what is made from the code and committed.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vanta::programs::generate::main()
+}

@@ -3,5 +3,5 @@
 pub mod api;
 #[cfg(any(feature = "vault", feature = "cli"))]
 pub mod clients;
-#[cfg(feature = "patterns")]
+#[cfg(feature = "kubernetes")]
 pub mod crd;

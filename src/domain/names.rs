@@ -134,7 +134,8 @@ impl FromStr for Key {
     }
 }
 
-/// The name of an object in Kubernetes: an RFC 1123 subdomain of at most 253 characters.
+/// The name of an object in Kubernetes: an RFC 1123 subdomain of at most 253 characters, of which
+/// a part may be longer than a DNS label, since Kubernetes names pods so.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ObjectName(String);
@@ -144,7 +145,7 @@ impl FromStr for ObjectName {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        if text.len() > 253 || !text.split('.').all(is_label) {
+        if text.len() > 253 || !text.split('.').all(is_label_of_any_length) {
             return Err(InvalidName::new(
                 "object name",
                 text,
@@ -177,9 +178,12 @@ impl FromStr for Label {
 }
 
 fn is_label(text: &str) -> bool {
+    text.len() <= 63 && is_label_of_any_length(text)
+}
+
+fn is_label_of_any_length(text: &str) -> bool {
     let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    text.len() <= 63
-        && text.bytes().all(|byte| inside(byte) || byte == b'-')
+    text.bytes().all(|byte| inside(byte) || byte == b'-')
         && text.bytes().next().is_some_and(inside)
         && text.bytes().last().is_some_and(inside)
 }
@@ -219,6 +223,16 @@ mod tests {
         }
         for bad in ["", ".a", "..", "a b", "a/b", "a:b", "a\0", "Ä", "a*", &"k".repeat(254)] {
             assert!(bad.parse::<Key>().is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn an_object_name_is_what_kubernetes_takes_for_one() {
+        for good in ["a", "a.b", "0.1-2", &"a".repeat(253)] {
+            assert_eq!(good.parse::<ObjectName>().unwrap().as_str(), good);
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", "a.-b", "A", "a_b", "a/b", &"a".repeat(254)] {
+            assert!(bad.parse::<ObjectName>().is_err(), "{bad:?} was accepted");
         }
     }
 

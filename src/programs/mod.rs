@@ -4,6 +4,8 @@
 pub mod agent;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(all(feature = "kubernetes", feature = "cli"))]
+pub mod generate;
 #[cfg(feature = "injector")]
 pub mod injector;
 #[cfg(feature = "vault")]

@@ -4,6 +4,7 @@
 #[cfg(feature = "agent")]
 mod agent;
 mod cli;
+mod crd;
 mod docs;
 mod layering;
 mod sops;

@@ -1,5 +1,6 @@
 //! One file of the folder: the objects that it holds, checked.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 
 use crate::adapters::files::{ReadError, parse_yaml};
@@ -62,22 +63,18 @@ pub(super) fn parse(text: &str) -> Result<Grants, AccessFileError> {
 }
 
 fn add(grants: &mut Grants, object: &Object) -> Result<(), AccessFileError> {
-    let invalid = |kind, name: &str, source: InvalidObject| AccessFileError::Object {
+    let invalid = |kind, metadata: &ObjectMeta, source: InvalidObject| AccessFileError::Object {
         kind,
-        name: shown(name),
+        name: shown(metadata.name.as_deref().unwrap_or_default()),
         source: source.into(),
     };
     let mut one = Grants::default();
     match object {
         Object::SecretAccess(object) => one.accesses.push(
-            object
-                .check()
-                .map_err(|source| invalid("SecretAccess", &object.metadata.name, source))?,
+            object.check().map_err(|source| invalid("SecretAccess", &object.metadata, source))?,
         ),
         Object::SecretPolicy(object) => one.policies.push(
-            object
-                .check()
-                .map_err(|source| invalid("SecretPolicy", &object.metadata.name, source))?,
+            object.check().map_err(|source| invalid("SecretPolicy", &object.metadata, source))?,
         ),
     }
     if let Some(name) = shared(grants, &one) {
@@ -134,7 +131,10 @@ spec: {subject: {client: ci}, environment: dev, keyPattern: 'A_*'}
             (ACCESS.replace("keyPattern", "keypattern"), "keypattern"),
             (ACCESS.replace("v1alpha1", "v9"), "apiVersion"),
             (ACCESS.replace("SecretAccess", "Secret"), "SecretAccess"),
-            (ACCESS.replace("{client: ci}", "{client: ci, serviceAccount: x}"), "not well formed"),
+            (
+                ACCESS.replace("{client: ci}", "{client: ci, serviceAccount: x}"),
+                "spec.subject: name exactly one",
+            ),
             (ACCESS.replace("dev,", "dev, ttlMinutes: 0,"), "spec.ttlMinutes"),
             (ACCESS.replace("dev,", "dev, ttlMinutes: 1h,"), "a whole number"),
             (format!("{ACCESS}---{ACCESS}"), "two objects SecretAccess a"),

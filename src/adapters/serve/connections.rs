@@ -11,8 +11,9 @@ use axum_server::Handle;
 use axum_server::accept::Accept;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// The most open connections of a listener, however many files the process may open.
-const MOST_CONNECTIONS: u64 = 4096;
+/// The most open connections of a listener, however many files the process may open. One on which
+/// is waited takes about 30 KiB, and 40 with TLS.
+const MOST_CONNECTIONS: u64 = 8192;
 
 /// Raises the soft limit of open files to the hard one, which needs no privilege.
 pub fn raise_open_files() -> nix::Result<()> {
@@ -23,7 +24,7 @@ pub fn raise_open_files() -> nix::Result<()> {
 /// The most open connections of a listener: of two, each takes a quarter of the files at most.
 pub(super) fn most_connections() -> nix::Result<usize> {
     let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    Ok(usize::try_from((soft / 4).min(MOST_CONNECTIONS)).expect("4096 fits"))
+    Ok(usize::try_from((soft / 4).min(MOST_CONNECTIONS)).expect("8192 fits"))
 }
 
 /// The most connections on which is waited: a quarter of them stays for whoever asks for something.

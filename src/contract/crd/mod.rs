@@ -1,29 +1,35 @@
-//! SecretAccess and SecretPolicy, `vanta.dev/v1alpha1`, as people write them.
+//! SecretAccess and SecretPolicy, `vanta.dev/v1alpha1`: objects of the cluster, and, in the same
+//! words, documents of a folder's files.
+//!
+//! What is a bad object is said twice, with the same answer: in the schema, for the API server,
+//! and in `check`, for files and for what a schema cannot say. `tests/it/crd.rs` holds them
+//! together.
 
+#[expect(unreachable_pub, reason = "kube's derive copies the types into functions")]
+#[expect(clippy::duplicated_attributes, reason = "several columns are of one type")]
 mod access;
+#[expect(unreachable_pub, reason = "kube's derive copies the types into functions")]
+#[expect(clippy::duplicated_attributes, reason = "several columns are of one type")]
 mod policy;
+mod schema;
+mod status;
 
-pub use access::{FileSpec, SecretAccess, SecretAccessSpec, SubjectReference};
-pub use policy::{OidcSubject, PolicySubjects, SecretPolicy, SecretPolicySpec};
+pub use access::{FileSpec, OidcSubject, SecretAccess, SecretAccessSpec, SubjectReference};
+pub use policy::{PolicySubjects, SecretPolicy, SecretPolicySpec};
+pub use status::{MAX_MESSAGE_LEN, READY, ReadyReason, SecretAccessStatus};
 
-use serde::{Deserialize, Serialize};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use schemars::JsonSchema;
 
 use crate::domain::grants::Permission;
 use crate::domain::identity::Subject;
-use crate::domain::names::InvalidName;
+use crate::domain::names::{InvalidName, ObjectName};
 
 /// The `apiVersion` of both objects.
 pub const API_VERSION: &str = "vanta.dev/v1alpha1";
 
-/// What every object says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Metadata {
-    /// Its name.
-    pub name: String,
-    /// Its namespace; `default` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-}
+const ONE_SUBJECT: &str = "name exactly one of serviceAccount, client and oidc";
+const SOME_SUBJECT: &str = "name at least one of serviceAccounts, clients and oidc in each group";
 
 /// Why an object cannot be a part of the grants.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +50,36 @@ pub enum InvalidObject {
         /// What is wrong and what to do.
         reason: &'static str,
     },
+    /// A list or map has too many members.
+    #[error("{field}: it holds {count}, and the most is {most}")]
+    TooMany {
+        /// Where, as a path in the object.
+        field: &'static str,
+        /// How many it has.
+        count: usize,
+        /// How many it may have.
+        most: usize,
+    },
+}
+
+/// [`Permission`], as the schema has it.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase", description = "read or list")]
+#[expect(dead_code, reason = "it is a schema alone")]
+enum PermissionText {
+    Read,
+    List,
+}
+
+/// [`crate::domain::grants::FileFormat`], as the schema has it.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase", description = "a text form")]
+#[expect(dead_code, reason = "it is a schema alone")]
+enum FormatText {
+    Dotenv,
+    Json,
+    Yaml,
+    Files,
 }
 
 /// Parses a name at a place in an object.
@@ -52,6 +88,12 @@ fn name<T: std::str::FromStr<Err = InvalidName>>(
     text: &str,
 ) -> Result<T, InvalidObject> {
     text.parse().map_err(|source| InvalidObject::Name { field, source })
+}
+
+/// The name of an object, which it has to have.
+fn object_name(metadata: &ObjectMeta) -> Result<ObjectName, InvalidObject> {
+    let missing = InvalidObject::Field { field: "metadata.name", reason: "give it a name" };
+    name("metadata.name", metadata.name.as_deref().ok_or(missing)?)
 }
 
 /// Refuses a number that is not at least one.
@@ -64,14 +106,33 @@ fn positive(field: &'static str, number: Option<i32>) -> Result<Option<u32>, Inv
     }
 }
 
+/// Refuses what has too many members.
+fn at_most(field: &'static str, count: usize, most: usize) -> Result<(), InvalidObject> {
+    if count > most { Err(InvalidObject::TooMany { field, count, most }) } else { Ok(()) }
+}
+
+/// Refuses what is there twice.
+fn distinct<T: PartialEq>(field: &'static str, items: &[T]) -> Result<(), InvalidObject> {
+    let repeated = items.iter().enumerate().any(|(at, item)| items[..at].contains(item));
+    if repeated {
+        return Err(InvalidObject::Field { field, reason: "one is there twice: name each once" });
+    }
+    Ok(())
+}
+
 /// What is allowed where an object does not say.
 fn read_and_list() -> Vec<Permission> {
     vec![Permission::Read, Permission::List]
 }
 
 /// An OIDC subject; refuses an issuer that is no https URL, since no caller could ever have it.
-fn oidc(field: &'static str, issuer: &str, subject: &str) -> Result<Subject, InvalidObject> {
-    let oidc = Subject::Oidc { issuer: issuer.to_owned(), subject: subject.to_owned() };
+fn oidc(field: &'static str, given: &OidcSubject) -> Result<Subject, InvalidObject> {
+    let OidcSubject { issuer, subject } = given.clone();
+    if issuer.len().max(subject.len()) > schema::MAX_OIDC_LEN {
+        let reason = "the issuer and the subject have at most 1024 bytes each";
+        return Err(InvalidObject::Field { field, reason });
+    }
+    let oidc = Subject::Oidc { issuer, subject };
     // The text form holds https URLs alone, so that anything else reads back as something else.
     let read: Subject = name(field, &oidc.to_string())?;
     if read != oidc {

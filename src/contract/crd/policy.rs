@@ -1,39 +1,62 @@
 //! SecretPolicy: the administrator's bounds that no SecretAccess can pass.
 
+use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidObject, Metadata, name, oidc, positive};
+use super::access::OidcSubject;
+use super::schema::{self, rule};
+use super::{InvalidObject, at_most, distinct, name, object_name, oidc, positive};
 use crate::domain::grants::{Permission, Policy, SubjectSelector};
 use crate::domain::names::Label;
 
-/// The object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretPolicy {
-    /// Its name.
-    pub metadata: Metadata,
-    /// What it says.
-    pub spec: SecretPolicySpec,
-}
-
 /// What a SecretPolicy says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "vanta.dev",
+    version = "v1alpha1",
+    kind = "SecretPolicy",
+    plural = "secretpolicies",
+    shortname = "spol",
+    category = "vanta",
+    derive = "PartialEq",
+    doc = "The administrator's bounds: what SecretAccesses of the named namespaces and subjects may give, and no more.",
+    printcolumn(name = "Environment", type_ = "string", json_path = ".spec.environment"),
+    printcolumn(name = "Patterns", type_ = "string", json_path = ".spec.keyPatterns"),
+    printcolumn(name = "Namespaces", type_ = "string", json_path = ".spec.subjects[*].namespace"),
+    printcolumn(
+        name = "Pod-bound",
+        type_ = "boolean",
+        json_path = ".spec.requirePodBoundToken",
+        description = "Whether the caller's proof must be bound to a pod"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretPolicySpec {
-    /// Whom it bounds.
+    /// Whom it bounds: subjects of SecretAccesses, by the SecretAccesses' namespaces.
+    #[schemars(length(min = 1, max = schema::MAX_GROUPS))]
     pub subjects: Vec<PolicySubjects>,
-    /// The environment.
+    /// The environment: the name of one SOPS file without its endings.
+    #[schemars(with = "schema::EnvironmentText")]
     pub environment: String,
-    /// The keys.
+    /// The keys: globs with * (which crosses dots), ?, [a-z] and {A,B}.
+    #[schemars(with = "Vec<schema::KeyPatternText>")]
+    #[schemars(length(min = 1, max = schema::MAX_PATTERNS))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub key_patterns: Vec<String>,
-    /// What is allowed; `read` and `list` when absent.
+    /// What is allowed: read (values), list (names); both when absent.
     #[serde(default = "super::read_and_list")]
+    #[schemars(with = "Vec<super::PermissionText>")]
+    #[schemars(length(min = 1, max = schema::MAX_PERMISSIONS))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub permissions: Vec<Permission>,
     /// The longest life of an access token, in minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1))]
     pub max_ttl_minutes: Option<i32>,
     /// The most uses of an access token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1))]
     pub max_usage_limit: Option<i32>,
     /// Whether the caller's proof must be bound to a pod.
     #[serde(default)]
@@ -41,43 +64,38 @@ pub struct SecretPolicySpec {
 }
 
 /// Subjects of SecretAccesses of one namespace, which is named exactly.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = rule(
+    "(has(self.serviceAccounts) && self.serviceAccounts.size() > 0) || (has(self.clients) && self.clients.size() > 0) || (has(self.oidc) && self.oidc.size() > 0)",
+    super::SOME_SUBJECT
+))]
 pub struct PolicySubjects {
     /// The SecretAccess's namespace, exactly.
+    #[schemars(with = "schema::LabelText")]
     pub namespace: String,
-    /// Its service accounts by name, or `*` for all.
+    /// Its service accounts by name, or * alone for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<schema::AccountText>", length(max = schema::MAX_NAMES))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub service_accounts: Vec<String>,
     /// Clients, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<schema::LabelText>", length(max = schema::MAX_NAMES))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub clients: Vec<String>,
     /// OIDC subjects, by issuer and subject.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = schema::MAX_NAMES))]
     pub oidc: Vec<OidcSubject>,
-}
-
-/// One OIDC subject.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OidcSubject {
-    /// The issuer's `https` URL, exactly.
-    pub issuer: String,
-    /// The `sub` claim, exactly.
-    pub subject: String,
 }
 
 impl SecretPolicy {
     /// The object, checked.
     pub fn check(&self) -> Result<Policy, InvalidObject> {
         let spec = &self.spec;
-        let mut subjects = Vec::new();
-        for group in &spec.subjects {
-            subjects.extend(group.check()?);
-        }
-        let patterns = spec.key_patterns.iter();
         let empty = [
-            ("spec.subjects", subjects.is_empty()),
+            ("spec.subjects", spec.subjects.is_empty()),
             ("spec.keyPatterns", spec.key_patterns.is_empty()),
             ("spec.permissions", spec.permissions.is_empty()),
         ];
@@ -85,8 +103,17 @@ impl SecretPolicy {
             let reason = "name at least one: an empty list allows nothing";
             return Err(InvalidObject::Field { field, reason });
         }
+        at_most("spec.subjects", spec.subjects.len(), schema::MAX_GROUPS)?;
+        at_most("spec.keyPatterns", spec.key_patterns.len(), schema::MAX_PATTERNS)?;
+        distinct("spec.keyPatterns", &spec.key_patterns)?;
+        distinct("spec.permissions", &spec.permissions)?;
+        let mut subjects = Vec::new();
+        for group in &spec.subjects {
+            subjects.extend(group.check()?);
+        }
+        let patterns = spec.key_patterns.iter();
         Ok(Policy {
-            name: name("metadata.name", &self.metadata.name)?,
+            name: object_name(&self.metadata)?,
             subjects,
             environment: name("spec.environment", &spec.environment)?,
             key_patterns: patterns
@@ -103,6 +130,20 @@ impl SecretPolicy {
 impl PolicySubjects {
     fn check(&self) -> Result<Vec<SubjectSelector>, InvalidObject> {
         let namespace: Label = name("spec.subjects.namespace", &self.namespace)?;
+        let lists = [
+            ("spec.subjects.serviceAccounts", self.service_accounts.len()),
+            ("spec.subjects.clients", self.clients.len()),
+            ("spec.subjects.oidc", self.oidc.len()),
+        ];
+        for (field, count) in lists {
+            at_most(field, count, schema::MAX_NAMES)?;
+        }
+        if lists.iter().all(|(_, count)| *count == 0) {
+            let reason = super::SOME_SUBJECT;
+            return Err(InvalidObject::Field { field: "spec.subjects", reason });
+        }
+        distinct("spec.subjects.serviceAccounts", &self.service_accounts)?;
+        distinct("spec.subjects.clients", &self.clients)?;
         let accounts = self.service_accounts.iter().map(|account| {
             Ok(if account == "*" {
                 SubjectSelector::AllServiceAccounts { namespace: namespace.clone() }
@@ -119,13 +160,13 @@ impl PolicySubjects {
                 name: name("spec.subjects.clients", client)?,
             })
         });
-        let subjects = self.oidc.iter().map(|OidcSubject { issuer, subject }| {
+        let subjects = self.oidc.iter().map(|one| {
             // No caller's subject would ever equal one that is not well formed.
-            oidc("spec.subjects.oidc", issuer, subject)?;
+            oidc("spec.subjects.oidc", one)?;
             Ok(SubjectSelector::Oidc {
                 namespace: namespace.clone(),
-                issuer: issuer.clone(),
-                subject: subject.clone(),
+                issuer: one.issuer.clone(),
+                subject: one.subject.clone(),
             })
         });
         accounts.chain(clients).chain(subjects).collect()

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
 use crate::adapters::serve::TlsFiles;
 use crate::adapters::sops::{Identities, IdentityError, Leave, SharedIdentities};
+use crate::domain::names::{Label, ObjectName};
 
 /// The variables that hold a secret. They are no flags, since arguments are seen by everybody.
 const SIGNING_KEY: &str = "VANTA_JWT_SECRET_KEY";
@@ -49,6 +51,25 @@ pub(super) enum Command {
     /// Serve on this machine alone, with nothing to configure: HTTP on loopback, a fresh signing
     /// key, a client of its own, and the example secrets unless others are named
     Dev(DevArgs),
+    /// Make the Secret of the key that signs tokens, once for a cluster; one that is there stays
+    SigningKey(SigningKeyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SigningKeyArgs {
+    /// The name of the Secret, whose key `signing-key` holds it
+    #[arg(long)]
+    pub(super) create_secret: ObjectName,
+    /// The Secret's namespace; the pod's own when absent
+    #[arg(long, env = "VANTA_NAMESPACE")]
+    namespace: Option<Label>,
+}
+
+impl SigningKeyArgs {
+    /// The cluster that the Secret is made in.
+    pub(super) fn cluster(&self) -> ClusterConfig {
+        ClusterConfig { namespace: self.namespace.clone() }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +121,14 @@ pub(super) enum SopsAllow {
 pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) sources: SourceArgs,
+    /// Run in a cluster: service accounts prove who they are with their tokens, SecretAccesses and
+    /// SecretPolicies are those of the cluster, and the SOPS files, unless a folder is named, are
+    /// those of the ConfigMaps labelled `vanta.dev/sops=true` in the vault's own namespace
+    #[arg(long, env = "VANTA_KUBERNETES", value_parser = BoolishValueParser::new())]
+    pub(super) kubernetes: bool,
+    /// The vault's own namespace; the pod's own when absent
+    #[arg(long, env = "VANTA_NAMESPACE")]
+    pub(super) namespace: Option<Label>,
     /// Where to listen; TLS is needed for all but a loopback address
     #[arg(long, env = "VANTA_LISTEN", default_value = "0.0.0.0:8443")]
     pub(super) listen: SocketAddr,
@@ -132,6 +161,7 @@ pub(super) struct Config {
     pub(super) health_listen: SocketAddr,
     pub(super) tls: Option<TlsFiles>,
     pub(super) sources: Sources,
+    pub(super) cluster: Option<ClusterConfig>,
     pub(super) clients_file: Option<PathBuf>,
     pub(super) state_path: PathBuf,
     pub(super) audit_path: PathBuf,
@@ -139,10 +169,16 @@ pub(super) struct Config {
     pub(super) ring: KeyRing,
 }
 
-/// Where secrets and grants come from.
+/// The cluster that the vault runs in.
+pub(super) struct ClusterConfig {
+    /// The vault's own namespace, where it is not the pod's.
+    pub(super) namespace: Option<Label>,
+}
+
+/// Where secrets and grants come from; what is in no folder is the cluster's.
 pub(super) struct Sources {
-    pub(super) sops_files_path: PathBuf,
-    pub(super) access_path: PathBuf,
+    pub(super) sops_files_path: Option<PathBuf>,
+    pub(super) access_path: Option<PathBuf>,
     pub(super) age_identities_path: Option<PathBuf>,
     pub(super) shared_identities: SharedIdentities,
     pub(super) leave: Leave,
@@ -172,6 +208,12 @@ pub(super) enum ConfigError {
     Missing { option: &'static str, variable: &'static str, what: &'static str },
     #[error("{0} and {1} are both set: set one, so that it is clear which holds")]
     Both(&'static str, &'static str),
+    #[error(
+        "--kubernetes (VANTA_KUBERNETES) and --access-path (VANTA_ACCESS_PATH) are both set: the \
+         SecretAccesses and SecretPolicies are those of the cluster or those of a folder; leave one \
+         out"
+    )]
+    TwoSourcesOfGrants,
     #[error("no key to sign tokens with: set {SIGNING_KEY_FILE} or {SIGNING_KEY}")]
     NoSigningKey,
     #[error("{0} of variable {1} cannot be used: {2}")]
@@ -203,11 +245,15 @@ impl ServeArgs {
         if tls.is_none() && !self.listen.ip().is_loopback() {
             return Err(ConfigError::PlainHttp(self.listen));
         }
+        if self.kubernetes && self.sources.access_path.is_some() {
+            return Err(ConfigError::TwoSourcesOfGrants);
+        }
         Ok(Config {
             listen: self.listen,
             health_listen: self.health_listen,
             tls,
-            sources: self.sources.resolve(None)?,
+            sources: self.sources.resolve(None, self.kubernetes)?,
+            cluster: self.kubernetes.then_some(ClusterConfig { namespace: self.namespace }),
             clients_file: self.clients_file,
             state_path: needed(
                 self.state_path,
@@ -235,11 +281,19 @@ pub(super) struct Examples {
 }
 
 impl SourceArgs {
-    /// The sources that are named; what is not named is the example, where there is one.
-    pub(super) fn resolve(self, examples: Option<&Examples>) -> Result<Sources, ConfigError> {
+    /// The sources that are named; what is not named is the example or the cluster's, where there
+    /// is one.
+    pub(super) fn resolve(
+        self,
+        examples: Option<&Examples>,
+        in_cluster: bool,
+    ) -> Result<Sources, ConfigError> {
         let needed = |path: Option<PathBuf>, example: Option<&Path>, option, variable, what| {
-            let example = example.map(Path::to_owned);
-            path.or(example).ok_or(ConfigError::Missing { option, variable, what })
+            let path = path.or(example.map(Path::to_owned));
+            if path.is_none() && !in_cluster {
+                return Err(ConfigError::Missing { option, variable, what });
+            }
+            Ok(path)
         };
         // The throwaway key opens the example files alone.
         let example_files = self.sops_files_path.is_none();

@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{Extensions, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::LengthLimitError;
@@ -68,11 +68,16 @@ pub(super) async fn answer(
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("none", |path| path.as_str()).to_owned();
 
+    // In boxes, so that whoever waits does not keep what the handling took.
+    let mut answered = Box::pin(handle(&service, &context, request, next)).await;
     let mut waited = None;
-    let mut response = match handle(&service, &context, request, next, &mut waited).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
-    };
+    let extensions = answered.as_mut().ok().map(Response::extensions_mut);
+    if let Some(waiting) = extensions.and_then(Extensions::remove::<Arc<Waiting>>) {
+        let began = Instant::now();
+        answered = Box::pin(waiting.answer(&service)).await;
+        waited = Some(began.elapsed());
+    }
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
 
     let error = as_problem(&mut response, &context);
     let headers = response.headers_mut();
@@ -84,27 +89,25 @@ pub(super) async fn answer(
     let status = response.status().as_u16();
     // What a caller waited for by its own wish says nothing of how fast the vault is.
     let duration = started.elapsed().saturating_sub(waited.unwrap_or_default());
-    let waited = waited.map(|waited| waited.as_secs_f64() * 1e3);
+    let waited_milliseconds = waited.map(|waited| waited.as_secs_f64() * 1e3);
     service.metrics.request(&route, status, duration);
     let milliseconds = duration.as_secs_f64() * 1e3;
     let problem = error.as_ref().map(|error| error.kind.name());
     let cause = error.as_ref().and_then(|error| error.cause.as_deref());
     if status >= 500 {
-        tracing::warn!(request_id = context.id, %method, route, status, milliseconds, waited, problem, cause, "answered");
+        tracing::warn!(request_id = context.id, %method, route, status, milliseconds, waited_milliseconds, problem, cause, "answered");
     } else {
-        tracing::info!(request_id = context.id, %method, route, status, milliseconds, waited, problem, cause, "answered");
+        tracing::info!(request_id = context.id, %method, route, status, milliseconds, waited_milliseconds, problem, cause, "answered");
     }
     response
 }
 
-/// Takes in the whole request, then a place among those that are handled, and sees it through; one
-/// that is to wait does so afterwards, without the place.
+/// Takes in the whole request, then a place among those that are handled, and sees it through.
 async fn handle(
     service: &Arc<Service>,
     context: &RequestContext,
     request: Request,
     next: Next,
-    waited: &mut Option<Duration>,
 ) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     // Without a place: whoever sends slowly takes none from the others.
@@ -114,19 +117,11 @@ async fn handle(
     let request = Request::from_parts(parts, Body::from(body));
 
     let handler = Arc::clone(service);
-    let mut response = see_through(async move {
+    see_through(async move {
         let _place = handler.requests.try_acquire().map_err(|_| overloaded())?;
         Ok(next.run(request).await)
     })
-    .await?;
-    let Some(waiting) = response.extensions_mut().remove::<Arc<Waiting>>() else {
-        return Ok(response);
-    };
-    drop(response);
-    let began = Instant::now();
-    let answered = waiting.answer(service).await;
-    *waited = Some(began.elapsed());
-    answered
+    .await
 }
 
 /// Does work in a task of its own: a client that goes away ends the waiting and not the work, so

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
+use super::cluster::ClusterHealth;
 use super::service::GrantsReceiver;
 use super::standing::Standing;
 use crate::adapters::audit::AuditLog;
@@ -28,6 +29,7 @@ pub(super) struct Health {
     pub(super) secrets: Arc<SopsStore>,
     pub(super) grants: GrantsReceiver,
     pub(super) standing: Arc<Standing>,
+    pub(super) cluster: Option<ClusterHealth>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -50,18 +52,23 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     };
     let environments = health.secrets.status();
     let granted = health.grants.borrow().is_some();
-    let loaded = environments.iter().any(|environment| environment.keys.is_some());
+    let cluster = health.cluster.as_ref();
+    let loaded = environments.iter().any(|environment| environment.keys.is_some())
+        || environments.is_empty() && cluster.is_some_and(ClusterHealth::may_be_empty);
     let audit =
         (!health.audit.is_writing()).then(|| "its writer has ended: restart the vault".to_owned());
     let ready = granted && loaded && state.is_none() && audit.is_none();
     let unread = || "the grants are not read yet".to_owned();
-    let grants = match health.standing.grants.text() {
+    let behind = health.standing.grants.text().or_else(|| cluster?.grants());
+    let grants = match behind {
         Some(error) if granted => Some(error),
         Some(error) => Some(format!("{}: {error}", unread())),
         None => (!granted).then(unread),
     };
-    let mut secrets: Vec<String> = environments.iter().filter_map(degraded).collect();
-    if !loaded {
+    let unread_secrets = cluster.and_then(ClusterHealth::secrets).into_iter();
+    let mut secrets: Vec<String> =
+        unread_secrets.chain(environments.iter().filter_map(degraded)).collect();
+    if !loaded && secrets.is_empty() {
         secrets.insert(0, "no environment is loaded; the log says why".to_owned());
     }
     let secrets = (!secrets.is_empty()).then(|| secrets.join("; "));

@@ -5,12 +5,14 @@
 
 mod attempt;
 mod auth;
+mod cluster;
 mod config;
 mod context;
 mod dev;
 mod error;
 mod handlers;
 mod health;
+mod identities;
 mod prefer;
 mod reload;
 mod revision;
@@ -18,6 +20,8 @@ mod router;
 mod run;
 mod service;
 mod standing;
+mod status;
+mod view;
 mod waiting;
 
 pub use router::router;

@@ -18,12 +18,15 @@ use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
 use crate::adapters::identity::ClientCredentials;
 use crate::adapters::serve::{Metrics, Reload, TlsFiles};
-use crate::adapters::sops::{RefreshReport, SopsStore};
+use crate::adapters::sops::{ConfigMapFiles, RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
 use crate::domain::ports::FileFault;
 
 /// How often is looked. A change reaches a reader in well under a second.
 const PERIOD: Duration = Duration::from_millis(200);
+
+/// Who is told of the grants.
+pub(super) type GrantsSender = watch::Sender<Option<Arc<Grants>>>;
 
 /// Everything that is looked at. Grants and clients have a loop of their own, so that secrets that
 /// take long to load do not delay the deletion of a grant.
@@ -33,6 +36,7 @@ pub(super) struct Watched {
 }
 
 /// The SOPS files.
+#[derive(Clone)]
 pub(super) struct WatchedSecrets {
     pub(super) store: Arc<SopsStore>,
     pub(super) metrics: Arc<Metrics>,
@@ -40,8 +44,8 @@ pub(super) struct WatchedSecrets {
 
 /// The grants, the clients and the certificate.
 pub(super) struct WatchedSettings {
-    pub(super) access: AccessFolder,
-    pub(super) grants: watch::Sender<Option<Arc<Grants>>>,
+    /// None where the grants are the cluster's.
+    pub(super) access: Option<(AccessFolder, GrantsSender)>,
     pub(super) clients: Arc<ClientCredentials>,
     pub(super) clients_file: Option<PathBuf>,
     pub(super) clients_watch: Watch,
@@ -84,12 +88,13 @@ impl WatchedSettings {
     }
 
     fn look_at_grants(&mut self) {
-        let report = self.access.refresh();
+        let Some((access, sender)) = &mut self.access else { return };
+        let report = access.refresh();
         if report.changed
-            && let Some(grants) = self.access.grants()
+            && let Some(grants) = access.grants()
         {
             let (accesses, policies) = (grants.accesses.len(), grants.policies.len());
-            self.grants.send_replace(Some(Arc::clone(grants)));
+            sender.send_replace(Some(Arc::clone(grants)));
             tracing::info!(accesses, policies, "the grants were read");
             self.metrics.reload(Reload::Grants, true);
         }
@@ -99,7 +104,7 @@ impl WatchedSettings {
         for problem in report.problems {
             tracing::error!(problem, "the grants are not as the folder is");
         }
-        let problems = self.access.problems();
+        let problems = access.problems();
         self.standing.grants.set((!problems.is_empty()).then(|| problems.join("; ")));
     }
 
@@ -153,6 +158,14 @@ impl WatchedSecrets {
         }
     }
 
+    /// Takes the files of ConfigMaps in the place of those before.
+    pub(super) fn take(&self, files: ConfigMapFiles) {
+        let report = self.store.take(files);
+        if !report.is_empty() {
+            self.report(report);
+        }
+    }
+
     /// Logs and counts what became of the SOPS files.
     pub(super) fn report(&self, report: RefreshReport) {
         for loaded in report.loaded {
@@ -180,7 +193,7 @@ impl WatchedSecrets {
             tracing::warn!(environment = environment.as_str(), "the environment's file is gone");
         }
         for reason in report.ignored {
-            tracing::warn!(reason, "a file in the SOPS folder is not read");
+            tracing::warn!(reason, "a file among the SOPS files is not read");
         }
         if let Some(reason) = report.folder {
             tracing::error!(reason, "the SOPS folder cannot be read");

@@ -12,29 +12,38 @@ use axum_server::Handle;
 use clap::Parser;
 use jiff::Timestamp;
 use nix::sys::stat::{Mode, umask};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::config::{Command, Config, VaultArgs};
+use super::cluster::{self, ClusterSources};
+use super::config::{Command, Config, SigningKeyArgs, VaultArgs};
 use super::health::Health;
+use super::identities::Identities;
 use super::reload::{Watched, WatchedSecrets, WatchedSettings};
-use super::service::{Service, ServiceParts};
+use super::service::{GrantsReceiver, Service, ServiceParts};
 use super::standing::Standing;
 use super::{dev, router};
 use crate::adapters::access::AccessFolder;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::ClientCredentials;
+use crate::adapters::kubernetes::ServiceAccountTokens;
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use crate::adapters::serve::{self, Listener, Metrics, init_logging};
 use crate::adapters::sops::{SopsStore, StoreOptions};
 use crate::adapters::state::SqliteState;
+use crate::domain::ports::Authenticator;
 
 /// How long requests in progress may take once the vault is told to end.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// How often ended tokens and revocations are swept from the state.
 const SWEEP_PERIOD: Duration = Duration::from_mins(1);
+
+/// The client of the cluster logs whole answers of the API server, which may hold a token; what it
+/// meets is logged where it is asked.
+const QUIET: &str = "kube_client=off";
 
 /// sysexits.h: the configuration is at fault (`EX_CONFIG`), or the usage (`EX_USAGE`).
 const EXIT_CONFIGURATION: u8 = 78;
@@ -56,9 +65,9 @@ pub fn main() -> ExitCode {
     };
     let sources = match &args.command {
         Some(Command::Dev(dev)) => &dev.sources,
-        None => &args.serve.sources,
+        Some(Command::SigningKey(_)) | None => &args.serve.sources,
     };
-    if let Err(error) = init_logging(&sources.log) {
+    if let Err(error) = init_logging(&format!("{QUIET},{}", sources.log)) {
         // There is no log to say it in.
         let _ = writeln!(std::io::stderr(), "vanta-vault: {error}");
         return EXIT_CONFIGURATION.into();
@@ -67,6 +76,7 @@ pub fn main() -> ExitCode {
         Some(Command::Dev(args)) => dev::prepare(args)
             .map(|(config, data)| (config, Some(data)))
             .map_err(anyhow::Error::from),
+        Some(Command::SigningKey(args)) => return make_signing_key(&args),
         None => args.serve.config().map(|config| (config, None)).map_err(anyhow::Error::from),
     };
     let (config, dev_data) = match configured {
@@ -74,6 +84,16 @@ pub fn main() -> ExitCode {
         Err(error) => return say_and_fail(&error, EXIT_CONFIGURATION),
     };
     match run(config, dev_data.as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => say_and_fail(&error, 1),
+    }
+}
+
+fn make_signing_key(args: &SigningKeyArgs) -> ExitCode {
+    let made = runtime().and_then(|runtime| {
+        runtime.block_on(cluster::create_signing_key(args.cluster(), &args.create_secret))
+    });
+    match made {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => say_and_fail(&error, 1),
     }
@@ -104,12 +124,13 @@ fn harden() -> anyhow::Result<()> {
     close_to_others().context("the process cannot be made undumpable")
 }
 
+fn runtime() -> anyhow::Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("the runtime cannot be started")
+}
+
 fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         // Before anybody could be served, so that no signal ends the vault without draining.
         let signals = Signals::listen()?;
         let vault = Vault::build(config).await;
@@ -134,6 +155,7 @@ struct Vault {
     service: Arc<Service>,
     health_of: Health,
     watched: Watched,
+    cluster: Option<(Arc<ClusterSources>, GrantsReceiver)>,
     state: Arc<SqliteState>,
 }
 
@@ -149,8 +171,9 @@ impl Vault {
         let state = Arc::new(state);
         let audit = AuditLog::open(&config.audit_path, &config.replica)
             .with_context(|| format!("audit in {}", config.audit_path.display()))?;
+        let with_config_maps = sources.sops_files_path.is_none();
         let (secrets, report) = SopsStore::open(StoreOptions {
-            folder: Some(sources.sops_files_path),
+            folder: sources.sops_files_path,
             shared: sources.shared_identities,
             identities_folder: sources.age_identities_path,
             leave: sources.leave,
@@ -159,14 +182,28 @@ impl Vault {
         let metrics = Arc::new(Metrics::default());
         let clients = Arc::new(ClientCredentials::default());
         let (grants, grants_receiver) = watch::channel(None);
+        let access = sources.access_path.map(|path| (AccessFolder::new(path), grants.clone()));
+        let cluster = match config.cluster {
+            Some(cluster) => {
+                let cluster = cluster::connect(cluster).await?;
+                Some(ClusterSources::new(cluster, grants, with_config_maps))
+            }
+            None => None,
+        };
+        let authenticator: Arc<dyn Authenticator> = match &cluster {
+            Some(sources) => Arc::new(Identities {
+                clients: Arc::clone(&clients),
+                tokens: ServiceAccountTokens::new(sources.cluster.client.clone()),
+            }),
+            None => clients.clone(),
+        };
         let tls = config.tls.as_ref().map(serve::TlsFiles::load).transpose()?;
         let standing = Arc::new(Standing::default());
         let mut watched = Watched {
             secrets: WatchedSecrets { store: Arc::clone(&secrets), metrics: Arc::clone(&metrics) },
             settings: WatchedSettings {
-                access: AccessFolder::new(sources.access_path),
-                grants,
-                clients: Arc::clone(&clients),
+                access,
+                clients,
                 clients_file: config.clients_file,
                 clients_watch: Watch::default(),
                 certificate: config.tls.zip(tls.clone()),
@@ -180,7 +217,7 @@ impl Vault {
         let service = Service::new(ServiceParts {
             secrets: secrets.clone(),
             tokens: state.clone(),
-            authenticator: clients,
+            authenticator,
             versions: secrets.changes(),
             grants: grants_receiver.clone(),
             ring: Arc::new(config.ring),
@@ -194,21 +231,29 @@ impl Vault {
             state: Arc::clone(&state),
             audit,
             secrets,
-            grants: grants_receiver,
+            grants: grants_receiver.clone(),
             standing,
+            cluster: cluster.as_ref().map(ClusterSources::health),
             metrics,
         };
+        let cluster = cluster.map(|cluster| (cluster, grants_receiver));
         let (api, health) = (serve::bind(config.listen)?, serve::bind(config.health_listen)?);
-        Ok(Self { api, health, tls, service, health_of, watched, state })
+        Ok(Self { api, health, tls, service, health_of, watched, cluster, state })
     }
 
     /// Serves until a signal, then drains; what changes is seen until the last answer is given.
     /// The first task that fails ends the vault.
     async fn run(self, signals: Signals) -> anyhow::Result<()> {
         let (api, health) = (Handle::new(), Handle::new());
-        let service = Arc::clone(&self.service);
+        let (service, secrets) = (Arc::clone(&self.service), self.watched.secrets.clone());
+        let watched_cluster = async {
+            match self.cluster {
+                Some((cluster, grants)) => cluster.run(self.service, secrets, grants).await,
+                None => std::future::pending().await,
+            }
+        };
         let served = async {
-            let served = self.api.serve(router(self.service), self.tls, api.clone()).await;
+            let served = self.api.serve(router(Arc::clone(&service)), self.tls, api.clone()).await;
             // Health goes on until the last answer is given, and ends with it.
             health.shutdown();
             served.map_err(anyhow::Error::from)
@@ -223,6 +268,7 @@ impl Vault {
         tokio::select! {
             ended = async { tokio::try_join!(served, health_served, drained) } => ended.map(drop),
             ended = self.watched.run() => ended.context("looking for changes failed"),
+            ended = watched_cluster => ended.context("watching the cluster failed"),
             () = sweep(self.state) => Ok(()),
         }
     }

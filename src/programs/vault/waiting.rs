@@ -27,12 +27,9 @@ use crate::domain::grants::Grants;
 use crate::domain::identity::Subject;
 use crate::domain::names::Environment;
 
-/// The most callers that wait at once, however many connections there may be.
-const MOST_WAITING: usize = 10_000;
-
 /// How many of those that a change wakes look at once. The others wait for their turn, so that
 /// ordinary requests go on while thousands look.
-const LOOKING: usize = 64;
+const LOOKING: usize = 32;
 
 /// How often is looked whether a waiting caller's token is revoked or has ended.
 const RECHECK: Duration = Duration::from_millis(500);
@@ -46,10 +43,10 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    /// For as many as `most` allows; `versions` tells which environments change.
+    /// For so many at the most; `versions` tells which environments change.
     pub(super) fn new(versions: watch::Receiver<Versions>, most: usize) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(most.min(MOST_WAITING))),
+            places: Arc::new(Semaphore::new(most)),
             turns: Arc::new(Semaphore::new(LOOKING)),
             versions,
             ended: watch::Sender::new(false),
@@ -167,10 +164,11 @@ impl Waiting {
             };
             let turn = Arc::clone(&service.waits.turns).acquire_owned().await;
             let (question, asked_of) = (Arc::clone(&self.question), Arc::clone(service));
-            let looked = see_through(async move {
+            // In a box, so that whoever waits does not keep room for it.
+            let looked = see_through(Box::pin(async move {
                 let _turn = turn;
                 question.again(&asked_of, unchanged).await
-            });
+            }));
             let Looked::Answered(mut response) = looked.await? else { continue };
             // A caller that was sent away early had better pause before it asks again.
             if !matches!(woken, Woken::Shutdown) {

@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub(crate) mod cli;
+pub(crate) mod fake_cluster;
 pub(crate) mod fake_vault;
 pub(crate) mod pods;
 pub(crate) mod program;

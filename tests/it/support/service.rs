@@ -122,7 +122,7 @@ impl Vault {
 
     /// A vault that has not read its grants yet.
     pub(crate) async fn start_without_grants() -> Self {
-        Self::start_with(usize::MAX, 0).await
+        Self::start_with(10_000, 0).await
     }
 
     async fn start_with(most_waiting: usize, state_age: i64) -> Self {

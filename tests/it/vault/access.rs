@@ -43,7 +43,7 @@ async fn what_was_asked_for_and_gives_nothing_says_why() {
     assert_eq!(
         reasons,
         [
-            "no SecretPolicy allows what SecretAccess default/app asks for",
+            "no SecretPolicy covers environment dev, keys APP_* for client:ci in namespace default",
             "there is no SecretAccess nothing for client:ci",
         ]
     );

@@ -17,7 +17,7 @@ fn refusal(change: impl FnOnce(&Site, &mut Command)) -> (i32, String) {
 #[test]
 fn each_mistake_ends_with_78_and_says_what_to_do() {
     type Change = fn(&Site, &mut Command);
-    let cases: [(Change, &str); 8] = [
+    let cases: [(Change, &str); 9] = [
         (
             |_, command| {
                 command.env("VANTA_JWT_SECRET_KEY", "k".repeat(40));
@@ -49,6 +49,12 @@ fn each_mistake_ends_with_78_and_says_what_to_do() {
                 command.env_remove("VANTA_SOPS_FILES_PATH");
             },
             "VANTA_SOPS_FILES_PATH",
+        ),
+        (
+            |_, command| {
+                command.env("VANTA_KUBERNETES", "true");
+            },
+            "VANTA_KUBERNETES) and --access-path (VANTA_ACCESS_PATH) are both set",
         ),
         (
             |_, command| {

@@ -2,6 +2,7 @@
 
 mod access;
 mod changes;
+mod cluster;
 mod configuration;
 mod crash;
 mod dev;

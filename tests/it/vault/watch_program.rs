@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use vanta::adapters::serve::raise_open_files;
+use vanta::adapters::serve::{most_waiting, raise_open_files};
 
 use crate::support::program::{DEADLINE, Program, Site, agent, until};
 use crate::support::service::GRANTS;
@@ -172,21 +172,22 @@ fn sigterm_answers_who_waits_at_once() {
 
 #[test]
 fn a_thousand_connections_get_the_change_while_others_read() {
-    const MANY: usize = 1000;
     raise_open_files().unwrap();
+    // Fewer where the machine allows few open files.
+    let many = most_waiting().unwrap().min(1000);
     let site = Site::new();
     site.write("access/all.yaml", &GRANTS.replace(", usageLimit: 1000", ""));
     let (vault, agent) = (site.start(), agent());
     let token = vault.token(&site, "APP_*");
     let etag = etag(&vault, &token);
-    let mut waiters: Vec<Waiter> = (0..MANY).map(|_| Waiter::ask(&vault, &token, &etag)).collect();
-    until_waiting(&vault, MANY);
+    let mut waiters: Vec<Waiter> = (0..many).map(|_| Waiter::ask(&vault, &token, &etag)).collect();
+    until_waiting(&vault, many);
     let changed = rotate(&site);
     let read = vault.read(&agent, "dev/APP_DB_USER", &token).unwrap();
     assert_eq!(read.status, 200);
     for waiter in &mut waiters {
         assert!(waiter.answer().body.contains("rotated-in-the-example"));
     }
-    println!("{MANY} connections were answered in {:?}", changed.elapsed());
+    println!("{many} connections were answered in {:?}", changed.elapsed());
     until_waiting(&vault, 0);
 }

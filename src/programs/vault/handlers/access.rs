@@ -10,17 +10,16 @@ use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::contract::api::access::{Access as Shown, AccessList, Missing};
+use crate::contract::api::access::{AccessList, Missing};
 use crate::contract::api::problem::ProblemKind;
-use crate::domain::grants::{Access, Grants, Permission};
+use crate::domain::grants::Grants;
 use crate::domain::identity::Identity;
-use crate::domain::names::Key;
-use crate::domain::policy::{Bounds, Decision, Request, Target, decide};
 use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
 use crate::programs::vault::service::Service;
+use crate::programs::vault::view::{View, explain};
 
 /// Which grants are wanted.
 #[derive(Deserialize)]
@@ -77,7 +76,6 @@ fn collect(
     wanted: &[String],
     now: Timestamp,
 ) -> AccessList {
-    let view = View { service, identity, grants, now };
     let mut list =
         AccessList { subject: identity.subject.clone(), access: vec![], missing: vec![] };
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
@@ -85,9 +83,12 @@ fn collect(
         if !is_wanted(access.name.as_str()) {
             continue;
         }
-        match view.show(access) {
+        match View::new(service, identity, access, grants, now).show() {
             Ok(shown) => list.access.push(shown),
-            Err(reason) => list.missing.push(Missing { name: access.name.to_string(), reason }),
+            Err(denial) => {
+                let reason = explain(&denial, access);
+                list.missing.push(Missing { name: access.name.to_string(), reason });
+            }
         }
     }
     for name in wanted {
@@ -100,85 +101,4 @@ fn collect(
     }
     list.access.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     list
-}
-
-struct View<'a> {
-    service: &'a Service,
-    identity: &'a Identity,
-    grants: &'a Grants,
-    now: Timestamp,
-}
-
-impl View<'_> {
-    /// What one SecretAccess gives, or why it gives nothing.
-    fn show(&self, access: &Access) -> Result<Shown, String> {
-        // What it gives is asked of the policy with this one alone; how it is bounded, with all.
-        let alone =
-            Grants { accesses: vec![access.clone()], policies: self.grants.policies.clone() };
-        let target = || Target::Issue(access.key_pattern.clone());
-        let decisions: Vec<(Permission, Decision)> = access
-            .permissions
-            .iter()
-            .map(|permission| (*permission, self.decide(&alone, access, *permission, target())))
-            .collect();
-        let permissions: Vec<Permission> = decisions
-            .iter()
-            .filter_map(|(permission, decision)| decision.is_ok().then_some(*permission))
-            .collect();
-        if permissions.is_empty() {
-            let denial = decisions.into_iter().find_map(|(_, decision)| decision.err());
-            return Err(denial.map_or_else(String::new, |denial| denial.to_string()));
-        }
-        let bounds = permissions
-            .iter()
-            .filter_map(|permission| self.decide(self.grants, access, *permission, target()).ok())
-            .map(|grant| grant.bounds())
-            .reduce(Bounds::stricter)
-            .ok_or("the grants that match it together allow nothing")?;
-        let revision = permissions
-            .contains(&Permission::Read)
-            .then(|| self.revision(access, &permissions))
-            .flatten();
-        Ok(Shown {
-            namespace: access.namespace.to_string(),
-            name: access.name.to_string(),
-            environment: access.environment.clone(),
-            key_pattern: access.key_pattern.clone(),
-            permissions,
-            ttl_minutes: bounds.ttl_minutes,
-            usage_limit: bounds.usage_limit,
-            file: access.file.clone(),
-            revision,
-        })
-    }
-
-    /// The `ETag` that a read of all values has with a token for the grant's pattern, which other
-    /// grants may open too.
-    fn revision(&self, access: &Access, permissions: &[Permission]) -> Option<String> {
-        let select = |key: &Key| {
-            if !access.key_pattern.matches(key) {
-                return None;
-            }
-            let decide =
-                |permission| self.decide(self.grants, access, permission, Target::Key(key.clone()));
-            // Without `list` there is no such read, and what may be read is what counts.
-            if permissions.contains(&Permission::List) {
-                decide(Permission::List).ok()?;
-            }
-            decide(Permission::Read).ok()
-        };
-        let values = self.service.secrets.read_all(&access.environment, &select).ok()?;
-        Some(self.service.revisions.of(&access.environment, &values))
-    }
-
-    fn decide(
-        &self,
-        grants: &Grants,
-        access: &Access,
-        permission: Permission,
-        target: Target,
-    ) -> Decision {
-        let request = Request { environment: access.environment.clone(), permission, target };
-        decide(grants, self.identity, &request, self.now)
-    }
 }

@@ -1,0 +1,27 @@
+//! The cluster: who a service account is, who may have what, and the SOPS files of ConfigMaps.
+//!
+//! Invariant: what was last seen stays in use until something newer was seen whole. A list that
+//! breaks off, a watch that ends and an API server that is away take nothing away and give
+//! nothing; [`Contact`] says when the API server was last heard.
+//!
+//! What the vault may do here is little, and stands in the chart's ClusterRole `vanta-vault`.
+//! Reviews of administrators (SubjectAccessReview) and Events have their place here too.
+
+mod config_maps;
+mod connect;
+mod contact;
+mod explain;
+mod grants;
+mod signing_key;
+mod status;
+mod tokens;
+mod watch;
+
+pub use config_maps::{ClusterFiles, ConfigMaps};
+pub use connect::{Cluster, ConnectError};
+pub use contact::Contact;
+pub use explain::explain;
+pub use grants::{AccessObject, ClusterGrants};
+pub use signing_key::{Made, make_signing_key};
+pub use status::write_status;
+pub use tokens::ServiceAccountTokens;

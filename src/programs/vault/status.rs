@@ -1,0 +1,246 @@
+//! How each SecretAccess stands, written into it where that is news.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::Client;
+use tokio::task::JoinError;
+use tokio::time::sleep;
+
+use super::service::Service;
+use super::view::{View, explain};
+use crate::adapters::kubernetes::{AccessObject, ClusterGrants, write_status};
+use crate::adapters::sops::SopsStore;
+use crate::contract::crd::{MAX_MESSAGE_LEN, READY, ReadyReason, SecretAccessStatus};
+use crate::domain::grants::{Access, Grants, Permission};
+use crate::domain::identity::{Identity, Method, PodReference, Subject};
+use crate::domain::policy::Denial;
+use crate::domain::ports::SecretStoreError;
+
+/// How long changes are gathered before statuses are written.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// How often all are looked at where nothing changes: a file that cannot be opened is no change.
+const PERIOD: Duration = Duration::from_secs(30);
+
+/// The pause between two writes, so that many objects do not make a burst.
+const SPACING: Duration = Duration::from_millis(10);
+
+/// How many writes may fail before the others are left for later.
+const MOST_PROBLEMS: usize = 3;
+
+/// The longest pause after failures in a row.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Writes how the SecretAccesses of a cluster stand.
+pub(super) struct Statuses {
+    pub(super) service: Arc<Service>,
+    pub(super) grants: Arc<ClusterGrants>,
+    pub(super) secrets: Arc<SopsStore>,
+    pub(super) client: Client,
+}
+
+/// A status that an object does not have yet.
+struct Due {
+    namespace: String,
+    name: String,
+    status: SecretAccessStatus,
+}
+
+impl Statuses {
+    /// Writes what is news, whenever objects or secrets change.
+    pub(super) async fn run(self) -> Result<(), JoinError> {
+        let statuses = Arc::new(self);
+        let (mut objects, mut versions) = (statuses.grants.changes(), statuses.secrets.changes());
+        let mut failures = 0;
+        loop {
+            objects.mark_unchanged();
+            versions.mark_unchanged();
+            // What is in scope is decrypted: not on a thread that serves others.
+            let due = tokio::task::spawn_blocking({
+                let statuses = Arc::clone(&statuses);
+                move || statuses.due(Timestamp::now())
+            });
+            let problem = statuses.write(due.await?).await;
+            failures = if problem.is_some() { failures + 1 } else { 0 };
+            if let Some(problem) = problem {
+                tracing::warn!(
+                    problem,
+                    "a SecretAccess's status is not written; it is tried again"
+                );
+                sleep(LONGEST_PAUSE.min(Duration::from_secs(1 << failures.min(6)))).await;
+                continue;
+            }
+            tokio::select! {
+                _ = objects.changed() => {}
+                _ = versions.changed() => {}
+                () = sleep(PERIOD) => {}
+            }
+            sleep(SETTLE).await;
+        }
+    }
+
+    /// Writes what is due; gives the first problem, where there is one. Where several fail, the
+    /// others would for the same reason.
+    async fn write(&self, due: Vec<Due>) -> Option<String> {
+        let mut problems = Vec::new();
+        for Due { namespace, name, status } in due {
+            if let Err(problem) = write_status(&self.client, &namespace, &name, &status).await {
+                problems.push(format!("{namespace}/{name}: {problem}"));
+            }
+            if problems.len() > MOST_PROBLEMS {
+                break;
+            }
+            sleep(SPACING).await;
+        }
+        problems.into_iter().next()
+    }
+
+    fn due(&self, now: Timestamp) -> Vec<Due> {
+        let Ok(grants) = self.service.grants() else { return Vec::new() };
+        let objects = self.grants.accesses().unwrap_or_default().into_iter();
+        let due = objects.filter_map(|object| {
+            let standing = Standing::of(&self.service, &grants, &object, now);
+            let status = standing.status(object.generation, object.status.as_ref(), now);
+            let news = object.status.as_ref() != Some(&status);
+            news.then_some(Due { namespace: object.namespace, name: object.name, status })
+        });
+        due.collect()
+    }
+}
+
+/// How one SecretAccess stands.
+#[derive(Debug, PartialEq, Eq)]
+struct Standing {
+    reason: ReadyReason,
+    message: String,
+    keys: Option<usize>,
+    revision: Option<String>,
+}
+
+impl Standing {
+    fn of(service: &Service, grants: &Grants, object: &AccessObject, now: Timestamp) -> Self {
+        match &object.access {
+            Err(problem) => Self::not(ReadyReason::Invalid, problem.clone()),
+            Ok(access) => {
+                let identity = identity(access);
+                let view = View::new(service, &identity, access, grants, now);
+                Self::seen(&view, access).unwrap_or_else(|standing| standing)
+            }
+        }
+    }
+
+    fn not(reason: ReadyReason, message: String) -> Self {
+        Self { reason, message, keys: None, revision: None }
+    }
+
+    fn seen(view: &View<'_>, access: &Access) -> Result<Self, Self> {
+        let shown = view.show().map_err(|denial| {
+            let reason = match denial {
+                Denial::NotPodBound(_) => ReadyReason::NotPodBound,
+                Denial::NoPolicy(_) | Denial::NoAccess | Denial::IdentityExpired => {
+                    ReadyReason::NoPolicy
+                }
+            };
+            Self::not(reason, explain(&denial, access))
+        })?;
+        let missing = access.permissions.iter().find(|asked| !shown.permissions.contains(asked));
+        if let Some(missing) = missing.filter(|_| access.file.is_some()) {
+            let reason = explain(&Denial::NoPolicy(Vec::new()), access);
+            let message = format!("a file needs read and list: with {missing}, {reason}");
+            return Err(Self::not(ReadyReason::NoPolicy, message));
+        }
+        let reads = shown.permissions.contains(&Permission::Read);
+        let permission = if reads { Permission::Read } else { Permission::List };
+        let keys = view.count(permission).map_err(|error| Self::unreadable(&error))?;
+        let environment = &access.environment;
+        if keys == 0 {
+            let message = format!("no key of {environment} that is open matches");
+            return Err(Self { keys: Some(0), ..Self::not(ReadyReason::NoKeys, message) });
+        }
+        let revision = if reads { Some(view.revision(&shown.permissions)) } else { None };
+        let revision = revision
+            .transpose()
+            .map_err(|error| Self { keys: Some(keys), ..Self::unreadable(&error) })?;
+        let words: Vec<String> = shown.permissions.iter().map(ToString::to_string).collect();
+        let mut message = format!("keys of {environment} that are open: {keys}, to ");
+        message.push_str(&words.join(" and "));
+        if let Some(missing) = missing {
+            message = format!("{message}; no SecretPolicy allows {missing}");
+        }
+        Ok(Self { reason: ReadyReason::Granted, message, keys: Some(keys), revision })
+    }
+
+    fn unreadable(error: &SecretStoreError) -> Self {
+        let reason = match error {
+            SecretStoreError::NoEnvironment(_) => ReadyReason::EnvironmentMissing,
+            _ => ReadyReason::EnvironmentUnreadable,
+        };
+        // Why a file cannot be opened is for whoever runs the vault: its log says it.
+        let message = match error {
+            SecretStoreError::Unreadable { environment, .. } => {
+                format!("no version of environment {environment} could be loaded")
+            }
+            SecretStoreError::NoEnvironment(environment) => {
+                format!("environment {environment} does not exist: there is no SOPS file of it")
+            }
+            error => error.to_string(),
+        };
+        Self::not(reason, message)
+    }
+
+    /// The status to write. The moment of the last transition stays where there is none.
+    fn status(
+        self,
+        generation: Option<i64>,
+        before: Option<&SecretAccessStatus>,
+        now: Timestamp,
+    ) -> SecretAccessStatus {
+        let ready = if self.reason == ReadyReason::Granted { "True" } else { "False" };
+        let known = before.into_iter().flat_map(|status| &status.conditions);
+        let known = known.filter(|known| known.type_ == READY && known.status == ready);
+        let since = known.map(|known| known.last_transition_time.clone()).next();
+        // The API server keeps whole seconds.
+        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        SecretAccessStatus {
+            observed_generation: generation,
+            conditions: vec![Condition {
+                type_: READY.to_owned(),
+                status: ready.to_owned(),
+                reason: self.reason.to_string(),
+                message: self.message.chars().take(MAX_MESSAGE_LEN).collect(),
+                observed_generation: generation,
+                last_transition_time: since.unwrap_or(Time(now)),
+            }],
+            matched_keys: self.keys.map(|keys| i32::try_from(keys).unwrap_or(i32::MAX)),
+            revision: self.revision,
+        }
+    }
+}
+
+/// The subject of a SecretAccess, with as good a proof as it can ever have: a service account's is
+/// bound to a pod.
+fn identity(access: &Access) -> Identity {
+    let (method, pod) = match &access.subject {
+        Subject::ServiceAccount { namespace, .. } => {
+            let pod = PodReference {
+                namespace: namespace.clone(),
+                name: access.name.clone(),
+                uid: String::new(),
+            };
+            (Method::ServiceAccountToken, Some(pod))
+        }
+        Subject::Client(_) => (Method::ClientCredential, None),
+        Subject::Oidc { .. } => (Method::Oidc, None),
+    };
+    Identity {
+        method,
+        subject: access.subject.clone(),
+        pod,
+        service_account_uid: None,
+        credential_id: None,
+        expires_at: None,
+    }
+}

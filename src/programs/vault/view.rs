@@ -1,0 +1,117 @@
+//! What one SecretAccess gives at this moment: for the subject that asks, and for its status.
+
+use jiff::Timestamp;
+
+use super::service::Service;
+use crate::contract::api::access::Access as Shown;
+use crate::domain::grants::{Access, Grants, Permission};
+use crate::domain::identity::{Identity, Subject};
+use crate::domain::names::Key;
+use crate::domain::policy::{Bounds, Decision, Denial, Grant, Request, Target, decide};
+use crate::domain::ports::SecretStoreError;
+
+/// One SecretAccess among the grants of one moment, as an identity has it.
+pub(super) struct View<'a> {
+    service: &'a Service,
+    identity: &'a Identity,
+    access: &'a Access,
+    /// What it gives is asked of the policies with this one alone; how it is bounded, with all.
+    alone: Grants,
+    all: &'a Grants,
+    now: Timestamp,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(
+        service: &'a Service,
+        identity: &'a Identity,
+        access: &'a Access,
+        all: &'a Grants,
+        now: Timestamp,
+    ) -> Self {
+        // A policy of another environment has no say.
+        let policies = all.policies.iter();
+        let policies = policies.filter(|policy| policy.environment == access.environment).cloned();
+        let alone = Grants { accesses: vec![access.clone()], policies: policies.collect() };
+        Self { service, identity, access, alone, all, now }
+    }
+
+    /// What it gives, or why it gives nothing.
+    pub(super) fn show(&self) -> Result<Shown, Denial> {
+        let asked = self.issue(&self.alone, &self.access.permissions);
+        let given = asked.iter().filter(|(_, decision)| decision.is_ok());
+        let permissions: Vec<Permission> = given.map(|(permission, _)| *permission).collect();
+        let bounded = self.issue(self.all, &permissions);
+        let grants = bounded.iter().filter_map(|(_, decision)| decision.as_ref().ok());
+        let Some(bounds) = grants.map(Grant::bounds).reduce(Bounds::stricter) else {
+            let mut denials = bounded.into_iter().chain(asked).filter_map(|(_, said)| said.err());
+            return Err(denials.next().unwrap_or(Denial::NoAccess));
+        };
+        let read = permissions.contains(&Permission::Read);
+        let revision = read.then(|| self.revision(&permissions).ok()).flatten();
+        Ok(Shown {
+            namespace: self.access.namespace.to_string(),
+            name: self.access.name.to_string(),
+            environment: self.access.environment.clone(),
+            key_pattern: self.access.key_pattern.clone(),
+            permissions,
+            ttl_minutes: bounds.ttl_minutes,
+            usage_limit: bounds.usage_limit,
+            file: self.access.file.clone(),
+            revision,
+        })
+    }
+
+    /// How many keys of the environment it opens, for this permission.
+    pub(super) fn count(&self, permission: Permission) -> Result<usize, SecretStoreError> {
+        let keys = self.service.secrets.keys(&self.access.environment)?.into_iter();
+        let open = keys
+            .filter(|key| self.decide(&self.alone, permission, Target::Key(key.clone())).is_ok());
+        Ok(open.count())
+    }
+
+    /// The `ETag` that a read of all values has with a token for these permissions and for its
+    /// pattern, which other grants may open too.
+    pub(super) fn revision(&self, permissions: &[Permission]) -> Result<String, SecretStoreError> {
+        let select = |key: &Key| {
+            if !self.access.key_pattern.matches(key) {
+                return None;
+            }
+            let decide = |permission| self.decide(self.all, permission, Target::Key(key.clone()));
+            // Without `list` there is no such read, and what may be read is what counts.
+            if permissions.contains(&Permission::List) {
+                decide(Permission::List).ok()?;
+            }
+            decide(Permission::Read).ok()
+        };
+        let environment = &self.access.environment;
+        let values = self.service.secrets.read_all(environment, &select)?;
+        Ok(self.service.revisions.of(environment, &values))
+    }
+
+    /// Whether there would be a token for all that it opens, for each permission.
+    fn issue(&self, grants: &Grants, permissions: &[Permission]) -> Vec<(Permission, Decision)> {
+        let target = || Target::Issue(self.access.key_pattern.clone());
+        let decide = |permission| self.decide(grants, permission, target());
+        permissions.iter().map(|permission| (*permission, decide(*permission))).collect()
+    }
+
+    fn decide(&self, grants: &Grants, permission: Permission, target: Target) -> Decision {
+        let environment = self.access.environment.clone();
+        let request = Request { environment, permission, target };
+        decide(grants, self.identity, &request, self.now)
+    }
+}
+
+/// Why a SecretAccess gives nothing, for the person who mends it: which policy is missing, say.
+pub(super) fn explain(denial: &Denial, access: &Access) -> String {
+    let Denial::NoPolicy(_) = denial else { return denial.to_string() };
+    let Access { subject, environment, key_pattern, namespace, .. } = access;
+    let of = match subject {
+        Subject::ServiceAccount { .. } => String::new(),
+        Subject::Client(_) | Subject::Oidc { .. } => format!(" in namespace {namespace}"),
+    };
+    format!(
+        "no SecretPolicy covers environment {environment}, keys {key_pattern} for {subject}{of}"
+    )
+}

@@ -1,0 +1,370 @@
+//! An API server on a loopback port that knows what the vault asks of one: what a real one cannot
+//! be brought to say, and without one.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+/// The last part of a kind's path: `secretaccesses`.
+type Plural = &'static str;
+
+const PLURALS: [Plural; 3] = ["secretaccesses", "secretpolicies", "configmaps"];
+
+/// How the API server feels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Willing,
+    /// It accepts connections and closes them.
+    Away,
+    /// It forbids to list this kind.
+    Forbids(Plural),
+}
+
+#[derive(Clone)]
+struct Change {
+    version: u64,
+    plural: Plural,
+    event: Value,
+}
+
+struct State {
+    mood: Mood,
+    version: u64,
+    /// Watches cannot go on from before this.
+    oldest: u64,
+    objects: BTreeMap<(Plural, String, String), Value>,
+    changes: Vec<Change>,
+    /// What is answered of a token.
+    reviews: BTreeMap<String, Value>,
+    /// The first line of each request.
+    asked: Vec<String>,
+}
+
+#[derive(Clone)]
+pub(crate) struct FakeCluster {
+    pub(crate) address: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl FakeCluster {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+        let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let state = State {
+            mood: Mood::Willing,
+            version: 1,
+            oldest: 0,
+            objects: BTreeMap::new(),
+            changes: Vec::new(),
+            reviews: BTreeMap::new(),
+            asked: Vec::new(),
+        };
+        let cluster = Self { address, state: Arc::new(Mutex::new(state)) };
+        let serving = cluster.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let serving = serving.clone();
+                // A client that goes away in the middle is its own affair.
+                std::thread::spawn(move || serving.answer(&stream).ok());
+            }
+        });
+        cluster
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().expect("no holder panics"))
+    }
+
+    /// A kubeconfig for it.
+    pub(crate) fn kubeconfig(&self) -> String {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": self.address}}],
+            "users": [{"name": "u", "user": {}}],
+            "contexts": [{
+                "name": "x",
+                "context": {"cluster": "c", "user": "u", "namespace": "vanta-system"},
+            }],
+            "current-context": "x",
+        })
+        .to_string()
+    }
+
+    pub(crate) fn feel(&self, mood: Mood) {
+        self.with(|state| state.mood = mood);
+    }
+
+    /// Puts the objects of a YAML text in place, as `kubectl apply` does.
+    pub(crate) fn apply(&self, yaml: &str) {
+        let objects: Vec<Value> = serde_saphyr::from_multiple(yaml).expect("it is YAML");
+        for object in objects {
+            let plural = match object["kind"].as_str() {
+                Some("SecretAccess") => "secretaccesses",
+                Some("SecretPolicy") => "secretpolicies",
+                _ => "configmaps",
+            };
+            self.with(|state| state.put(plural, object));
+        }
+    }
+
+    pub(crate) fn delete(&self, plural: Plural, namespace: &str, name: &str) {
+        self.with(|state| {
+            let gone = state.objects.remove(&(plural, namespace.to_owned(), name.to_owned()));
+            let mut gone = gone.expect("there is one to delete");
+            state.version += 1;
+            gone["metadata"]["resourceVersion"] = state.version.to_string().into();
+            state.tell(plural, "DELETED", &gone);
+        });
+    }
+
+    /// Deletes an object in silence, and forgets what it could tell of before: as an API server
+    /// that a watch was away from for too long.
+    pub(crate) fn lose(&self, plural: Plural, namespace: &str, name: &str) {
+        self.with(|state| {
+            state.objects.remove(&(plural, namespace.to_owned(), name.to_owned()));
+            state.version += 1;
+            state.oldest = state.version;
+        });
+    }
+
+    /// One object, as it is now.
+    pub(crate) fn get(&self, plural: Plural, namespace: &str, name: &str) -> Option<Value> {
+        self.with(|state| {
+            state.objects.get(&(plural, namespace.to_owned(), name.to_owned())).cloned()
+        })
+    }
+
+    /// The Ready condition of a SecretAccess: status, reason, message.
+    pub(crate) fn ready(&self, namespace: &str, name: &str) -> Option<(String, String, String)> {
+        let object = self.get("secretaccesses", namespace, name)?;
+        let ready = &object["status"]["conditions"][0];
+        let text = |field: &str| ready[field].as_str().map(str::to_owned);
+        Some((text("status")?, text("reason")?, text("message")?))
+    }
+
+    /// A token that is reviewed with this status, for these audiences and with this end.
+    pub(crate) fn token(&self, audience: &str, expires: i64, status: Value) -> String {
+        let said = json!({"aud": [audience], "exp": expires, "n": self.with(|s| s.reviews.len())});
+        let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(said.to_string()));
+        self.with(|state| state.reviews.insert(token.clone(), status));
+        token
+    }
+
+    /// A good token of `system:serviceaccount:NAMESPACE:NAME`, with more in the user's `extra`.
+    pub(crate) fn account_token(&self, account: &str, extra: &Value) -> String {
+        let status = json!({
+            "authenticated": true,
+            "audiences": ["vanta-vault"],
+            "user": {
+                "username": format!("system:serviceaccount:{account}"),
+                "uid": "account-uid",
+                "groups": ["system:serviceaccounts"],
+                "extra": extra,
+            },
+        });
+        self.token("vanta-vault", 4_000_000_000, status)
+    }
+
+    /// The first line of each request that begins so.
+    pub(crate) fn asked(&self, begin: &str) -> usize {
+        self.with(|state| state.asked.iter().filter(|line| line.starts_with(begin)).count())
+    }
+
+    fn answer(&self, stream: &TcpStream) -> std::io::Result<()> {
+        let (line, body) = read(stream)?;
+        let mood = self.with(|state| {
+            state.asked.push(line.clone());
+            state.mood
+        });
+        let mut words = line.split(' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let plural = PLURALS.into_iter().find(|plural| path.ends_with(plural));
+        match (mood, method, plural) {
+            (Mood::Away, ..) => Ok(()),
+            (Mood::Forbids(kind), "GET", Some(plural)) if kind == plural => {
+                let message = format!("{plural} is forbidden: User \"vault\" cannot list it");
+                respond(stream, 403, &failure(403, "Forbidden", &message))
+            }
+            (_, "GET", Some(plural)) if query.contains("watch=true") => {
+                self.watch(stream, plural, query)
+            }
+            (_, "GET", Some(plural)) => respond(stream, 200, &self.list(plural)),
+            (_, "POST", _) if path.ends_with("/tokenreviews") => {
+                respond(stream, 201, &self.review(&body))
+            }
+            (_, "POST", _) if path.ends_with("/secrets") => {
+                let (code, answer) = self.create_secret(path, body);
+                respond(stream, code, &answer)
+            }
+            (_, "PATCH", _) if path.ends_with("/status") => {
+                let (code, answer) = self.patch_status(path, &body);
+                respond(stream, code, &answer)
+            }
+            _ => respond(stream, 404, &failure(404, "NotFound", "there is no such path")),
+        }
+    }
+
+    fn list(&self, plural: Plural) -> Value {
+        self.with(|state| {
+            let objects = state.objects.iter().filter(|((kind, ..), _)| *kind == plural);
+            let items: Vec<&Value> = objects.map(|(_, object)| object).collect();
+            json!({
+                "apiVersion": "v1",
+                "kind": "List",
+                "metadata": {"resourceVersion": state.version.to_string()},
+                "items": items,
+            })
+        })
+    }
+
+    /// Tells of changes for as long as the mood is as it was.
+    fn watch(&self, mut stream: &TcpStream, plural: Plural, query: &str) -> std::io::Result<()> {
+        let version = query.split('&').find_map(|part| part.strip_prefix("resourceVersion="));
+        let mut version: u64 = version.and_then(|text| text.parse().ok()).unwrap_or_default();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
+             Transfer-Encoding: chunked\r\n\r\n"
+        )?;
+        let (mood, end) = (self.with(|state| state.mood), Instant::now() + Duration::from_mins(2));
+        while Instant::now() < end && self.with(|state| state.mood == mood) {
+            let (changes, gone) = self.with(|state| {
+                let changes = state.changes.iter();
+                let new = changes.filter(|one| one.plural == plural && one.version > version);
+                (new.cloned().collect::<Vec<_>>(), version < state.oldest)
+            });
+            if gone {
+                let object = failure(410, "Expired", "too old resource version");
+                return chunk(stream, &json!({"type": "ERROR", "object": object}));
+            }
+            for change in changes {
+                version = change.version;
+                chunk(stream, &change.event)?;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    fn review(&self, body: &Value) -> Value {
+        let token = body["spec"]["token"].as_str().unwrap_or_default();
+        let unknown = json!({"error": "invalid bearer token", "user": {}});
+        let known = self.with(|state| state.reviews.get(token).cloned());
+        let mut review = body.clone();
+        review["status"] = known.unwrap_or(unknown);
+        review
+    }
+
+    fn create_secret(&self, path: &str, mut body: Value) -> (u16, Value) {
+        let namespace = path.split('/').nth_back(1).unwrap_or_default().to_owned();
+        body["metadata"]["namespace"] = namespace.into();
+        self.with(|state| {
+            let known = state.objects.keys().any(|(plural, ..)| *plural == "secrets");
+            if known {
+                return (409, failure(409, "AlreadyExists", "secrets already exists"));
+            }
+            state.put("secrets", body.clone());
+            (201, body)
+        })
+    }
+
+    fn patch_status(&self, path: &str, body: &Value) -> (u16, Value) {
+        let parts: Vec<&str> = path.split('/').collect();
+        let [.., namespace, _, name, _] = parts.as_slice() else { return (404, json!({})) };
+        match self.get("secretaccesses", namespace, name) {
+            None => (404, failure(404, "NotFound", "it is gone")),
+            Some(mut object) => {
+                object["status"] = body["status"].clone();
+                self.with(|state| state.put("secretaccesses", object.clone()));
+                (200, object)
+            }
+        }
+    }
+}
+
+impl State {
+    fn put(&mut self, plural: Plural, mut object: Value) {
+        self.version += 1;
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let name = (plural, text("namespace"), text("name"));
+        let before = self.objects.get(&name);
+        let event = if before.is_some() { "MODIFIED" } else { "ADDED" };
+        if let Some(before) = before {
+            if object["status"].is_null() {
+                object["status"] = before["status"].clone();
+            }
+            let changed = i64::from(before["spec"] != object["spec"]);
+            let generation = before["metadata"]["generation"].as_i64().unwrap_or(1) + changed;
+            object["metadata"]["generation"] = generation.into();
+        } else {
+            object["metadata"]["generation"] = 1.into();
+        }
+        if object["status"].is_null() {
+            object.as_object_mut().expect("an object is one").remove("status");
+        }
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        self.objects.insert(name, object.clone());
+        self.tell(plural, event, &object);
+    }
+
+    fn tell(&mut self, plural: Plural, event: &str, object: &Value) {
+        let event = json!({"type": event, "object": object});
+        self.changes.push(Change { version: self.version, plural, event });
+    }
+}
+
+fn failure(code: u16, reason: &str, message: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Status",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "code": code,
+    })
+}
+
+fn respond(mut stream: &TcpStream, code: u16, body: &Value) -> std::io::Result<()> {
+    let body = body.to_string();
+    write!(
+        stream,
+        "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn chunk(mut stream: &TcpStream, event: &Value) -> std::io::Result<()> {
+    let line = format!("{event}\n");
+    write!(stream, "{:x}\r\n{line}\r\n", line.len())
+}
+
+/// A request's first line and body.
+fn read(stream: &TcpStream) -> std::io::Result<(String, Value)> {
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        if reader.read_line(&mut header)? == 0 || header == "\r\n" {
+            break;
+        }
+        let (name, value) = header.split_once(':').unwrap_or_default();
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok((first.trim_end().to_owned(), serde_json::from_slice(&body).unwrap_or_default()))
+}
