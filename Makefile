@@ -6,7 +6,7 @@ export PATH := $(CACHE)/bin:$(HOME)/.cargo/bin:$(PATH)
 export VANTA_ORACLES := $(CACHE)/oracles
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build release test lint deny bench setup cluster-up cluster-down
+.PHONY: help demo build release test test-fast test-cluster lint deny bench setup manifests cluster-up demo-cluster cluster-down
 
 help: ## list the commands
 	@printf 'VANTA: make COMMAND\n\n'
@@ -24,20 +24,27 @@ release: ## build them optimised
 	@scripts/setup build
 	cargo build --release --locked --bins
 
-test: lint ## everything that must pass: lint, then all tests (documentation, units, integration)
+test: test-fast test-cluster ## everything that must pass: lint, all tests, and what is tested on a real cluster
+
+test-fast: lint ## the same without the cluster: lint, then documentation, units, integration
 	@scripts/setup test
 	cargo build --bins
-	cargo check --no-default-features --features vault --bins
-	cargo check --no-default-features --features cli --bins
+	for feature in vault injector cli agent; do \
+	  cargo check --no-default-features --features $$feature --bins || exit 1; \
+	done
 	cargo test --doc -- --quiet
 	cargo build --examples
-	cargo test --lib -- --quiet
-	cargo test --test '*' -- --quiet
+	cargo test --features agent --lib -- --quiet
+	cargo test --features agent --test it -- --quiet
+
+test-cluster: ## what is promised on a real Kubernetes, on one of its own (Linux, root); says so where it cannot
+	@scripts/setup test cluster
+	scripts/cluster-tests
 
 lint: deny ## formatting, clippy without warnings, and what `deny` checks
 	@scripts/setup lint
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features agent -- -D warnings
 
 # The advisories are left out: their database is fetched from a repository, and this has to work
 # where only the package registry is reached.
@@ -53,8 +60,16 @@ cluster-up: ## start a throwaway Kubernetes on this machine (Linux, root); the f
 	@scripts/setup cluster
 	@tests/cluster/cluster up
 
+demo-cluster: ## see an annotated pod read its secret, on such a Kubernetes, and play with it
+	@scripts/setup build cluster
+	@scripts/demo-cluster
+
 cluster-down: ## end it, or what is left of it
 	@tests/cluster/cluster down
+
+manifests: ## write what is generated: crds/, the chart's copies of them, manifests/
+	cargo run --quiet --bin generate
+	scripts/manifests
 
 setup: ## install what all the commands need, as far as that can be done
 	@scripts/setup lint deny test cluster

@@ -70,6 +70,7 @@ fn every_link_of_a_document_leads_to_a_file() {
         "docs/agent.md",
         "docs/api.md",
         "docs/configuration.md",
+        "docs/injection.md",
         "docs/install.md",
         "docs/problems.md",
     ] {
