@@ -1,9 +1,9 @@
-//! The agent in a namespace that enforces the `restricted` Pod Security Standard.
+//! What the agent may be at most: `restricted`, by the Pod Security Standards, and small.
 
 use crate::support::kubectl::kubectl;
 use crate::support::pods::{IDLE, deployment, template};
-use crate::support::share;
 use crate::support::shop::Shop;
+use crate::support::{share, variable};
 
 #[test]
 fn an_injected_pod_runs_where_restricted_pod_security_is_enforced() {
@@ -23,4 +23,15 @@ fn an_injected_pod_runs_where_restricted_pod_security_is_enforced() {
     shop.apply(&deployment("web", template("default", Some("app"), IDLE)));
     let ready = shop.ready("web");
     assert_eq!(ready["spec"]["initContainers"][0]["name"], "vanta-agent");
+}
+
+#[test]
+fn the_agents_release_binary_has_at_most_two_and_a_half_megabytes() {
+    let Some(_share) = share() else { return };
+    // The one in the image that all pods here run.
+    let program = variable("VANTA_AGENT_PROGRAM").expect("scripts/cluster-tests says where it is");
+    let bytes = std::fs::metadata(program).unwrap().len();
+    println!("the agent has {bytes} bytes");
+    assert!(bytes > 100_000, "it is no program");
+    assert!(bytes <= 2_500_000, "it is too large");
 }

@@ -48,8 +48,9 @@ pub(crate) fn folder() -> Option<PathBuf> {
     folder.map(PathBuf::from)
 }
 
+/// What `scripts/cluster-tests` tells.
 #[expect(clippy::disallowed_methods, reason = "tests are told where the cluster is")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
