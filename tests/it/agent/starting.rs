@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::pod::{Agent, Pod, until_file};
+use super::pod::{Agent, Pod, identity_token, until_file};
 use super::served::{Served, access, policy};
-use crate::support::pods::identity_token;
 
 fn granted() -> Served {
     let served = Served::start();
