@@ -3,7 +3,6 @@
 //! Compare figures of one run with each other: they are of the machine that ran them.
 
 #[path = "../tests/it/support/pods.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
 mod pods;
 #[path = "../tests/it/support/service.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]

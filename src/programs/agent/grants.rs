@@ -263,9 +263,9 @@ fn told(missing: &Missing, subject: &Subject) -> Trouble {
         _ => String::new(),
     };
     let trouble = Trouble::refused(format!("{reason}{advice}"));
-    let is_named = |word: &str| word.rsplit('/').next() == Some(name);
-    let mut words = reason.split([' ', ',', ':', ';']);
-    if words.any(is_named) { trouble } else { trouble.of_access(name) }
+    let names = reason.split("SecretAccess ").skip(1).filter_map(|rest| rest.split(' ').next());
+    let mut names = names.filter_map(|named| named.trim_end_matches([',', ':']).rsplit('/').next());
+    if names.any(|named| named == name) { trouble } else { trouble.of_access(name) }
 }
 
 #[cfg(test)]

@@ -58,15 +58,17 @@ fn an_answer_that_says_nothing_of_a_name_starts_no_pod() {
 
 #[test]
 fn a_reason_names_the_secretaccess_and_what_to_do() {
-    let mut grants = grants(&["a", "b"]);
+    let mut grants = grants(&["a", "b", "checkout"]);
     let missing = [
         ("a", "there is no SecretAccess a for system:serviceaccount:shop:checkout"),
-        ("b", "SecretPolicy shop requires a pod-bound token"),
+        ("b", "no SecretPolicy allows what SecretAccess shop/b asks for"),
+        ("checkout", "no SecretPolicy covers system:serviceaccount:shop:checkout"),
     ];
     grants.take(answer(&[], &missing), Instant::now(), &Manifest::default());
     insta::assert_snapshot!(texts(grants.lacking()).join("\n"), @r"
     there is no SecretAccess a for system:serviceaccount:shop:checkout; apply one in namespace shop, and a SecretPolicy around it
-    SecretAccess b: SecretPolicy shop requires a pod-bound token
+    no SecretPolicy allows what SecretAccess shop/b asks for
+    SecretAccess checkout: no SecretPolicy covers system:serviceaccount:shop:checkout
     ");
 }
 

@@ -14,7 +14,7 @@ fn told(mut agent: Agent, signal: Signal) -> Option<i32> {
     let told = Instant::now();
     agent.signal(signal);
     let code = agent.wait().code();
-    assert!(told.elapsed() < Duration::from_millis(500), "{:?}", told.elapsed());
+    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
     code
 }
 

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use vanta::adapters::serve::TlsFiles;
 
-use super::pod::{Pod, until_file};
+use super::pod::{Pod, identity_token_for, until_file};
 use super::served::{Served, access, policy};
-use crate::support::pods::identity_token_for;
 use crate::support::program::until;
 
 fn granted(more: &str) -> Served {

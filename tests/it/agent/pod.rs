@@ -13,12 +13,22 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::pods::{IDENTITY_TOKEN, identity_token};
+use crate::support::pods::IDENTITY_TOKEN;
 use crate::support::program::{DEADLINE, until};
 
 /// The values of the fixtures, none of which may be anywhere but in the files.
 const VALUES: [&str; 4] =
     ["example-password", "rotated-in-the-example", "api.example", "hello from VANTA"];
+
+/// The token of a pod of this service account in namespace `shop`.
+pub(crate) fn identity_token(account: &str) -> String {
+    identity_token_for(account, 3600)
+}
+
+/// The same, whose proof ends so many seconds after it is shown.
+pub(crate) fn identity_token_for(account: &str, seconds: u32) -> String {
+    format!("{IDENTITY_TOKEN}.{account}.{seconds}")
+}
 
 /// A pod of service account `checkout`, and its settings.
 pub(crate) struct Pod {

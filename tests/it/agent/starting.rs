@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::pod::{Agent, Pod, until_file};
+use super::pod::{Agent, Pod, identity_token, until_file};
 use super::served::{Served, access, policy};
-use crate::support::pods::identity_token;
 
 fn granted() -> Served {
     let served = Served::start();
@@ -31,7 +30,7 @@ fn a_pod_waits_for_the_grant_that_it_names_and_starts_by_itself_when_that_is_app
     assert_eq!(agent.logged("there is no SecretAccess checkout").len(), 1, "it is said once");
 
     served.grant(&[access("checkout", "APP_*", "")]);
-    agent.until_status("no SecretPolicy allows what SecretAccess shop/checkout asks for");
+    agent.until_status("waiting: SecretAccess checkout: no SecretPolicy");
     served.grant(&[access("checkout", "APP_*", ""), policy()]);
     let applied = Instant::now();
     agent.until_status("ready\n");
@@ -50,7 +49,7 @@ fn a_pod_that_names_nothing_waits_for_anything() {
         "waiting: no SecretAccess gives system:serviceaccount:shop:checkout anything yet\n",
     );
     served.grant(&[access("a", "APP_*", "")]);
-    agent.until_status("no SecretPolicy allows what SecretAccess shop/a asks for");
+    agent.until_status("SecretAccess a: no SecretPolicy");
     served.grant(&[access("a", "APP_*", ""), policy()]);
     agent.until_status("ready\n");
 }

@@ -6,18 +6,9 @@ use vanta::adapters::identity::ClientCredentials;
 use vanta::domain::identity::{Identity, Method, PodReference, Subject};
 use vanta::domain::ports::{Answer, AuthenticationError, Authenticator, Credentials};
 
-/// How each begins, so that tests find one where it must not be.
+/// How each begins. Behind it come the name of an account in namespace `shop` and the seconds after
+/// which the proof ends, each after a dot.
 pub(crate) const IDENTITY_TOKEN: &str = "made-up-identity";
-
-/// The token of a pod of this service account in namespace `shop`.
-pub(crate) fn identity_token(account: &str) -> String {
-    identity_token_for(account, 3600)
-}
-
-/// The same, whose proof ends so many seconds after it is shown.
-pub(crate) fn identity_token_for(account: &str, seconds: u32) -> String {
-    format!("{IDENTITY_TOKEN}.{account}.{seconds}")
-}
 
 /// Knows made-up tokens, and leaves all else to the clients.
 pub(crate) struct WithPods(pub(crate) ClientCredentials);
