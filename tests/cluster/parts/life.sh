@@ -56,9 +56,13 @@ one_at_a_time() {
 }
 
 # Whether somebody may be using a cluster: one is held, and its start is not known to have been killed
-# (this holds the lock, so no start is under way). In doubt it runs: what `up` clears away by itself
-# must be nobody's.
-running() { [ -n "$(held_folder)" ] && [ ! -e "$(held_folder)/starting" ]; }
+# (this holds the lock of its own cache, so no start is under way there). In doubt it runs: what `up`
+# clears away by itself must be nobody's.
+running() {
+  local folder
+  folder=$(held_folder)
+  [ -n "$folder" ] && { [ "$folder" != "$state" ] || [ ! -e "$state/starting" ]; }
+}
 
 # The folder of the cluster whose namespaces are held, which may be one of another user or cache.
 held_folder() {
