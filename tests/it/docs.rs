@@ -49,6 +49,22 @@ fn variables_are_found_in_a_text() {
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["VANTA_ADDR", "VANTA_A_B", "VANTA_TOKEN"]);
 }
 
+/// What is written for people.
+const DOCUMENTS: [&str; 12] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/access.md",
+    "docs/agent.md",
+    "docs/api.md",
+    "docs/configuration.md",
+    "docs/injection.md",
+    "docs/install.md",
+    "docs/problems.md",
+];
+
 /// The files that a document links to.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](")
@@ -60,25 +76,29 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn every_link_of_a_document_leads_to_a_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for document in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "SECURITY.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "docs/access.md",
-        "docs/agent.md",
-        "docs/api.md",
-        "docs/configuration.md",
-        "docs/injection.md",
-        "docs/install.md",
-        "docs/problems.md",
-    ] {
+    for document in DOCUMENTS {
         let file = root.join(document);
         let text = std::fs::read_to_string(&file).unwrap();
         for link in links(&text) {
             let target = file.parent().unwrap().join(link);
             assert!(target.exists(), "{document} links to {link}, which is not there");
+        }
+    }
+}
+
+#[test]
+fn no_table_of_a_document_is_cut_in_two() {
+    for document in DOCUMENTS {
+        let text =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, pair) in lines.windows(3).enumerate() {
+            let begins = pair[0].is_empty() && pair[1].starts_with('|');
+            assert!(
+                !begins || pair[2].starts_with("| ---"),
+                "{document}:{}: a table begins without a head",
+                at + 2
+            );
         }
     }
 }

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::support::fake_cluster::{FakeCluster, Mood};
 use crate::support::program::{Program, Site, agent, example, until};
 
-const ACCESS: &str = "
+pub(super) const ACCESS: &str = "
 apiVersion: vanta.dev/v1alpha1
 kind: SecretAccess
 metadata: {name: checkout, namespace: shop}
 spec: {subject: {serviceAccount: checkout}, environment: prod, keyPattern: 'APP_*', permissions: [read, list]}
 ";
 
-const POLICY: &str = "
+pub(super) const POLICY: &str = "
 apiVersion: vanta.dev/v1alpha1
 kind: SecretPolicy
 metadata: {name: shop-prod}
@@ -27,14 +27,14 @@ spec:
 ";
 
 /// A cluster and the vault that runs in it.
-struct Scenario {
-    cluster: FakeCluster,
-    site: Site,
+pub(super) struct Scenario {
+    pub(super) cluster: FakeCluster,
+    pub(super) site: Site,
 }
 
 impl Scenario {
     /// With the example environment as `prod`, and these objects.
-    fn with(objects: &[&str]) -> Self {
+    pub(super) fn with(objects: &[&str]) -> Self {
         let cluster = FakeCluster::start();
         cluster.apply(&sops("prod", "prod.enc.yaml"));
         for object in objects {
@@ -43,7 +43,7 @@ impl Scenario {
         Self { cluster, site: Site::new() }
     }
 
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         self.site.write("kubeconfig", &self.cluster.kubeconfig());
         let mut command = self.site.command();
         command
@@ -55,18 +55,18 @@ impl Scenario {
     }
 
     /// A vault that has read all.
-    fn start(&self) -> Program {
+    pub(super) fn start(&self) -> Program {
         let vault = Program::start(self.command(), "http");
         until("the vault is ready", || (vault.health("/readyz").0 == 200).then_some(()));
         vault
     }
 
-    fn token(&self) -> String {
+    pub(super) fn token(&self) -> String {
         self.cluster.account_token("shop:checkout", &json!({}))
     }
 
     /// Waits until the SecretAccess is ready, or not, for this reason: its message.
-    fn until_reason(&self, name: &str, expected: &str) -> String {
+    pub(super) fn until_reason(&self, name: &str, expected: &str) -> String {
         until(&format!("{name} is {expected}"), || {
             let (_, reason, message) = self.cluster.ready("shop", name)?;
             (reason == expected).then_some(message)
@@ -75,7 +75,7 @@ impl Scenario {
 }
 
 /// A ConfigMap with the example environment under this file name.
-fn sops(name: &str, file: &str) -> String {
+pub(super) fn sops(name: &str, file: &str) -> String {
     let text = std::fs::read_to_string(example("dev.enc.yaml")).expect("the example is there");
     json!({
         "apiVersion": "v1",
@@ -87,7 +87,7 @@ fn sops(name: &str, file: &str) -> String {
 }
 
 /// Asks for a token with somebody's proof: the status and the answer.
-fn generate(vault: &Program, proof: &str) -> (u16, Value) {
+pub(super) fn generate(vault: &Program, proof: &str) -> (u16, Value) {
     let mut answer = agent()
         .post(format!("{}/api/v1/vault/tokens/generate", vault.api))
         .header("authorization", format!("Bearer {proof}"))
@@ -99,12 +99,12 @@ fn generate(vault: &Program, proof: &str) -> (u16, Value) {
     (answer.status().as_u16(), body)
 }
 
-fn access_token(vault: &Program, proof: &str) -> String {
+pub(super) fn access_token(vault: &Program, proof: &str) -> String {
     let (_, answer) = generate(vault, proof);
     answer["token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
 }
 
-fn read(vault: &Program, token: &str) -> u16 {
+pub(super) fn read(vault: &Program, token: &str) -> u16 {
     vault.read(&agent(), "prod/APP_DB_USER", token).expect("the vault answers").status
 }
 
@@ -324,55 +324,6 @@ fn a_status_is_written_once_and_keeps_the_moment_of_its_last_transition() {
 }
 
 #[test]
-fn config_maps_are_the_environments_and_two_for_one_are_refused_by_name() {
-    let scenario = Scenario::with(&[ACCESS, POLICY]);
-    let vault = scenario.start();
-    let token = access_token(&vault, &scenario.token());
-    assert_eq!(read(&vault, &token), 200);
-    scenario.cluster.apply(&sops("copy", "prod.enc.yaml"));
-    until("both are named", || {
-        let log = vault.log();
-        (log.contains("ConfigMap copy") && log.contains("ConfigMap prod")).then_some(())
-    });
-    assert_eq!(read(&vault, &token), 200, "the last good version serves");
-    scenario.cluster.delete("configmaps", "vanta-system", "copy");
-    scenario.cluster.delete("configmaps", "vanta-system", "prod");
-    until("it is gone", || (read(&vault, &token) == 404).then_some(()));
-    assert_eq!(vault.health("/readyz").0, 200, "a cluster without any environment is one");
-}
-
-#[test]
-fn until_the_config_maps_are_read_no_environment_is_called_missing() {
-    let scenario = Scenario::with(&[ACCESS, POLICY]);
-    scenario.cluster.feel(Mood::Forbids("configmaps"));
-    let vault = Program::start(scenario.command(), "http");
-    until("the grants are read", || vault.log().contains("the grants were read").then_some(()));
-    assert_eq!(generate(&vault, &scenario.token()).0, 503);
-    let (status, said) = vault.health("/readyz");
-    assert!(status == 503 && said.contains("the ConfigMaps are not read yet"), "{said}");
-    assert_eq!(scenario.cluster.ready("shop", "checkout"), None, "no status is made up");
-    scenario.cluster.feel(Mood::Willing);
-    scenario.until_reason("checkout", "Granted");
-}
-
-#[test]
-fn clients_are_known_in_a_cluster_too_and_a_folder_may_hold_the_files() {
-    let scenario = Scenario::with(&[]);
-    scenario
-        .cluster
-        .apply(&ACCESS.replace("serviceAccount: checkout", "client: ci").replace("prod", "dev"));
-    let policy = POLICY.replace("serviceAccounts: ['*']", "clients: [ci]");
-    scenario.cluster.apply(&policy.replace("prod", "dev"));
-    let mut command = scenario.command();
-    command.env("VANTA_SOPS_FILES_PATH", scenario.site.path("secrets"));
-    let vault = Program::start(command, "http");
-    until("it is ready", || (vault.health("/readyz").0 == 200).then_some(()));
-    let token = vault.token(&scenario.site, "APP_*");
-    assert_eq!(vault.read(&agent(), "dev/APP_DB_USER", &token).unwrap().text, "app");
-    assert_eq!(scenario.cluster.asked("GET /api/v1/namespaces/vanta-system/configmaps"), 0);
-}
-
-#[test]
 fn no_proof_is_in_the_log_or_the_audit_whatever_the_api_server_answers() {
     let scenario = Scenario::with(&[ACCESS, POLICY]);
     let vault = scenario.start();
@@ -385,26 +336,4 @@ fn no_proof_is_in_the_log_or_the_audit_whatever_the_api_server_answers() {
         assert!(!vault.log().contains(payload), "a proof is in the log");
         assert!(!scenario.site.audit().concat().contains(payload), "a proof is in the audit");
     }
-}
-
-#[test]
-fn the_signing_key_is_made_once_and_never_told() {
-    let scenario = Scenario::with(&[]);
-    let make = || {
-        let mut command = scenario.command();
-        command.env_remove("VANTA_KUBERNETES").env_remove("VANTA_STATE_PATH");
-        command.args(["signing-key", "--create-secret", "vanta-signing-key"]);
-        let output = command.output().expect("the program starts");
-        (output.status.code(), String::from_utf8(output.stderr).expect("the log is text"))
-    };
-    let (code, log) = make();
-    assert_eq!(code, Some(0), "{log}");
-    let secret = || scenario.cluster.get("secrets", "vanta-system", "vanta-signing-key").unwrap();
-    let first = secret();
-    let key = first["stringData"]["signing-key"].as_str().unwrap();
-    assert!(key.len() == 43 && !log.contains(key), "{log}");
-    let (code, log) = make();
-    assert_eq!(code, Some(0), "{log}");
-    assert!(log.contains("kept"), "{log}");
-    assert_eq!(secret(), first);
 }

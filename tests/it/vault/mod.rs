@@ -3,6 +3,7 @@
 mod access;
 mod changes;
 mod cluster;
+mod cluster_sources;
 mod configuration;
 mod crash;
 mod dev;
