@@ -3,6 +3,7 @@
 use vanta::adapters::client::Credential;
 use vanta::contract::api::problem::ProblemKind;
 
+use crate::support::kubectl::kubectl;
 use crate::support::pods::{IDLE, deployment, template};
 use crate::support::shop::Shop;
 use crate::support::vault::refused;
@@ -59,4 +60,41 @@ fn only_a_token_of_the_granted_account_for_the_vault_and_of_a_pod_is_taken() {
     assert_eq!(refusal(&shop, &without_pod), ProblemKind::NotGranted);
     let nonsense = Credential::identity_token("not.a.token").unwrap();
     assert_eq!(refusal(&shop, &nonsense), ProblemKind::CredentialsRefused);
+}
+
+#[test]
+fn a_container_that_is_added_to_debug_gets_neither_the_agents_identity_nor_its_place() {
+    let Some(_share) = share() else { return };
+    let shop = Shop::new("debugging", &[("APP_TOKEN", "t")]);
+    shop.grant("app", "default", "APP_*");
+    shop.policy(true);
+    shop.apply(&deployment("web", template("default", None, IDLE)));
+    let pod = shop.ready("web");
+    let name = pod["metadata"]["name"].as_str().unwrap();
+    let add = |mount: serde_json::Value| {
+        let debugger = serde_json::json!({
+            "name": format!("debugger-{}", mount["name"].as_str().unwrap_or("none")),
+            "image": "localhost/busybox:1", "imagePullPolicy": "Never",
+            "command": ["true"], "volumeMounts": [mount],
+        });
+        let patch = serde_json::json!({"spec": {"ephemeralContainers": [debugger]}}).to_string();
+        let patched = ["-n", &shop.name, "patch", "pod", name, "--subresource=ephemeralcontainers"];
+        kubectl(&[&patched[..], &["-p", &patch]].concat())
+    };
+    let refusal =
+        add(serde_json::json!({"name": "vanta-identity", "mountPath": "/x"})).unwrap_err();
+    assert!(refusal.contains("may not mount vanta-identity"), "{refusal}");
+    let secrets = serde_json::json!({"name": "vanta-secrets", "mountPath": "/x"});
+    let refusal = add(secrets.clone()).unwrap_err();
+    assert!(refusal.contains("readOnly: true"), "{refusal}");
+    let mut readable = secrets;
+    readable["readOnly"] = true.into();
+    add(readable).unwrap();
+
+    let patch = serde_json::json!({
+        "spec": {"initContainers": [{"name": "vanta-agent", "image": "localhost/busybox:1"}]},
+    });
+    let patch = patch.to_string();
+    let refusal = kubectl(&["-n", &shop.name, "patch", "pod", name, "-p", &patch]).unwrap_err();
+    assert!(refusal.contains("the image of vanta-agent stays"), "{refusal}");
 }
