@@ -22,6 +22,9 @@ use crate::domain::record::Record;
 /// How many requests are handled at once; more are refused.
 pub(super) const MAX_REQUESTS: usize = 1024;
 
+/// How many lists of what a subject may have are worked out at once; others wait.
+const MAX_LISTS: usize = 4;
+
 /// How many KiB of values may be on their way to clients at once; more are refused. A client that
 /// reads slowly keeps its share until it has read all.
 const MAX_ANSWERS_KIB: usize = 256 * 1024;
@@ -66,6 +69,8 @@ pub struct Service {
     pub(super) metrics: Arc<Metrics>,
     pub(super) anonymous_failures: Sampler,
     pub(super) requests: Semaphore,
+    /// Places for working out what a subject may have.
+    pub(super) lists: Arc<Semaphore>,
     pub(super) waits: Waits,
     answers: Arc<Semaphore>,
     grants: GrantsReceiver,
@@ -98,6 +103,7 @@ impl Service {
             audit: parts.audit,
             anonymous_failures: Sampler::default(),
             requests: Semaphore::new(MAX_REQUESTS),
+            lists: Arc::new(Semaphore::new(MAX_LISTS)),
             waits: Waits::new(parts.versions, parts.most_waiting),
             answers: Arc::new(Semaphore::new(MAX_ANSWERS_KIB)),
         })

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::contract::api::access::{AccessList, Missing};
 use crate::contract::api::problem::ProblemKind;
-use crate::domain::grants::Grants;
+use crate::domain::grants::{Access, Grants};
 use crate::domain::identity::Identity;
 use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
@@ -58,15 +58,29 @@ async fn list_access(
     wanted.sort_unstable();
     wanted.dedup();
 
-    // Revisions take decrypting what is in scope: not on a thread that serves others.
+    // Revisions take decrypting what is in scope: not on a thread that serves others, and few at
+    // once, since such work is seen to its end also when nobody waits for it any more.
+    let place = Arc::clone(&service.lists).acquire_owned().await;
+    let place = place.expect("the semaphore is never closed");
     let (service, now) = (Arc::clone(service), attempt.record.time);
     let names: Vec<String> = wanted.into_iter().map(str::to_owned).collect();
-    let collected =
-        tokio::task::spawn_blocking(move || collect(&service, &identity, &grants, &names, now));
+    let collected = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        collect(&service, &identity, &own(&identity, &grants), &names, now)
+    });
     let list = collected.await.map_err(|panicked| {
         ApiError::new(ProblemKind::Internal, "the grants could not be shown").with_cause(panicked)
     })?;
     Ok(Json(list).into_response())
+}
+
+/// The grants without other subjects' SecretAccesses, which have no say.
+fn own(identity: &Identity, grants: &Grants) -> Grants {
+    let of_subject = |access: &&Access| access.subject == identity.subject;
+    Grants {
+        accesses: grants.accesses.iter().filter(of_subject).cloned().collect(),
+        policies: grants.policies.clone(),
+    }
 }
 
 fn collect(
@@ -79,7 +93,7 @@ fn collect(
     let mut list =
         AccessList { subject: identity.subject.clone(), access: vec![], missing: vec![] };
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
-    for access in grants.accesses.iter().filter(|access| access.subject == identity.subject) {
+    for access in &grants.accesses {
         if !is_wanted(access.name.as_str()) {
             continue;
         }
