@@ -1,11 +1,8 @@
-//! The Kubernetes API: reaching it, and its errors in words.
+//! Questions to the Kubernetes API, and its errors in words.
 
 use std::time::Duration;
 
-use kube::{Client, Config, Error};
-
-/// How long the API server may be silent within an answer; a watch ends sooner by itself.
-const READ_TIMEOUT: Duration = Duration::from_mins(5);
+use kube::Error;
 
 /// How long one question may take, with its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -22,20 +19,6 @@ impl ClusterError {
     pub(super) fn new(what: impl Into<String>, said: impl Into<String>) -> Self {
         Self { what: what.into(), said: said.into() }
     }
-}
-
-/// A client for the cluster that `KUBECONFIG` names or that this runs in, and the namespace that is
-/// its own. Nothing is asked yet, so the API server may be away.
-pub async fn connect(namespace: Option<String>) -> Result<(Client, String), ClusterError> {
-    let what = "there is no cluster to work for";
-    let config = Config::infer().await;
-    let mut config = config.map_err(|error| ClusterError::new(what, error.to_string()))?;
-    config.read_timeout = Some(READ_TIMEOUT);
-    config.reset_reader_on_write = true;
-    let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config);
-    let client = client.map_err(|error| ClusterError::new(what, said(&error)))?;
-    Ok((client, namespace))
 }
 
 /// What became of a question: `Err` where there is no answer, or one that is not understood.

@@ -15,7 +15,7 @@ mod stored;
 mod webhook;
 
 pub use certificate::{Certificate, bundle};
-pub use cluster::{ClusterError, connect};
+pub use cluster::ClusterError;
 pub use remove::remove_all;
 pub use secrets::{SecretData, Secrets, StoredSecret, Written};
 pub use spread::{Bundle, Spread, SpreadReport};

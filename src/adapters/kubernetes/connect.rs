@@ -7,6 +7,9 @@ use kube::{Client, Config};
 /// How long a connection may take to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the API server may be silent within an answer; a watch ends sooner by itself.
+const READ_TIMEOUT: Duration = Duration::from_mins(5);
+
 /// An API server, and the namespace that is the program's own.
 #[derive(Clone)]
 pub struct Cluster {
@@ -40,6 +43,9 @@ impl Cluster {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = Config::infer().await.map_err(ConnectError::NotConfigured)?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = Some(READ_TIMEOUT);
+        // Time that a connection was idle is no answer's.
+        config.reset_reader_on_write = true;
         let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
         let client = Client::try_from(config);
         let client = client.map_err(|error| ConnectError::Unusable(error.to_string()))?;

@@ -40,5 +40,5 @@ fn a_wrong_value_is_a_usage_error() {
 fn without_a_cluster_it_ends_and_says_so() {
     let (code, said) = refusal(&[("VANTA_AGENT_IMAGE", "a"), ("HOME", "/nonexistent")]);
     assert_eq!(code, 1);
-    assert!(said.contains("there is no cluster to work for"), "{said}");
+    assert!(said.contains("no cluster is configured: in a pod, mount"), "{said}");
 }
