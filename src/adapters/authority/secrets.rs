@@ -44,14 +44,12 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Of this namespace.
-    pub fn new(client: Client, namespace: &str) -> Self {
-        let mut random = [0; 8];
-        // Without random bytes two replicas could create as one, and the second would win.
-        let unique = getrandom::fill(&mut random)
-            .map_or(std::process::id().into(), |()| u64::from_le_bytes(random));
+    /// Of this namespace. It fails where no random bytes can be had: two replicas could create as
+    /// one, and the second would win.
+    pub fn new(client: Client, namespace: &str) -> Result<Self, getrandom::Error> {
+        let unique = getrandom::u64()?;
         let creator = format!("vanta-injector-{unique:016x}");
-        Self { api: Api::namespaced(client, namespace), creator }
+        Ok(Self { api: Api::namespaced(client, namespace), creator })
     }
 
     /// A Secret, where there is one.

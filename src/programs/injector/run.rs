@@ -139,6 +139,7 @@ impl Injector {
         let (bundle_sender, bundle) = watch::channel(None);
         let (grants_sender, grants) = watch::channel(None);
         let injection = config.injection(&namespace);
+        let secrets = Secrets::new(client.clone(), &namespace);
         Ok(Self {
             webhooks: serve::bind(config.listen)?,
             health: serve::bind(config.health_listen)?,
@@ -146,7 +147,7 @@ impl Injector {
             health_of: Health { standing: Arc::clone(&standing), metrics: Arc::clone(&metrics) },
             certificates: Certificates {
                 client: client.clone(),
-                secrets: Secrets::new(client.clone(), &namespace),
+                secrets: secrets.context("no random bytes could be had")?,
                 namespace: namespace.clone(),
                 tls: tls_sender,
                 bundle: bundle_sender,
