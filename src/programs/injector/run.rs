@@ -24,6 +24,7 @@ use crate::adapters::authority::{Bundle, Secrets, Spread, SpreadReport, remove_a
 use crate::adapters::kubernetes::{Cluster, ClusterGrants};
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use crate::adapters::serve::{self, Listener, init_logging};
+use crate::domain::names::Label;
 
 /// The namespaces that the authority's ConfigMap is not put into: no pod of theirs gets an agent.
 const EXCLUDED: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
@@ -107,7 +108,7 @@ async fn serve_pods(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Removes what the programs made.
-async fn clean_up(namespace: Option<String>) -> anyhow::Result<()> {
+async fn clean_up(namespace: Option<Label>) -> anyhow::Result<()> {
     let Cluster { client, namespace } = Cluster::connect(namespace).await?;
     remove_all(&client, &namespace, MADE_SECRETS).await?;
     tracing::info!(namespace, "what the programs made is removed");

@@ -163,8 +163,7 @@ fn joined(problems: impl Iterator<Item = String>) -> Option<String> {
 
 /// The cluster that the configuration means; it may be away.
 pub(super) async fn connect(config: ClusterConfig) -> anyhow::Result<Cluster> {
-    let namespace = config.namespace.map(String::from);
-    Ok(Cluster::connect(namespace).await?)
+    Ok(Cluster::connect(config.namespace).await?)
 }
 
 /// `vanta-vault signing-key`: makes the key where there is none.
