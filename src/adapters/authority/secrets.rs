@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 
-use super::cluster::{ClusterError, ask};
+use crate::adapters::kubernetes::{ClusterError, ask};
 
 /// The type of a Secret of a certificate, which has at least `tls.crt` and `tls.key`.
 const TYPE: &str = "kubernetes.io/tls";
@@ -54,8 +54,8 @@ impl Secrets {
 
     /// A Secret, where there is one.
     pub async fn read(&self, name: &str) -> Result<Option<StoredSecret>, ClusterError> {
-        let answer = ask(format!("Secret {name} cannot be read"), self.api.get(name)).await?;
-        Ok(answer.ok().map(StoredSecret))
+        let found = ask(&format!("get secrets/{name}"), self.api.get_opt(name)).await?;
+        Ok(found.map(StoredSecret))
     }
 
     /// Makes a Secret that is not there.
@@ -78,7 +78,7 @@ impl Secrets {
         let apply = Patch::Apply(&secret);
         let params = PatchParams::apply(&self.creator);
         let patched = self.api.patch(name, &params, &apply);
-        Ok(written(&ask(format!("Secret {name} cannot be created"), patched).await?))
+        written(ask(&format!("create secrets/{name}"), patched).await, &[409])
     }
 
     /// Puts other data into a Secret that nobody has changed since it was read.
@@ -94,7 +94,8 @@ impl Secrets {
             ..PostParams::default()
         };
         let replaced = self.api.replace(name, &params, &secret);
-        Ok(written(&ask(format!("Secret {name} cannot be replaced"), replaced).await?))
+        // It may have been deleted meanwhile.
+        written(ask(&format!("update secrets/{name}"), replaced).await, &[404, 409])
     }
 }
 
@@ -102,9 +103,11 @@ fn bytes(data: SecretData) -> BTreeMap<String, ByteString> {
     data.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).collect()
 }
 
-fn written<T>(answer: &Result<T, u16>) -> Written {
+/// What became of a write, where these codes say that another was faster.
+fn written<T>(answer: Result<T, ClusterError>, raced: &[u16]) -> Result<Written, ClusterError> {
     match answer {
-        Ok(_) => Written::Done,
-        Err(_) => Written::Raced,
+        Ok(_) => Ok(Written::Done),
+        Err(error) if error.code().is_some_and(|code| raced.contains(&code)) => Ok(Written::Raced),
+        Err(error) => Err(error),
     }
 }

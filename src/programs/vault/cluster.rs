@@ -172,7 +172,7 @@ pub(super) async fn create_signing_key(
     name: &ObjectName,
 ) -> anyhow::Result<()> {
     let cluster = connect(config).await?;
-    let made = make_signing_key(&cluster, name.as_str()).await.map_err(anyhow::Error::msg);
+    let made = make_signing_key(&cluster, name.as_str()).await;
     let (namespace, made) = (&cluster.namespace, made.context("the signing key is not made")?);
     match made {
         Made::New => tracing::info!(namespace, secret = name.as_str(), "the signing key was made"),
