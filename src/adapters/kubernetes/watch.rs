@@ -78,7 +78,11 @@ where
                     if failure.stale || failures > 1 {
                         version = None;
                     }
-                    self.contact.failed(&failure.text);
+                    // Who has nothing new to hear for long is told so, and only lists again. Again
+                    // and again would be another matter.
+                    if !failure.expired || failures > 1 {
+                        self.contact.failed(&failure.text);
+                    }
                     sleep(PAUSES[failures.min(PAUSES.len() - 1)]).await;
                     failures += 1;
                 }
@@ -141,7 +145,7 @@ where
             }
             let version = page.metadata.resource_version.filter(|version| !version.is_empty());
             let text = format!("to {what}: the answer has no resourceVersion");
-            let version = version.ok_or(Failure { text, stale: true })?;
+            let version = version.ok_or(Failure { text, stale: true, expired: false })?;
             see(Seen::All(objects));
             return Ok(version);
         }
@@ -159,6 +163,8 @@ struct Failure {
     text: String,
     /// Whether all objects have to be listed again.
     stale: bool,
+    /// Whether that is so because too much time went by, as it ordinarily does.
+    expired: bool,
 }
 
 impl From<ClusterError> for Failure {
@@ -169,6 +175,6 @@ impl From<ClusterError> for Failure {
             ClusterError::NotUnderstood { .. } => true,
             ClusterError::NoCredentials { .. } | ClusterError::Silent { .. } => false,
         };
-        Self { text: error.to_string(), stale }
+        Self { text: error.to_string(), stale, expired: error.code() == Some(410) }
     }
 }
