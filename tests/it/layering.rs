@@ -18,12 +18,14 @@ const LAYERS: [&str; 5] = ["domain", "contract", "adapters", "programs", "bin"];
 const STRANGERS: [&str; 2] = ["adapters", "programs"];
 
 /// Which adapter may import which other one, and why; programs have no exceptions.
-const EXCEPTIONS: [(&str, &str); 4] = [
+const EXCEPTIONS: [(&str, &str); 5] = [
     // One way to read a file that somebody else may have prepared, and to see that it changed.
     ("sops", "files"),
     ("access", "files"),
     ("identity", "files"),
     ("serve", "files"),
+    // One way to ask the API server, and to say why it has not done something.
+    ("authority", "kubernetes"),
 ];
 
 /// What the domain may not name: clocks, I/O, tasks.

@@ -5,7 +5,6 @@
 //! one wins and the others read again.
 
 mod certificate;
-mod cluster;
 mod issue;
 mod remove;
 mod secrets;
@@ -15,7 +14,6 @@ mod stored;
 mod webhook;
 
 pub use certificate::{Certificate, bundle};
-pub use cluster::{ClusterError, connect};
 pub use remove::remove_all;
 pub use secrets::{SecretData, Secrets, StoredSecret, Written};
 pub use spread::{Bundle, Spread, SpreadReport};

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 
-use super::cluster::{ClusterError, ask};
+use crate::adapters::kubernetes::{ClusterError, ask};
 
 /// The type of a Secret of a certificate, which has at least `tls.crt` and `tls.key`.
 const TYPE: &str = "kubernetes.io/tls";
@@ -44,20 +44,18 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Of this namespace.
-    pub fn new(client: Client, namespace: &str) -> Self {
-        let mut random = [0; 8];
-        // Without random bytes two replicas could create as one, and the second would win.
-        let unique = getrandom::fill(&mut random)
-            .map_or(std::process::id().into(), |()| u64::from_le_bytes(random));
+    /// Of this namespace. It fails where no random bytes can be had: two replicas could create as
+    /// one, and the second would win.
+    pub fn new(client: Client, namespace: &str) -> Result<Self, getrandom::Error> {
+        let unique = getrandom::u64()?;
         let creator = format!("vanta-injector-{unique:016x}");
-        Self { api: Api::namespaced(client, namespace), creator }
+        Ok(Self { api: Api::namespaced(client, namespace), creator })
     }
 
     /// A Secret, where there is one.
     pub async fn read(&self, name: &str) -> Result<Option<StoredSecret>, ClusterError> {
-        let answer = ask(format!("Secret {name} cannot be read"), self.api.get(name)).await?;
-        Ok(answer.ok().map(StoredSecret))
+        let found = ask(&format!("get secrets/{name}"), self.api.get_opt(name)).await?;
+        Ok(found.map(StoredSecret))
     }
 
     /// Makes a Secret that is not there.
@@ -80,7 +78,7 @@ impl Secrets {
         let apply = Patch::Apply(&secret);
         let params = PatchParams::apply(&self.creator);
         let patched = self.api.patch(name, &params, &apply);
-        Ok(written(&ask(format!("Secret {name} cannot be created"), patched).await?))
+        written(ask(&format!("create secrets/{name}"), patched).await, &[409])
     }
 
     /// Puts other data into a Secret that nobody has changed since it was read.
@@ -96,7 +94,8 @@ impl Secrets {
             ..PostParams::default()
         };
         let replaced = self.api.replace(name, &params, &secret);
-        Ok(written(&ask(format!("Secret {name} cannot be replaced"), replaced).await?))
+        // It may have been deleted meanwhile.
+        written(ask(&format!("update secrets/{name}"), replaced).await, &[404, 409])
     }
 }
 
@@ -104,9 +103,11 @@ fn bytes(data: SecretData) -> BTreeMap<String, ByteString> {
     data.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).collect()
 }
 
-fn written<T>(answer: &Result<T, u16>) -> Written {
+/// What became of a write, where these codes say that another was faster.
+fn written<T>(answer: Result<T, ClusterError>, raced: &[u16]) -> Result<Written, ClusterError> {
     match answer {
-        Ok(_) => Written::Done,
-        Err(_) => Written::Raced,
+        Ok(_) => Ok(Written::Done),
+        Err(error) if error.code().is_some_and(|code| raced.contains(&code)) => Ok(Written::Raced),
+        Err(error) => Err(error),
     }
 }

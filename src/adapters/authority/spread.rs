@@ -20,8 +20,8 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::cluster::{ClusterError, ask, said};
 use super::snapshot::Snapshot;
+use crate::adapters::kubernetes::{ClusterError, ask};
 use crate::domain::pod::{AUTHORITY_CONFIG_MAP, AUTHORITY_FILE};
 
 /// How soon a ConfigMap that was just written is written again, should somebody keep changing it.
@@ -104,11 +104,11 @@ impl Spread {
             tokio::select! {
                 Some(event) = namespaces.next() => match event {
                     Ok(event) => self.namespaces.take(event, namespace),
-                    Err(error) => tell("namespaces cannot be watched", &error, &report),
+                    Err(error) => tell("watch namespaces", error, &report),
                 },
                 Some(event) = config_maps.next() => match event {
                     Ok(event) => self.held.take(event, config_map),
-                    Err(error) => tell("ConfigMaps cannot be watched", &error, &report),
+                    Err(error) => tell("watch configmaps", error, &report),
                 },
                 changed = bundle.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep_until(next) => {}
@@ -195,17 +195,17 @@ impl Backoff for Patience {
     fn reset(&mut self) {}
 }
 
-fn tell(what: &str, error: &watcher::Error, report: &impl Fn(SpreadReport<'_>)) {
-    let said = match error {
+fn tell(what: &str, error: watcher::Error, report: &impl Fn(SpreadReport<'_>)) {
+    let error = match error {
         // A watch that was away for long begins again with a list.
         watcher::Error::WatchError(status) if status.code == 410 => return,
-        watcher::Error::WatchError(status) => status.message.clone(),
+        watcher::Error::WatchError(status) => ClusterError::new(what, kube::Error::Api(status)),
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => said(error),
-        watcher::Error::NoResourceVersion => error.to_string(),
+        | watcher::Error::WatchFailed(error) => ClusterError::new(what, error),
+        watcher::Error::NoResourceVersion => ClusterError::NotUnderstood { what: what.to_owned() },
     };
-    report(SpreadReport::Watch { error: &ClusterError::new(what, said) });
+    report(SpreadReport::Watch { error: &error });
 }
 
 fn namespace(object: PartialObjectMeta<Namespace>) -> Option<(String, bool)> {
@@ -233,9 +233,6 @@ async fn apply(client: Client, namespace: &str, bundle: &str) -> Result<(), Clus
     let params = PatchParams::apply("vanta-injector").force();
     let apply = Patch::Apply(&config_map);
     let applied = api.patch(AUTHORITY_CONFIG_MAP, &params, &apply);
-    let what = || format!("ConfigMap {AUTHORITY_CONFIG_MAP} cannot be written");
-    ask(what(), applied).await?.map(drop).map_err(|code| {
-        let said = if code == 404 { "the namespace is gone" } else { "it changed meanwhile" };
-        ClusterError::new(what(), said)
-    })
+    let what = format!("patch configmaps/{AUTHORITY_CONFIG_MAP} in {namespace}");
+    ask(&what, applied).await.map(drop)
 }

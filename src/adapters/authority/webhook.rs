@@ -6,7 +6,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use super::cluster::{ClusterError, ask};
+use crate::adapters::kubernetes::{ClusterError, ask};
 
 /// What had to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,28 +15,27 @@ pub enum Filled {
     Already,
     /// It was written.
     Now,
+    /// There is no such configuration.
+    Missing,
 }
 
 /// Makes each webhook of a configuration trust this bundle.
 pub async fn fill_bundle(client: Client, name: &str, bundle: &str) -> Result<Filled, ClusterError> {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client);
-    let what = || format!("MutatingWebhookConfiguration {name} cannot be filled");
-    let Ok(configuration) = ask(what(), api.get(name)).await? else {
-        return Err(ClusterError::new(what(), "there is none: install the chart"));
-    };
+    let kind = "mutatingwebhookconfigurations";
+    let found = ask(&format!("get {kind}/{name}"), api.get_opt(name)).await?;
+    let Some(configuration) = found else { return Ok(Filled::Missing) };
     let operations = operations(&configuration, bundle);
     if operations.is_empty() {
         return Ok(Filled::Already);
     }
     let patch: json_patch::Patch = serde_json::from_value(operations.into())
-        .map_err(|error| ClusterError::new(what(), error.to_string()))?;
+        .expect("each operation has what RFC 6902 asks for");
     let params =
         PatchParams { field_manager: Some("vanta-injector".to_owned()), ..PatchParams::default() };
     let patch = Patch::Json::<()>(patch);
-    match ask(what(), api.patch(name, &params, &patch)).await? {
-        Ok(_) => Ok(Filled::Now),
-        Err(_) => Err(ClusterError::new(what(), "it was changed meanwhile; it is tried again")),
-    }
+    ask(&format!("patch {kind}/{name}"), api.patch(name, &params, &patch)).await?;
+    Ok(Filled::Now)
 }
 
 /// Tests that the webhooks stand where they were read, then sets each bundle that is another.

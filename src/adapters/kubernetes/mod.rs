@@ -7,20 +7,20 @@
 //! What the vault may do here is little, and stands in the chart's ClusterRole `vanta-vault`.
 //! Reviews of administrators (SubjectAccessReview) and Events have their place here too.
 
+mod ask;
 mod config_maps;
 mod connect;
 mod contact;
-mod explain;
 mod grants;
 mod signing_key;
 mod status;
 mod tokens;
 mod watch;
 
+pub use ask::{ClusterError, ask};
 pub use config_maps::{ClusterFiles, ConfigMaps};
 pub use connect::{Cluster, ConnectError};
 pub use contact::Contact;
-pub use explain::explain;
 pub use grants::{AccessObject, ClusterGrants};
 pub use signing_key::{Made, make_signing_key};
 pub use status::write_status;

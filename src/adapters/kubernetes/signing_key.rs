@@ -5,22 +5,32 @@ use std::time::Duration;
 use axum::http::Request;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kube::Error;
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
+use super::ask::{ClusterError, ask};
 use super::connect::Cluster;
-use super::explain::explain;
 
 /// How long it is tried to reach an API server that is away.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How long one answer may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// The key is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningKeyError {
+    /// There would be no key.
+    #[error("no random bytes could be had: {0}")]
+    Random(#[from] getrandom::Error),
+    /// The Secret cannot be put into a request.
+    #[error("the request cannot be made: {0}")]
+    Request(#[from] axum::http::Error),
+    /// The API server does not make the Secret.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
 
 /// What became of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,42 +43,45 @@ pub enum Made {
 
 /// Makes a Secret with a random signing key below `signing-key`, where there is no Secret of that
 /// name. One that is there is neither read nor changed.
-pub async fn make_signing_key(cluster: &Cluster, name: &str) -> Result<Made, String> {
-    let secret = secret(name).map_err(|error| format!("no random bytes could be had: {error}"))?;
+pub async fn make_signing_key(cluster: &Cluster, name: &str) -> Result<Made, SigningKeyError> {
+    let secret = secret(name)?;
     let namespace = &cluster.namespace;
     let what = format!("create secrets in {namespace}");
     let until = Instant::now() + PATIENCE;
     loop {
         let request = Request::post(format!("/api/v1/namespaces/{namespace}/secrets"))
             .header("content-type", "application/json")
-            .body(secret.to_vec())
-            .map_err(|error| format!("to {what}: {error}"))?;
+            .body(secret.to_vec())?;
         // As text: an answer that the library cannot read it would log, with the key in it.
-        let created = timeout(ANSWER_TIMEOUT, cluster.client.request_text(request)).await;
-        let (passing, reason) = match created {
-            Ok(Ok(_)) => return Ok(Made::New),
-            Ok(Err(Error::Api(status))) if status.code == 409 => {
-                if status.reason == "AlreadyExists" {
-                    return Ok(Made::Kept);
-                }
-                (true, explain(&Error::Api(status), &what))
-            }
-            Ok(Err(error)) => (is_passing(&error), explain(&error, &what)),
-            Err(_) => (true, format!("to {what}: the API server does not answer in time")),
+        let Err(error) = ask(&what, cluster.client.request_text(request)).await else {
+            return Ok(Made::New);
         };
-        if !passing || Instant::now() >= until {
-            return Err(reason);
+        match attempt(&error) {
+            Attempt::Needless => return Ok(Made::Kept),
+            Attempt::Again if Instant::now() < until => {}
+            Attempt::Again | Attempt::Futile => return Err(error.into()),
         }
-        tracing::warn!(reason, "the signing key is not made yet; it is tried again");
+        tracing::warn!(reason = %error, "the signing key is not made yet; it is tried again");
         sleep(PAUSE).await;
     }
 }
 
-fn is_passing(error: &Error) -> bool {
+/// What another attempt would be.
+enum Attempt {
+    Needless,
+    Again,
+    Futile,
+}
+
+fn attempt(error: &ClusterError) -> Attempt {
     match error {
-        Error::Api(status) => status.code == 429 || status.code >= 500,
-        Error::HyperError(_) | Error::Service(_) => true,
-        _ => false,
+        ClusterError::Refused { status, .. } => match status.code {
+            409 if status.reason == "AlreadyExists" => Attempt::Needless,
+            409 | 429 | 500.. => Attempt::Again,
+            _ => Attempt::Futile,
+        },
+        ClusterError::Silent { .. } => Attempt::Again,
+        ClusterError::NotUnderstood { .. } | ClusterError::NoCredentials { .. } => Attempt::Futile,
     }
 }
 

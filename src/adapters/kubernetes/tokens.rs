@@ -11,14 +11,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewStatus, UserInfo};
-use kube::{Client, Error};
+use kube::Client;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::explain::explain;
+use super::ask::{ClusterError, ask};
 use crate::domain::identity::{Identity, Method, PodReference, Subject};
 use crate::domain::names::{Label, ObjectName};
 use crate::domain::pod::AUDIENCE;
@@ -32,6 +32,9 @@ const MOST_REVIEWS: usize = 64;
 
 /// Longer tokens are refused unread.
 const MAX_TOKEN_LEN: usize = 16 * 1024;
+
+/// What is asked of the API server.
+const WHAT: &str = "create tokenreviews";
 
 const REVIEWS: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 
@@ -81,14 +84,13 @@ impl ServiceAccountTokens {
             return Err(refused(&format!("it is not for the audience {AUDIENCE}")));
         }
         let review = timeout(REVIEW_TIMEOUT, self.review(token)).await;
-        let late = || unavailable("to create tokenreviews: the API server does not answer in time");
+        let late = || unanswered(&ClusterError::silent_for(WHAT, REVIEW_TIMEOUT));
         let status = review.map_err(|_| late())??;
         identity(status, said.exp)
     }
 
     async fn review(&self, token: &str) -> Result<TokenReviewStatus, AuthenticationError> {
         let _turn = self.reviews.acquire().await.map_err(|_| unavailable("it is ending"))?;
-        let explained = |error: &Error| unavailable(&explain(error, "create tokenreviews"));
         let review = json!({
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenReview",
@@ -99,10 +101,10 @@ impl ServiceAccountTokens {
             .body(review.to_string().into_bytes())
             .map_err(|_| refused("it cannot be sent"))?;
         // As text: an answer that the library cannot read it would log, with the token in it.
-        let answer = self.client.request_text(request).await.map_err(|error| explained(&error))?;
-        let answer = Zeroizing::new(answer);
-        let review: TokenReview =
-            serde_json::from_str(&answer).map_err(|error| explained(&Error::SerdeError(error)))?;
+        let answer = ask(WHAT, self.client.request_text(request)).await;
+        let answer = Zeroizing::new(answer.map_err(|error| unanswered(&error))?);
+        let review: TokenReview = serde_json::from_str(&answer)
+            .map_err(|_| unanswered(&ClusterError::NotUnderstood { what: WHAT.to_owned() }))?;
         review.status.ok_or_else(|| unavailable("the API server's review has no status"))
     }
 }
@@ -128,6 +130,10 @@ fn refused(reason: &str) -> AuthenticationError {
 
 fn unavailable(reason: &str) -> AuthenticationError {
     AuthenticationError::Unavailable(reason.to_owned())
+}
+
+fn unanswered(error: &ClusterError) -> AuthenticationError {
+    unavailable(&error.to_string())
 }
 
 /// What the payload of a JSON Web Token says, without believing it: what is plainly no token of a

@@ -14,11 +14,8 @@ use kube::{Error, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
+use super::ask::{ClusterError, ask};
 use super::contact::Contact;
-use super::explain::explain;
-
-/// How long the API server may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How many seconds the API server keeps a watch open; another one goes on from there.
 const WATCH_SECONDS: u32 = 30;
@@ -81,7 +78,11 @@ where
                     if failure.stale || failures > 1 {
                         version = None;
                     }
-                    self.contact.failed(&failure.text);
+                    // Who has nothing new to hear for long is told so, and only lists again. Again
+                    // and again would be another matter.
+                    if !failure.expired || failures > 1 {
+                        self.contact.failed(&failure.text);
+                    }
                     sleep(PAUSES[failures.min(PAUSES.len() - 1)]).await;
                     failures += 1;
                 }
@@ -102,16 +103,14 @@ where
         let at = version.insert(at);
         let mut params = WatchParams::default().timeout(WATCH_SECONDS);
         params.label_selector = self.labels.map(str::to_owned);
-        let watching = timeout(ANSWER_TIMEOUT, self.api.watch(&params, at)).await;
-        let watching = watching.map_err(|_| self.silent("watch", ANSWER_TIMEOUT))?;
-        let mut events = pin!(watching.map_err(|error| self.failure(&error, "watch"))?);
+        let what = format!("watch {}", self.kind);
+        let mut events = pin!(ask(&what, self.api.watch(&params, at)).await?);
         self.contact.heard();
         loop {
             let event = timeout(SILENCE, events.next()).await;
-            let Some(event) = event.map_err(|_| self.silent("watch", SILENCE))? else {
-                return Ok(());
-            };
-            match event.map_err(|error| self.failure(&error, "watch"))? {
+            let event = event.map_err(|_| ClusterError::silent_for(&what, SILENCE))?;
+            let Some(event) = event else { return Ok(()) };
+            match event.map_err(|error| ClusterError::new(&what, error))? {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                     Self::advance(at, &object);
                     see(Seen::Applied(object));
@@ -122,7 +121,7 @@ where
                 }
                 WatchEvent::Bookmark(bookmark) => *at = bookmark.metadata.resource_version,
                 WatchEvent::Error(status) => {
-                    return Err(self.failure(&Error::Api(status), "watch"));
+                    return Err(ClusterError::new(&what, Error::Api(status)).into());
                 }
             }
             self.contact.heard();
@@ -133,11 +132,10 @@ where
     async fn list(&self, see: &mut impl FnMut(Seen<K>)) -> Result<String, Failure> {
         let mut params = ListParams::default().limit(PAGE);
         params.label_selector = self.labels.map(str::to_owned);
+        let what = format!("list {}", self.kind);
         let mut objects = Vec::new();
         loop {
-            let page = timeout(ANSWER_TIMEOUT, self.api.list(&params)).await;
-            let page = page.map_err(|_| self.silent("list", ANSWER_TIMEOUT))?;
-            let page = page.map_err(|error| self.failure(&error, "list"))?;
+            let page = ask(&what, self.api.list(&params)).await?;
             self.contact.heard();
             objects.extend(page.items);
             let more = page.metadata.continue_.filter(|token| !token.is_empty());
@@ -146,8 +144,8 @@ where
                 continue;
             }
             let version = page.metadata.resource_version.filter(|version| !version.is_empty());
-            let text = format!("to list {}: the answer has no resourceVersion", self.kind);
-            let version = version.ok_or(Failure { text, stale: true })?;
+            let text = format!("to {what}: the answer has no resourceVersion");
+            let version = version.ok_or(Failure { text, stale: true, expired: false })?;
             see(Seen::All(objects));
             return Ok(version);
         }
@@ -158,22 +156,6 @@ where
             at.clone_from(version);
         }
     }
-
-    fn failure(&self, error: &Error, verb: &str) -> Failure {
-        // What is too old to go on from, and what was not understood and would come again.
-        let stale = match error {
-            Error::Api(status) => matches!(status.code, 400 | 404 | 410),
-            Error::SerdeError(_) => true,
-            _ => false,
-        };
-        Failure { text: explain(error, &format!("{verb} {}", self.kind)), stale }
-    }
-
-    fn silent(&self, verb: &str, limit: Duration) -> Failure {
-        let (kind, seconds) = (self.kind, limit.as_secs());
-        let text = format!("to {verb} {kind}: the API server is silent for {seconds} seconds");
-        Failure { text, stale: false }
-    }
 }
 
 /// Why watching ended before its time.
@@ -181,4 +163,18 @@ struct Failure {
     text: String,
     /// Whether all objects have to be listed again.
     stale: bool,
+    /// Whether that is so because too much time went by, as it ordinarily does.
+    expired: bool,
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        // What is too old to go on from, and what was not understood and would come again.
+        let stale = match &error {
+            ClusterError::Refused { status, .. } => matches!(status.code, 400 | 404 | 410),
+            ClusterError::NotUnderstood { .. } => true,
+            ClusterError::NoCredentials { .. } | ClusterError::Silent { .. } => false,
+        };
+        Self { text: error.to_string(), stale, expired: error.code() == Some(410) }
+    }
 }

@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use super::metrics::Metrics;
 use super::standing::Standing;
 use crate::adapters::authority::{
-    Authority, AuthorityError, Bundle, ClusterError, Filled, SecretData, Secrets, Signer,
-    StoredSecret, Written, authority_data, bundle, certificate_and_key, fill_bundle, read_served,
-    with_bundle,
+    Authority, AuthorityError, Bundle, Filled, SecretData, Secrets, Signer, StoredSecret, Written,
+    authority_data, bundle, certificate_and_key, fill_bundle, read_served, with_bundle,
 };
+use crate::adapters::kubernetes::ClusterError;
 use crate::adapters::serve::{PemError, server_config};
 use crate::domain::authority::{AuthorityStep, authority_step, reissue, service_names};
 
@@ -105,10 +105,17 @@ impl Certificates {
         };
         self.standing.certificates.set(None);
         let filled = fill_bundle(self.client.clone(), WEBHOOKS, &settled.bundle).await;
-        if let Ok(Filled::Now) = filled {
-            tracing::info!("the webhook configuration trusts the authority");
-        }
-        let error = filled.err().map(|error| error.to_string());
+        let error = match filled {
+            Ok(Filled::Already) => None,
+            Ok(Filled::Now) => {
+                tracing::info!("the webhook configuration trusts the authority");
+                None
+            }
+            Ok(Filled::Missing) => Some(format!(
+                "there is no MutatingWebhookConfiguration {WEBHOOKS}: install the chart"
+            )),
+            Err(error) => Some(error.to_string()),
+        };
         if let Some(error) = &error {
             tracing::warn!(error, "the API server may not trust this injector; it is tried again");
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::domain::injection::InjectionConfig;
+use crate::domain::names::Label;
 
 /// Gives pods that ask for secrets an agent, and keeps the system's certificates.
 #[derive(Debug, Parser)]
@@ -20,7 +21,7 @@ pub(super) struct InjectorArgs {
     pub(super) health_listen: SocketAddr,
     /// The namespace of the system [default: that of the service account]
     #[arg(long, env = "VANTA_NAMESPACE")]
-    pub(super) namespace: Option<String>,
+    pub(super) namespace: Option<Label>,
     /// The agent's image
     #[arg(long, env = "VANTA_AGENT_IMAGE")]
     pub(super) agent_image: Option<String>,
@@ -55,7 +56,7 @@ pub(super) enum PullPolicy {
 pub(super) struct Config {
     pub(super) listen: SocketAddr,
     pub(super) health_listen: SocketAddr,
-    pub(super) namespace: Option<String>,
+    pub(super) namespace: Option<Label>,
     agent_image: String,
     image_pull_policy: Option<String>,
     vault_address: Option<String>,
@@ -94,7 +95,7 @@ impl InjectorArgs {
         Ok(Config {
             listen: self.listen,
             health_listen: self.health_listen,
-            namespace: self.namespace.filter(|namespace| !namespace.is_empty()),
+            namespace: self.namespace,
             agent_image: image,
             image_pull_policy: policy.map(|policy| format!("{policy:?}")),
             vault_address: address,

@@ -20,10 +20,11 @@ use super::health::Health;
 use super::metrics::Metrics;
 use super::router::{Webhooks, router};
 use super::standing::Standing;
-use crate::adapters::authority::{Bundle, Secrets, Spread, SpreadReport, connect, remove_all};
+use crate::adapters::authority::{Bundle, Secrets, Spread, SpreadReport, remove_all};
 use crate::adapters::kubernetes::{Cluster, ClusterGrants};
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use crate::adapters::serve::{self, Listener, init_logging};
+use crate::domain::names::Label;
 
 /// The namespaces that the authority's ConfigMap is not put into: no pod of theirs gets an agent.
 const EXCLUDED: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
@@ -107,8 +108,8 @@ async fn serve_pods(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Removes what the programs made.
-async fn clean_up(namespace: Option<String>) -> anyhow::Result<()> {
-    let (client, namespace) = connect(namespace).await?;
+async fn clean_up(namespace: Option<Label>) -> anyhow::Result<()> {
+    let Cluster { client, namespace } = Cluster::connect(namespace).await?;
     remove_all(&client, &namespace, MADE_SECRETS).await?;
     tracing::info!(namespace, "what the programs made is removed");
     Ok(())
@@ -131,14 +132,15 @@ struct Injector {
 
 impl Injector {
     async fn build(config: &Config) -> anyhow::Result<Self> {
-        let (client, namespace) = connect(config.namespace.clone()).await?;
+        let cluster = Cluster::connect(config.namespace.clone()).await?;
+        let Cluster { client, namespace } = cluster.clone();
         let metrics = Arc::new(Metrics::default());
         let standing = Arc::new(Standing::default());
         let (tls_sender, tls) = watch::channel(None);
         let (bundle_sender, bundle) = watch::channel(None);
         let (grants_sender, grants) = watch::channel(None);
-        let cluster = Cluster { client: client.clone(), namespace: namespace.clone() };
         let injection = config.injection(&namespace);
+        let secrets = Secrets::new(client.clone(), &namespace);
         Ok(Self {
             webhooks: serve::bind(config.listen)?,
             health: serve::bind(config.health_listen)?,
@@ -146,7 +148,7 @@ impl Injector {
             health_of: Health { standing: Arc::clone(&standing), metrics: Arc::clone(&metrics) },
             certificates: Certificates {
                 client: client.clone(),
-                secrets: Secrets::new(client.clone(), &namespace),
+                secrets: secrets.context("no random bytes could be had")?,
                 namespace: namespace.clone(),
                 tls: tls_sender,
                 bundle: bundle_sender,

@@ -163,8 +163,7 @@ fn joined(problems: impl Iterator<Item = String>) -> Option<String> {
 
 /// The cluster that the configuration means; it may be away.
 pub(super) async fn connect(config: ClusterConfig) -> anyhow::Result<Cluster> {
-    let namespace = config.namespace.map(String::from);
-    Ok(Cluster::connect(namespace).await?)
+    Ok(Cluster::connect(config.namespace).await?)
 }
 
 /// `vanta-vault signing-key`: makes the key where there is none.
@@ -173,7 +172,7 @@ pub(super) async fn create_signing_key(
     name: &ObjectName,
 ) -> anyhow::Result<()> {
     let cluster = connect(config).await?;
-    let made = make_signing_key(&cluster, name.as_str()).await.map_err(anyhow::Error::msg);
+    let made = make_signing_key(&cluster, name.as_str()).await;
     let (namespace, made) = (&cluster.namespace, made.context("the signing key is not made")?);
     match made {
         Made::New => tracing::info!(namespace, secret = name.as_str(), "the signing key was made"),

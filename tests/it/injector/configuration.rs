@@ -31,14 +31,20 @@ fn each_mistake_ends_with_78_and_says_what_to_do() {
 
 #[test]
 fn a_wrong_value_is_a_usage_error() {
-    let (code, said) = refusal(&[("VANTA_AGENT_IMAGE_PULL_POLICY", "always")]);
-    assert_eq!(code, 64);
-    assert!(said.contains("Always, IfNotPresent, Never"), "{said}");
+    for (variable, value, expected) in [
+        ("VANTA_AGENT_IMAGE_PULL_POLICY", "always", "Always, IfNotPresent, Never"),
+        ("VANTA_NAMESPACE", "", "--namespace"),
+        ("VANTA_NAMESPACE", "A b", "--namespace"),
+    ] {
+        let (code, said) = refusal(&[(variable, value)]);
+        assert_eq!(code, 64, "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[test]
 fn without_a_cluster_it_ends_and_says_so() {
     let (code, said) = refusal(&[("VANTA_AGENT_IMAGE", "a"), ("HOME", "/nonexistent")]);
     assert_eq!(code, 1);
-    assert!(said.contains("there is no cluster to work for"), "{said}");
+    assert!(said.contains("no cluster is configured: in a pod, mount"), "{said}");
 }

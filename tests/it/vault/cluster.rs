@@ -210,6 +210,16 @@ fn while_the_api_server_is_away_what_was_seen_serves_and_nobody_new_is_believed(
 }
 
 #[test]
+fn a_watch_that_was_away_for_too_long_lists_again_and_no_more_is_made_of_it() {
+    let scenario = Scenario::with(&[ACCESS, POLICY]);
+    let vault = scenario.start();
+    let token = access_token(&vault, &scenario.token());
+    scenario.cluster.lose("secretaccesses", "shop", "checkout");
+    until("it is gone", || (read(&vault, &token) == 403).then_some(()));
+    assert!(!vault.log().contains("cannot be watched"), "{}", vault.log());
+}
+
+#[test]
 fn a_vault_that_may_not_list_a_kind_answers_503_and_says_what_to_do() {
     let scenario = Scenario::with(&[ACCESS, POLICY]);
     scenario.cluster.feel(Mood::Forbids("secretpolicies"));
