@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Why a text is not the name that it was given as.
 ///
 /// The text itself is repeated with its control characters escaped and cut at 64 characters, since
-/// it may come from an attacker; and not at all where it has the form of a secret or a token, which
-/// is then in the wrong place.
+/// it may come from an attacker; and not at all where it holds what has the form of a secret or a
+/// token, which is then in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {given:?} is refused: {rule}")]
 pub struct InvalidName {
@@ -20,20 +20,44 @@ pub struct InvalidName {
 
 impl InvalidName {
     pub(crate) fn new(what: &'static str, given: &str, rule: &'static str) -> Self {
-        let given = if resembles_secret(given) { "[redacted]" } else { given };
-        Self { what, given: given.chars().take(64).collect(), rule }
+        Self { what, given: repeated(given).collect(), rule }
     }
 }
 
-/// Whether a text begins as a client's secret, an age identity or a JWT (RFC 7519) does.
-fn resembles_secret(text: &str) -> bool {
-    let text = text.trim_start().trim_start_matches(['"', '\'']);
-    let begins = |with: &str| {
-        text.as_bytes()
-            .get(..with.len())
-            .is_some_and(|begin| begin.eq_ignore_ascii_case(with.as_bytes()))
-    };
-    begins("vanta_client_") || begins("AGE-SECRET-KEY-") || text.starts_with("eyJ")
+/// What somebody wrote, as a message and a log may hold it: printable, at most 64 characters, and
+/// nothing where it holds what has the form of a secret or a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown(String);
+
+impl Shown {
+    /// Shows a text, whatever it is.
+    pub fn new(text: &str) -> Self {
+        Self(repeated(text).flat_map(char::escape_debug).take(LONGEST_SHOWN).collect())
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How much is repeated of a text, in characters.
+const LONGEST_SHOWN: usize = 64;
+
+/// What is repeated of a text that may come from an attacker.
+fn repeated(text: &str) -> impl Iterator<Item = char> {
+    let text = if holds_secret(text) { "[redacted]" } else { text };
+    text.chars().take(LONGEST_SHOWN)
+}
+
+/// Whether a client's secret, an age identity or a JWT (RFC 7519) may begin anywhere in a text.
+fn holds_secret(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let is_word = |letter: char| letter.is_ascii_alphanumeric();
+    lower.contains("vanta_client_")
+        || lower.contains("age-secret-key-")
+        || text.split(|letter| !is_word(letter)).any(|word| word.starts_with("eyJ"))
 }
 
 /// Gives a text-shaped name its conversions, all of them through `FromStr`.
@@ -255,10 +279,23 @@ mod tests {
             "VANTA_CLIENT_hunter2",
             " age-secret-key-1hunter2",
             "eyJhunter2",
+            "/run/AGE-SECRET-KEY-1hunter2",
+            "bearer eyJhunter2",
         ] {
             let error = format!("{secret}!").parse::<Key>().unwrap_err();
             assert!(error.to_string().contains("\"[redacted]\""), "{error}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+            assert_eq!(Shown::new(secret).to_string(), "[redacted]");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_short_and_printable() {
+        assert_eq!(Shown::new("/srv/app-1").to_string(), "/srv/app-1");
+        for text in ["a".repeat(3_000_000), "\n".repeat(100), "\u{1b}ä".repeat(100)] {
+            let shown = Shown::new(&text).to_string();
+            assert_eq!(shown.chars().count(), 64, "{shown}");
+            assert!(!shown.contains(char::is_control), "{shown}");
         }
     }
 }

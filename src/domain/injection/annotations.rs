@@ -1,12 +1,13 @@
 //! The annotations that a pod's author may write.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
 use serde_json::Value;
 
 use super::refusal::Refusal;
-use crate::domain::names::{InvalidName, Label, ObjectName};
+use crate::domain::names::{InvalidName, Label, ObjectName, Shown};
 use crate::domain::pod::{AgentMode, OnRevoke};
 
 /// How the name of each annotation begins.
@@ -21,6 +22,13 @@ const ON_REVOKE: &str = "on-revoke";
 
 /// All of them, without their prefix.
 const KNOWN: [&str; 6] = [INJECT, ACCESS, CONTAINERS, MODE, START_UP_BUDGET, ON_REVOKE];
+
+/// The most bytes of all of a pod's, names and values together. The API server's own limit is
+/// checked only after the webhooks have been asked.
+pub(super) const MOST_BYTES: usize = 16 * 1024;
+
+/// The most names in one annotation.
+const MOST_NAMES: usize = 64;
 
 /// The most warnings of unknown annotations for one pod.
 const MOST_UNKNOWN: usize = 8;
@@ -51,12 +59,19 @@ impl<'a> Annotations<'a> {
             Some(Value::Object(all)) => all,
             Some(_) => return Err(Refusal::malformed("metadata.annotations", "an object")),
         };
-        let own = all.iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value)));
-        let own = own.map(|(name, value)| match value {
-            Value::String(text) => Ok((name, text.as_str())),
-            _ => Err(Refusal::malformed(shown(name), "text, in quotation marks")),
-        });
-        own.collect::<Result<_, _>>().map(Self)
+        let mut left = MOST_BYTES;
+        let mut own = Vec::new();
+        for (name, value) in all {
+            let Some(name) = name.strip_prefix(PREFIX) else { continue };
+            let Value::String(text) = value else {
+                return Err(Refusal::malformed(shown(name), "text, in quotation marks"));
+            };
+            left = left
+                .checked_sub(name.len().saturating_add(text.len()))
+                .ok_or(Refusal::AnnotationsTooLarge)?;
+            own.push((name, text.as_str()));
+        }
+        Ok(Self(own))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -133,15 +148,18 @@ fn word<T: FromStr<Err = InvalidName>>(text: &str) -> Result<T, String> {
 }
 
 /// Names with commas between them, each once.
-fn names<T: FromStr<Err = InvalidName> + PartialEq>(text: &str) -> Result<Vec<T>, String> {
+fn names<T: FromStr<Err = InvalidName> + Ord + Clone>(text: &str) -> Result<Vec<T>, String> {
     if text.trim().is_empty() {
         return Err("it names nothing: write names with commas between them, or remove it".into());
     }
-    let mut names = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), BTreeSet::new());
     for name in text.split(',') {
-        let name = word(name.trim())?;
-        if !names.contains(&name) {
+        let name: T = word(name.trim())?;
+        if seen.insert(name.clone()) {
             names.push(name);
+        }
+        if names.len() > MOST_NAMES {
+            return Err(format!("it names more than {MOST_NAMES}: write fewer, or remove it"));
         }
     }
     Ok(names)
@@ -187,7 +205,7 @@ fn unknown_warning(name: &str) -> String {
 
 /// The known name that this is a misspelling of.
 fn nearest(name: &str) -> Option<&'static str> {
-    let name: String = name.to_lowercase().chars().take(64).collect();
+    let name: String = name.chars().take(64).flat_map(char::to_lowercase).collect();
     let distance = |known: &&str| strsim::damerau_levenshtein(known, &name);
     // A third of the letters: more than that is another word.
     KNOWN.into_iter().min_by_key(distance).filter(|known| distance(known) * 3 <= known.len().max(6))
@@ -195,8 +213,7 @@ fn nearest(name: &str) -> Option<&'static str> {
 
 /// An annotation's name in a text; it may come from an attacker.
 fn shown(name: &str) -> String {
-    let name: String = name.chars().flat_map(char::escape_debug).take(64).collect();
-    format!("annotation {PREFIX}{name}")
+    format!("annotation {PREFIX}{}", Shown::new(name))
 }
 
 #[cfg(test)]
@@ -334,8 +351,39 @@ mod tests {
     }
 
     #[test]
+    fn what_the_annotations_hold_is_bounded_before_it_is_read() {
+        let refusal = |annotations: Value| {
+            let pod = json!({"metadata": {"annotations": annotations}});
+            Annotations::of(&pod).map(|_| ()).unwrap_err()
+        };
+        let long = "a,".repeat(MOST_BYTES / 2);
+        assert_eq!(refusal(json!({"vanta.dev/access": long})), Refusal::AnnotationsTooLarge);
+        let (name, half) = (format!("vanta.dev/{}", &long[..8000]), &long[..8400]);
+        assert_eq!(refusal(json!({name: half})), Refusal::AnnotationsTooLarge);
+        insta::assert_snapshot!(
+            Refusal::AnnotationsTooLarge,
+            @"annotations vanta.dev/... have more than 16 KiB together: shorten them, or remove those that are not needed"
+        );
+        // Those of others are no matter.
+        let pod = json!({"metadata": {"annotations": {"other.dev/x": long}}});
+        assert!(Annotations::of(&pod).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_annotation_names_at_most_64_and_each_counts_once() {
+        let many = |count: usize| (0..count).map(|n| format!("a{n}")).collect::<Vec<_>>().join(",");
+        let read = |value: String| of(&json!({"vanta.dev/access": value})).0;
+        let twice = format!("{},{}", many(64), many(64));
+        assert_eq!(read(twice).unwrap().access.unwrap().len(), 64);
+        assert_eq!(
+            read(many(65)).unwrap_err(),
+            "annotation vanta.dev/access: it names more than 64: write fewer, or remove it"
+        );
+    }
+
+    #[test]
     fn a_name_from_an_attacker_stays_short_and_printable_and_they_stay_few() {
-        let many: Map<String, Value> = (0..100)
+        let many: Map<String, Value> = (0..50)
             .map(|n| (format!("vanta.dev/{n}\u{1b}{}", "\n".repeat(300)), "x".into()))
             .collect();
         let (_, warnings) = of(&many.into());

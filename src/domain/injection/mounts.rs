@@ -1,12 +1,17 @@
 //! Which containers get the files, and what stands in the way of that.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::agent::OwnVolume;
 use super::pod_spec::{Container, PodSpec};
 use super::refusal::Refusal;
-use crate::domain::names::Label;
+use crate::domain::names::{Label, Shown};
 use crate::domain::pod::SECRETS_FOLDER;
+
+/// The most containers that a refusal lists.
+const MOST_LISTED: usize = 8;
 
 /// The containers that read the files.
 pub(super) struct Readers<'a> {
@@ -24,7 +29,7 @@ pub(super) fn wanted() -> Value {
 /// Whether no container has what is the agent's alone.
 pub(super) fn check_owned(spec: &PodSpec<'_>) -> Result<(), Refusal> {
     for container in spec.others() {
-        let name = || container.name.to_owned();
+        let name = || Shown::new(container.name);
         for mount in container.mounts()? {
             let identity = OwnVolume::Identity.name();
             if mount.volume == identity {
@@ -46,9 +51,11 @@ pub(super) fn readers<'a>(
     named: Option<&[Label]>,
     has_agent: bool,
 ) -> Result<Readers<'a>, Refusal> {
-    if let Some(name) = named.into_iter().flatten().find(|name| !is_there(spec, name)) {
-        let there: Vec<&str> = spec.others().map(|container| container.name).collect();
-        return Err(Refusal::NoSuchContainer { name: name.to_string(), there: there.join(", ") });
+    let there: BTreeSet<&str> = spec.others().map(|container| container.name).collect();
+    let named: Option<BTreeSet<&str>> =
+        named.map(|named| named.iter().map(AsRef::as_ref).collect());
+    if let Some(name) = named.iter().flatten().find(|name| !there.contains(**name)) {
+        return Err(Refusal::NoSuchContainer { name: Shown::new(name), there: listed(spec) });
     }
     let mut readers = Readers { all: Vec::new(), lacking: Vec::new() };
     let mut others = Vec::new();
@@ -59,8 +66,8 @@ pub(super) fn readers<'a>(
     }
     let chosen_before = has_agent && others.iter().any(|(.., reads)| *reads);
     for (container, mounts, reads) in others {
-        let chosen = match named {
-            Some(named) => named.iter().any(|name| name.as_str() == container.name),
+        let chosen = match &named {
+            Some(named) => named.contains(container.name),
             None => !chosen_before || reads,
         };
         let mut has_it = false;
@@ -69,7 +76,7 @@ pub(super) fn readers<'a>(
                 && !mount.partial
                 && same_path(mount.path, SECRETS_FOLDER);
             if !is_ours {
-                let (container, path) = (container.name.to_owned(), mount.path.to_owned());
+                let (container, path) = (Shown::new(container.name), Shown::new(mount.path));
                 return Err(Refusal::MountTaken { container, path });
             }
             has_it = true;
@@ -86,8 +93,15 @@ pub(super) fn readers<'a>(
     Ok(readers)
 }
 
-fn is_there(spec: &PodSpec<'_>, name: &Label) -> bool {
-    spec.others().any(|container| container.name == name.as_str())
+/// The first of a pod's containers, and how many more there are.
+fn listed(spec: &PodSpec<'_>) -> String {
+    let first = spec.others().take(MOST_LISTED);
+    let first: Vec<String> =
+        first.map(|container| Shown::new(container.name).to_string()).collect();
+    match spec.others().skip(MOST_LISTED).count() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
 }
 
 /// The parts of a path as the container runtime sees it.

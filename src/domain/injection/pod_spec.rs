@@ -9,6 +9,10 @@ use crate::domain::pod::{AGENT_CONTAINER, SECRETS_FOLDER};
 /// The annotation that the kubelet puts on the image of a static pod.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
+/// The most containers of a pod, init containers among them: each of them gets a mount, so that
+/// the patch would grow far beyond the pod.
+pub(super) const MOST_CONTAINERS: usize = 256;
+
 /// A pod whose lists are lists and whose containers have names.
 pub(super) struct PodSpec<'a> {
     pod: &'a Value,
@@ -31,10 +35,15 @@ impl<'a> PodSpec<'a> {
         if !pod.get("spec").is_some_and(Value::is_object) {
             return Err(Refusal::malformed("spec", "an object"));
         }
+        let init_containers = containers(pod, "initContainers")?;
+        let containers = containers(pod, "containers")?;
+        if init_containers.len() + containers.len() > MOST_CONTAINERS {
+            return Err(Refusal::TooManyContainers);
+        }
         Ok(Self {
             pod,
-            init_containers: containers(pod, "initContainers")?,
-            containers: containers(pod, "containers")?,
+            init_containers,
+            containers,
             volumes: list(pod.pointer("/spec/volumes"), || "spec.volumes".to_owned())?,
         })
     }

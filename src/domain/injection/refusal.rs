@@ -1,6 +1,11 @@
 //! Why a pod cannot get an agent: what is wrong, why that is so, and what to do.
+//!
+//! Invariant: whatever the pod's author wrote is in it as [`Shown`], so that no refusal is long and
+//! none repeats a secret that is in the wrong place.
 
-use crate::domain::names::InvalidName;
+use super::annotations::MOST_BYTES;
+use super::pod_spec::MOST_CONTAINERS;
+use crate::domain::names::{InvalidName, Shown};
 use crate::domain::pod::{AGENT_CONTAINER, SECRETS_FOLDER};
 
 /// A pod that asks for an agent and cannot have one as it is.
@@ -14,6 +19,17 @@ pub enum Refusal {
         /// What has to be there.
         expected: &'static str,
     },
+    /// There is more in the annotations than anybody means.
+    #[error(
+        "annotations vanta.dev/... have more than {} KiB together: shorten them, or remove those that are not needed",
+        MOST_BYTES / 1024
+    )]
+    AnnotationsTooLarge,
+    /// There are more containers than any pod has.
+    #[error(
+        "the pod has more than {MOST_CONTAINERS} containers, which is the most that one with an agent may have: divide it"
+    )]
+    TooManyContainers,
     /// The value of `vanta.dev/inject` is neither of two.
     #[error("{0}")]
     Inject(InvalidName),
@@ -31,8 +47,8 @@ pub enum Refusal {
     )]
     NoSuchContainer {
         /// As the annotation has it.
-        name: String,
-        /// Those of the pod, with commas.
+        name: Shown,
+        /// The first of the pod's, with commas.
         there: String,
     },
     /// A container has the agent's name.
@@ -51,9 +67,9 @@ pub enum Refusal {
     )]
     MountTaken {
         /// The container.
-        container: String,
+        container: Shown,
         /// Its mount's path.
-        path: String,
+        path: Shown,
     },
     /// A container could change the files.
     #[error(
@@ -61,7 +77,7 @@ pub enum Refusal {
     )]
     WritableMount {
         /// The container.
-        container: String,
+        container: Shown,
         /// The volume's name.
         volume: &'static str,
     },
@@ -71,7 +87,7 @@ pub enum Refusal {
     )]
     IdentityMounted {
         /// The container.
-        container: String,
+        container: Shown,
         /// The volume's name.
         volume: &'static str,
     },
@@ -96,6 +112,26 @@ impl Refusal {
     /// A field that is not what it has to be.
     pub(super) fn malformed(field: impl Into<String>, expected: &'static str) -> Self {
         Self::Malformed { field: field.into(), expected }
+    }
+
+    /// Which it is, for the log, which the pod's author has no part in.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "malformed",
+            Self::AnnotationsTooLarge => "annotations-too-large",
+            Self::TooManyContainers => "too-many-containers",
+            Self::Inject(_) => "inject",
+            Self::Annotation { .. } => "annotation",
+            Self::NoSuchContainer { .. } => "no-such-container",
+            Self::ContainerTaken => "container-taken",
+            Self::VolumeTaken(_) => "volume-taken",
+            Self::MountTaken { .. } => "mount-taken",
+            Self::WritableMount { .. } => "writable-mount",
+            Self::IdentityMounted { .. } => "identity-mounted",
+            Self::NodeNameServers(..) => "node-name-servers",
+            Self::Windows => "windows",
+            Self::StaticPod => "static-pod",
+        }
     }
 }
 

@@ -59,6 +59,39 @@ fn a_container_that_is_not_there_cannot_be_named() {
 }
 
 #[test]
+fn a_refusal_is_short_and_repeats_no_secret_whatever_the_pod_s_author_wrote() {
+    let long = "x".repeat(3_000_000);
+    let mounts = |container: &str, volume: &str, path: &str| {
+        json!({"containers": [{
+            "name": container, "volumeMounts": [{"name": volume, "mountPath": path}],
+        }]})
+    };
+    let below = format!("/vanta/secrets/{long}");
+    for spec in [
+        mounts(&long, "a", &below),
+        mounts(&long, "vanta-secrets", "/x"),
+        mounts(&long, "vanta-identity", "/x"),
+        mounts("app", "a", "/vanta/secrets/AGE-SECRET-KEY-1hunter2"),
+        mounts("vanta_client_hunter2", "a", "/vanta"),
+    ] {
+        let refusal = refusal(&pod(&[], &spec));
+        assert!(refusal.len() < 400 && !refusal.contains("hunter2"), "{refusal}");
+    }
+    let many = vec![json!({"name": &long[..1000]}); 20];
+    let refusal = refusal(&pod(&[("containers", "web")], &json!({"containers": many})));
+    assert!(refusal.len() < 1000 && refusal.ends_with(" and 12 more"), "{refusal}");
+}
+
+#[test]
+fn a_pod_of_very_many_containers_is_refused() {
+    let containers = |many: usize| vec![json!({"name": "app"}); many];
+    let most = json!({"initContainers": containers(56), "containers": containers(200)});
+    inject(&pod(&[], &most), &config()).unwrap();
+    let more = json!({"initContainers": containers(57), "containers": containers(200)});
+    assert!(refusal(&pod(&[], &more)).starts_with("the pod has more than 256 containers"));
+}
+
+#[test]
 fn a_pod_whose_name_servers_do_not_know_the_vault_is_refused() {
     for (spec, expected) in [
         (
