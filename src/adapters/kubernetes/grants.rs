@@ -18,6 +18,11 @@ use super::contact::Contact;
 use super::watch::{Seen, Watch};
 use crate::contract::crd::{SecretAccess, SecretAccessStatus, SecretPolicy};
 use crate::domain::grants::{Access, Grants, Policy};
+use crate::domain::identity::Subject;
+
+/// How many SecretAccesses of a namespace are in force for one subject: each read looks at all of
+/// them, and whoever may write in a namespace may write any number.
+const MOST_OF_A_SUBJECT: usize = 64;
 
 /// A SecretAccess as the cluster has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +107,7 @@ impl ClusterGrants {
     pub fn accesses(&self) -> Option<Vec<AccessObject>> {
         let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         objects.policies.as_ref()?;
-        Some(objects.accesses.as_ref()?.values().cloned().collect())
+        Some(bounded(objects.accesses.as_ref()?.values().cloned()).collect())
     }
 
     /// How it stands with the API server, for each kind.
@@ -195,13 +200,32 @@ impl ClusterGrants {
 impl Objects {
     /// The grants that they are; none before both kinds were listed.
     fn grants(&self) -> Option<Grants> {
-        let accesses = self.accesses.as_ref()?.values();
+        let accesses = bounded(self.accesses.as_ref()?.values().cloned());
         let policies = self.policies.as_ref()?.values();
         Some(Grants {
-            accesses: accesses.filter_map(|object| object.access.clone().ok()).collect(),
+            accesses: accesses.filter_map(|object| object.access.ok()).collect(),
             policies: policies.filter_map(|object| object.used.clone()).collect(),
         })
     }
+}
+
+/// The SecretAccesses, in order, of which so many are in force for one subject in a namespace.
+fn bounded(objects: impl Iterator<Item = AccessObject>) -> impl Iterator<Item = AccessObject> {
+    let mut counts: BTreeMap<(String, Subject), usize> = BTreeMap::new();
+    objects.map(move |mut object| {
+        if let Ok(access) = &object.access {
+            let count =
+                counts.entry((object.namespace.clone(), access.subject.clone())).or_default();
+            *count += 1;
+            if *count > MOST_OF_A_SUBJECT {
+                object.access = Err(format!(
+                    "{MOST_OF_A_SUBJECT} SecretAccesses are in force for one subject in a \
+                     namespace, and this is one more by name: let one have a wider keyPattern"
+                ));
+            }
+        }
+        object
+    })
 }
 
 fn full_name(object: &impl Resource) -> (String, String) {
@@ -264,5 +288,39 @@ fn unread(error: &str) -> String {
         None => "it is not of the form that this version knows: are the definitions and the vault \
                  of one version?"
             .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_one_subject_so_many_are_in_force_and_those_of_others_are_not_counted() {
+        let object = |namespace: &str, name: String, account: &str| AccessObject {
+            namespace: namespace.to_owned(),
+            generation: None,
+            status: None,
+            access: Ok(Access {
+                namespace: namespace.parse().unwrap(),
+                name: name.parse().unwrap(),
+                subject: format!("client:{account}").parse().unwrap(),
+                environment: "dev".parse().unwrap(),
+                key_pattern: "*".parse().unwrap(),
+                permissions: vec![],
+                ttl_minutes: None,
+                usage_limit: None,
+                file: None,
+            }),
+            name,
+        };
+        let many = (0..MOST_OF_A_SUBJECT + 2).map(|at| object("a", format!("n{at}"), "ci"));
+        let others = [object("a", "z".into(), "other"), object("b", "z".into(), "ci")];
+        let seen: Vec<AccessObject> = bounded(many.chain(others)).collect();
+        let refused: Vec<&str> = seen
+            .iter()
+            .filter_map(|object| object.access.is_err().then_some(object.name.as_str()))
+            .collect();
+        assert_eq!(refused, ["n64", "n65"]);
     }
 }

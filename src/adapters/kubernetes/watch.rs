@@ -33,7 +33,7 @@ const PAUSES: [Duration; 5] = [
 ];
 
 /// How many objects a page of a list has.
-const PAGE: u32 = 500;
+const PAGE: u32 = 100;
 
 /// What is seen of the objects of a kind.
 pub(super) enum Seen<K> {

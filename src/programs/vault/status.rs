@@ -29,9 +29,6 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// The pause between two writes, so that many objects do not make a burst.
 const SPACING: Duration = Duration::from_millis(10);
 
-/// How many writes may fail before the others are left for later.
-const MOST_PROBLEMS: usize = 3;
-
 /// The longest pause after failures in a row.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
@@ -83,20 +80,21 @@ impl Statuses {
         }
     }
 
-    /// Writes what is due; gives the first problem, where there is one. Where several fail, the
-    /// others would for the same reason.
+    /// Writes what is due; gives the first problem, where there is one. What is wrong with one
+    /// object holds back no other; what would be so for all ends it.
     async fn write(&self, due: Vec<Due>) -> Option<String> {
-        let mut problems = Vec::new();
+        let mut first = None;
         for Due { namespace, name, status } in due {
             if let Err(problem) = write_status(&self.client, &namespace, &name, &status).await {
-                problems.push(format!("{namespace}/{name}: {problem}"));
-            }
-            if problems.len() > MOST_PROBLEMS {
-                break;
+                let ends = matches!(problem.code(), None | Some(401 | 403 | 429));
+                first.get_or_insert_with(|| format!("{namespace}/{name}: {problem}"));
+                if ends {
+                    break;
+                }
             }
             sleep(SPACING).await;
         }
-        problems.into_iter().next()
+        first
     }
 
     fn due(&self, now: Timestamp) -> Vec<Due> {
