@@ -8,7 +8,6 @@ mod certificate;
 mod issue;
 mod remove;
 mod secrets;
-mod snapshot;
 mod spread;
 mod stored;
 mod webhook;

@@ -4,24 +4,18 @@
 //! could not be written is tried again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::core::PartialObjectMeta;
-use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::DefaultBackoff;
-use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::snapshot::Snapshot;
-use crate::adapters::kubernetes::{ClusterError, ask};
+use crate::adapters::kubernetes::{ClusterError, Contact, Seen, Watch, ask};
 use crate::domain::pod::{AUTHORITY_CONFIG_MAP, AUTHORITY_FILE};
 
 /// How soon a ConfigMap that was just written is written again, should somebody keep changing it.
@@ -48,25 +42,25 @@ pub enum SpreadReport<'a> {
         /// Why.
         error: &'a ClusterError,
     },
-    /// A watch failed; it begins again by itself.
-    Watch {
-        /// Why.
-        error: &'a ClusterError,
-    },
     /// How many namespaces lack it now.
     Lacking(usize),
 }
+
+/// What is known of each namespace, once all of them were listed.
+type Known<T> = watch::Sender<Option<BTreeMap<String, T>>>;
 
 /// Keeps the ConfigMap in all namespaces but those that are excluded.
 pub struct Spread {
     client: Client,
     excluded: &'static [&'static str],
     /// Whether each can still be written into.
-    namespaces: Snapshot<bool>,
+    namespaces: Known<bool>,
     /// What each holds; none where it is not what it should be.
-    held: Snapshot<Option<Arc<str>>>,
-    pauses: BTreeMap<String, Pause>,
+    held: Known<Option<Arc<str>>>,
 }
+
+/// The namespaces that were written into lately, or could not be.
+type Pauses = BTreeMap<String, Pause>;
 
 struct Pause {
     until: Instant,
@@ -76,40 +70,45 @@ struct Pause {
 impl Spread {
     /// Nothing is done before it runs.
     pub fn new(client: Client, excluded: &'static [&'static str]) -> Self {
-        Self {
-            client,
-            excluded,
-            namespaces: Snapshot::default(),
-            held: Snapshot::default(),
-            pauses: BTreeMap::new(),
-        }
+        let (namespaces, held) = (watch::Sender::default(), watch::Sender::default());
+        Self { client, excluded, namespaces, held }
     }
 
     /// Runs until nobody gives a bundle any more.
-    pub async fn run(
-        mut self,
-        mut bundle: watch::Receiver<Bundle>,
-        report: impl Fn(SpreadReport<'_>),
-    ) {
-        let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(self.client.clone());
-        let namespaces = watcher(namespaces, watcher::Config::default());
-        let mut namespaces = pin!(namespaces.backoff(Patience::default()));
-        let config_maps: Api<ConfigMap> = Api::all(self.client.clone());
+    pub async fn run(self, bundle: watch::Receiver<Bundle>, report: impl Fn(SpreadReport<'_>)) {
         let by_name = format!("metadata.name={AUTHORITY_CONFIG_MAP}");
-        let config_maps = watcher(config_maps, watcher::Config::default().fields(&by_name));
-        let mut config_maps = pin!(config_maps.backoff(Patience::default()));
+        let namespaces: Watch<'_, PartialObjectMeta<Namespace>> = Watch {
+            api: Api::all(self.client.clone()),
+            labels: None,
+            fields: None,
+            kind: "namespaces",
+            contact: &Contact::default(),
+        };
+        let config_maps: Watch<'_, ConfigMap> = Watch {
+            api: Api::all(self.client.clone()),
+            labels: None,
+            fields: Some(&by_name),
+            kind: "configmaps",
+            contact: &Contact::default(),
+        };
+        tokio::select! {
+            never = namespaces.run(|seen| take(&self.namespaces, seen, namespace)) => match never {},
+            never = config_maps.run(|seen| take(&self.held, seen, config_map)) => match never {},
+            () = self.keep(bundle, report) => {}
+        }
+    }
+
+    async fn keep(&self, mut bundle: watch::Receiver<Bundle>, report: impl Fn(SpreadReport<'_>)) {
+        let (mut namespaces, mut held) = (self.namespaces.subscribe(), self.held.subscribe());
+        let mut pauses = Pauses::new();
         loop {
             let wanted = bundle.borrow_and_update().clone();
-            let next = self.write(wanted.as_ref(), &report).await;
+            namespaces.mark_unchanged();
+            held.mark_unchanged();
+            let next = self.write(wanted.as_ref(), &mut pauses, &report).await;
             tokio::select! {
-                Some(event) = namespaces.next() => match event {
-                    Ok(event) => self.namespaces.take(event, namespace),
-                    Err(error) => tell("watch namespaces", error, &report),
-                },
-                Some(event) = config_maps.next() => match event {
-                    Ok(event) => self.held.take(event, config_map),
-                    Err(error) => tell("watch configmaps", error, &report),
-                },
+                _ = namespaces.changed() => {}
+                _ = held.changed() => {}
                 changed = bundle.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep_until(next) => {}
             }
@@ -118,17 +117,18 @@ impl Spread {
 
     /// Writes where it is lacking and may be tried, and says when to look again.
     async fn write(
-        &mut self,
+        &self,
         bundle: Option<&Arc<str>>,
+        pauses: &mut Pauses,
         report: &impl Fn(SpreadReport<'_>),
     ) -> Instant {
         let now = Instant::now();
         let lacking = self.lacking(bundle).unwrap_or_default();
-        self.pauses.retain(|name, pause| pause.until > now || lacking.contains(name));
+        pauses.retain(|name, pause| pause.until > now || lacking.contains(name));
         if let Some(bundle) = bundle {
             for name in &lacking {
-                if !self.is_paused(name, now) {
-                    self.write_one(name, bundle, report).await;
+                if pauses.get(name).is_none_or(|pause| pause.until <= now) {
+                    self.write_one(name, bundle, pauses, report).await;
                 }
             }
         }
@@ -137,40 +137,46 @@ impl Spread {
             report(SpreadReport::Lacking(left.len()));
         }
         let left = left.iter().flatten();
-        let untils = left.filter_map(|name| Some(self.pauses.get(name)?.until));
+        let untils = left.filter_map(|name| Some(pauses.get(name)?.until));
         untils.min().unwrap_or(now + LONGEST_PAUSE)
     }
 
     async fn write_one(
-        &mut self,
+        &self,
         namespace: &str,
         bundle: &Arc<str>,
+        pauses: &mut Pauses,
         report: &impl Fn(SpreadReport<'_>),
     ) {
+        let seen = self.held.subscribe();
         let written = apply(self.client.clone(), namespace, bundle).await;
         let failures = match &written {
             Ok(()) => {
-                self.held.note(namespace, Some(Arc::clone(bundle)));
+                // What the watch has told of meanwhile may be newer than this.
+                let is_newest = seen.has_changed().is_ok_and(|changed| !changed);
+                self.held.send_if_modified(|held| {
+                    if let Some(held) = held.as_mut().filter(|_| is_newest) {
+                        held.insert(namespace.to_owned(), Some(Arc::clone(bundle)));
+                    }
+                    false
+                });
                 report(SpreadReport::Written { namespace });
                 0
             }
             Err(error) => {
                 report(SpreadReport::Failed { namespace, error });
-                self.pauses.get(namespace).map_or(0, |pause| pause.failures).saturating_add(1)
+                pauses.get(namespace).map_or(0, |pause| pause.failures).saturating_add(1)
             }
         };
         let pause = PAUSE.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE);
         let pause = Pause { until: Instant::now() + pause, failures };
-        self.pauses.insert(namespace.to_owned(), pause);
-    }
-
-    fn is_paused(&self, namespace: &str, now: Instant) -> bool {
-        self.pauses.get(namespace).is_some_and(|pause| pause.until > now)
+        pauses.insert(namespace.to_owned(), pause);
     }
 
     /// The namespaces that do not have the bundle, once all is known.
     fn lacking(&self, bundle: Option<&Arc<str>>) -> Option<BTreeSet<String>> {
-        let (namespaces, held, bundle) = (self.namespaces.whole()?, self.held.whole()?, bundle?);
+        let (namespaces, held) = (self.namespaces.borrow(), self.held.borrow());
+        let (namespaces, held, bundle) = (namespaces.as_ref()?, held.as_ref()?, bundle?);
         let belongs = |name: &str| !self.excluded.contains(&name);
         let has_it = |name: &str| held.get(name).is_some_and(|held| held.as_ref() == Some(bundle));
         let lacking = namespaces.iter().filter(|(_, open)| **open).map(|(name, _)| name);
@@ -178,34 +184,21 @@ impl Spread {
     }
 }
 
-/// Waits longer after each failure, up to half a minute, until there was none for two minutes.
-#[derive(Default)]
-struct Patience(DefaultBackoff);
-
-impl Iterator for Patience {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        self.0.next()
-    }
-}
-
-impl Backoff for Patience {
-    // A watch says that it begins before it has got anywhere, which is no success.
-    fn reset(&mut self) {}
-}
-
-fn tell(what: &str, error: watcher::Error, report: &impl Fn(SpreadReport<'_>)) {
-    let error = match error {
-        // A watch that was away for long begins again with a list.
-        watcher::Error::WatchError(status) if status.code == 410 => return,
-        watcher::Error::WatchError(status) => ClusterError::new(what, kube::Error::Api(status)),
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => ClusterError::new(what, error),
-        watcher::Error::NoResourceVersion => ClusterError::NotUnderstood { what: what.to_owned() },
-    };
-    report(SpreadReport::Watch { error: &error });
+/// Takes in what is seen; `read` gives the object's namespace and what is kept of it.
+fn take<K, T>(known: &Known<T>, seen: Seen<K>, read: impl Fn(K) -> Option<(String, T)>) {
+    known.send_modify(|known| match (seen, known) {
+        (Seen::All(objects), known) => {
+            *known = Some(objects.into_iter().filter_map(read).collect());
+        }
+        (Seen::Applied(object), Some(known)) => known.extend(read(object)),
+        (Seen::Deleted(object), Some(known)) => {
+            if let Some((namespace, _)) = read(object) {
+                known.remove(&namespace);
+            }
+        }
+        // All is seen first.
+        (Seen::Applied(_) | Seen::Deleted(_), None) => {}
+    });
 }
 
 fn namespace(object: PartialObjectMeta<Namespace>) -> Option<(String, bool)> {
@@ -235,4 +228,38 @@ async fn apply(client: Client, namespace: &str, bundle: &str) -> Result<(), Clus
     let applied = api.patch(AUTHORITY_CONFIG_MAP, &params, &apply);
     let what = format!("patch configmaps/{AUTHORITY_CONFIG_MAP} in {namespace}");
     ask(&what, applied).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Object = (&'static str, u8);
+
+    fn see(known: &Known<u8>, seen: Seen<Object>) {
+        take(known, seen, |(namespace, value)| Some((namespace.to_owned(), value)));
+    }
+
+    fn told(known: &Known<u8>) -> Option<Vec<(String, u8)>> {
+        Some(known.borrow().clone()?.into_iter().collect())
+    }
+
+    fn all(objects: &[Object]) -> Vec<(String, u8)> {
+        objects.iter().map(|(namespace, value)| ((*namespace).to_owned(), *value)).collect()
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_list_and_each_list_replaces_all() {
+        let known = Known::default();
+        see(&known, Seen::Applied(("a", 1)));
+        assert_eq!(told(&known), None);
+        see(&known, Seen::All(vec![("a", 1)]));
+        see(&known, Seen::Applied(("b", 2)));
+        see(&known, Seen::Applied(("a", 3)));
+        assert_eq!(told(&known), Some(all(&[("a", 3), ("b", 2)])));
+        see(&known, Seen::Deleted(("a", 0)));
+        assert_eq!(told(&known), Some(all(&[("b", 2)])));
+        see(&known, Seen::All(vec![("c", 4)]));
+        assert_eq!(told(&known), Some(all(&[("c", 4)])));
+    }
 }

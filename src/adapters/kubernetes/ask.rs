@@ -52,8 +52,7 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    /// What an error of the library means.
-    pub fn new(what: &str, error: Error) -> Self {
+    pub(super) fn new(what: &str, error: Error) -> Self {
         let what = what.to_owned();
         match error {
             Error::Api(status) => Self::Refused { what, status },

@@ -49,7 +49,7 @@ impl ConfigMaps {
     pub async fn run(&self) -> Infallible {
         let kind = "configmaps labelled vanta.dev/sops=true in the vault's namespace";
         let (api, contact) = (self.api.clone(), &self.contact);
-        let watch = Watch { api, labels: Some(LABEL), kind, contact };
+        let watch = Watch { api, labels: Some(LABEL), fields: None, kind, contact };
         watch.run(|seen| self.see(seen)).await
     }
 

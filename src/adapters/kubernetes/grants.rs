@@ -78,12 +78,14 @@ impl ClusterGrants {
         let accesses = Watch {
             api: self.accesses.clone(),
             labels: None,
+            fields: None,
             kind: "secretaccesses.vanta.dev",
             contact: &self.accesses_contact,
         };
         let policies = Watch {
             api: self.policies.clone(),
             labels: None,
+            fields: None,
             kind: "secretpolicies.vanta.dev",
             contact: &self.policies_contact,
         };

@@ -25,3 +25,4 @@ pub use grants::{AccessObject, ClusterGrants};
 pub use signing_key::{Made, make_signing_key};
 pub use status::write_status;
 pub use tokens::ServiceAccountTokens;
+pub use watch::{Seen, Watch};

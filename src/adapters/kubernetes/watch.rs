@@ -36,7 +36,7 @@ const PAUSES: [Duration; 5] = [
 const PAGE: u32 = 500;
 
 /// What is seen of the objects of a kind.
-pub(super) enum Seen<K> {
+pub enum Seen<K> {
     /// All that there are now.
     All(Vec<K>),
     /// One that is new or has changed.
@@ -46,13 +46,17 @@ pub(super) enum Seen<K> {
 }
 
 /// What to watch.
-pub(super) struct Watch<'a, K> {
-    pub(super) api: Api<K>,
+pub struct Watch<'a, K> {
+    /// Where the objects are.
+    pub api: Api<K>,
     /// A selector by labels.
-    pub(super) labels: Option<&'a str>,
+    pub labels: Option<&'a str>,
+    /// A selector by fields.
+    pub fields: Option<&'a str>,
     /// What it is called where it fails: `secretaccesses.vanta.dev`.
-    pub(super) kind: &'a str,
-    pub(super) contact: &'a Contact,
+    pub kind: &'a str,
+    /// Learns when the API server was heard.
+    pub contact: &'a Contact,
 }
 
 impl<K> Watch<'_, K>
@@ -60,7 +64,7 @@ where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
     /// Watches until it is dropped. The first that is seen is all that there are.
-    pub(super) async fn run(&self, mut see: impl FnMut(Seen<K>)) -> Infallible {
+    pub async fn run(&self, mut see: impl FnMut(Seen<K>)) -> Infallible {
         let mut version: Option<String> = None;
         let mut failures = 0;
         loop {
@@ -103,6 +107,7 @@ where
         let at = version.insert(at);
         let mut params = WatchParams::default().timeout(WATCH_SECONDS);
         params.label_selector = self.labels.map(str::to_owned);
+        params.field_selector = self.fields.map(str::to_owned);
         let what = format!("watch {}", self.kind);
         let mut events = pin!(ask(&what, self.api.watch(&params, at)).await?);
         self.contact.heard();
@@ -132,6 +137,7 @@ where
     async fn list(&self, see: &mut impl FnMut(Seen<K>)) -> Result<String, Failure> {
         let mut params = ListParams::default().limit(PAGE);
         params.label_selector = self.labels.map(str::to_owned);
+        params.field_selector = self.fields.map(str::to_owned);
         let what = format!("list {}", self.kind);
         let mut objects = Vec::new();
         loop {

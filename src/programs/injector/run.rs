@@ -30,7 +30,7 @@ use crate::domain::names::Label;
 const EXCLUDED: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
 
 /// What fails in the cluster is logged here, with what follows from it, and not by the library too.
-const QUIET: &str = "kube_client=off,kube_runtime=off";
+const QUIET: &str = "kube_client=off";
 
 /// How long questions still come after a signal, until nobody sends them here any more.
 const LINGER: Duration = Duration::from_secs(5);
@@ -214,9 +214,6 @@ fn tell(health: &Health, report: &SpreadReport<'_>) {
         }
         SpreadReport::Failed { namespace, error } => {
             tracing::warn!(namespace, %error, "a namespace lacks the authority; it is tried again");
-        }
-        SpreadReport::Watch { error } => {
-            tracing::warn!(%error, "changes of namespaces are not seen; it is tried again");
         }
         SpreadReport::Lacking(namespaces) => {
             health.metrics.lacking(*namespaces);
