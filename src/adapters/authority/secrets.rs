@@ -7,22 +7,44 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::adapters::kubernetes::{ClusterError, ask};
 
 /// The type of a Secret of a certificate, which has at least `tls.crt` and `tls.key`.
 const TYPE: &str = "kubernetes.io/tls";
 
-/// What a Secret holds: text by key.
-pub type SecretData = BTreeMap<&'static str, String>;
+/// What a Secret holds: text by key, some of it private.
+pub type SecretData = BTreeMap<&'static str, Zeroizing<String>>;
 
-/// A Secret as it was read.
+/// A Secret as the API server has it. The library's type for bytes does not erase itself, so that
+/// this one does it.
 pub struct StoredSecret(Secret);
+
+impl Drop for StoredSecret {
+    fn drop(&mut self) {
+        self.erase();
+    }
+}
 
 impl StoredSecret {
     /// The value of a key.
     pub fn value(&self, key: &str) -> Option<&[u8]> {
         self.0.data.as_ref()?.get(key).map(|value| value.0.as_slice())
+    }
+
+    fn erase(&mut self) {
+        let values = self.0.data.iter_mut().flat_map(BTreeMap::values_mut);
+        values.for_each(|value| value.0.zeroize());
+    }
+
+    fn put(&mut self, data: SecretData) {
+        self.erase();
+        // The text becomes the bytes, of which there is no copy.
+        let data = data.into_iter().map(|(key, mut text)| {
+            (key.to_owned(), ByteString(std::mem::take(&mut *text).into_bytes()))
+        });
+        self.0.data = Some(data.collect());
     }
 }
 
@@ -65,17 +87,17 @@ impl Secrets {
     pub async fn create(&self, name: &str, data: SecretData) -> Result<Written, ClusterError> {
         let labels = [("app.kubernetes.io/part-of", "vanta"), ("vanta.dev/made-by", "injector")];
         let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let secret = Secret {
+        let mut secret = StoredSecret(Secret {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
                 labels: Some(labels.into()),
                 ..ObjectMeta::default()
             },
             type_: Some(TYPE.to_owned()),
-            data: Some(bytes(data)),
             ..Secret::default()
-        };
-        let apply = Patch::Apply(&secret);
+        });
+        secret.put(data);
+        let apply = Patch::Apply(&secret.0);
         let params = PatchParams::apply(&self.creator);
         let patched = self.api.patch(name, &params, &apply);
         written(ask(&format!("create secrets/{name}"), patched).await, &[409])
@@ -85,27 +107,23 @@ impl Secrets {
     pub async fn replace(
         &self,
         name: &str,
-        stored: StoredSecret,
+        mut stored: StoredSecret,
         data: SecretData,
     ) -> Result<Written, ClusterError> {
-        let secret = Secret { data: Some(bytes(data)), ..stored.0 };
+        stored.put(data);
         let params = PostParams {
             field_manager: Some("vanta-injector".to_owned()),
             ..PostParams::default()
         };
-        let replaced = self.api.replace(name, &params, &secret);
+        let replaced = self.api.replace(name, &params, &stored.0);
         // It may have been deleted meanwhile.
         written(ask(&format!("update secrets/{name}"), replaced).await, &[404, 409])
     }
 }
 
-fn bytes(data: SecretData) -> BTreeMap<String, ByteString> {
-    data.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).collect()
-}
-
 /// What became of a write, where these codes say that another was faster.
-fn written<T>(answer: Result<T, ClusterError>, raced: &[u16]) -> Result<Written, ClusterError> {
-    match answer {
+fn written(answer: Result<Secret, ClusterError>, raced: &[u16]) -> Result<Written, ClusterError> {
+    match answer.map(StoredSecret) {
         Ok(_) => Ok(Written::Done),
         Err(error) if error.code().is_some_and(|code| raced.contains(&code)) => Ok(Written::Raced),
         Err(error) => Err(error),

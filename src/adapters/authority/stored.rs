@@ -58,7 +58,7 @@ impl Signer {
         now: i64,
     ) -> Result<SecretData, AuthorityError> {
         let Issued { certificate, key } = issue(&self.certificate, &self.key, names, now)?;
-        Ok(served_data(certificate, key.to_string(), bundle))
+        Ok(served_data(certificate, key, bundle))
     }
 }
 
@@ -112,14 +112,14 @@ pub fn authority_data(
     let signers = [Some(current), next].into_iter().flatten();
     let all = signers.map(|signer| signer.certificate.clone()).chain(trusted);
     let mut data: SecretData = [
-        (CERTIFICATE, current.certificate.pem.clone()),
-        (KEY, current.key.to_string()),
-        (AUTHORITY_FILE, bundle(&each_once(all))),
+        (CERTIFICATE, current.certificate.pem.clone().into()),
+        (KEY, current.key.clone()),
+        (AUTHORITY_FILE, bundle(&each_once(all)).into()),
     ]
     .into();
     if let Some(next) = next {
-        data.insert(NEXT_CERTIFICATE, next.certificate.pem.clone());
-        data.insert(NEXT_KEY, next.key.to_string());
+        data.insert(NEXT_CERTIFICATE, next.certificate.pem.clone().into());
+        data.insert(NEXT_KEY, next.key.clone());
     }
     data
 }
@@ -148,11 +148,12 @@ pub fn with_bundle(stored: &StoredSecret, bundle: &str) -> Option<SecretData> {
     }
     let (certificate, key) = certificate_and_key(stored);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Some(served_data(text(certificate), text(key), bundle))
+    Some(served_data(text(certificate), text(key).into(), bundle))
 }
 
-fn served_data(certificate: String, key: String, bundle: &str) -> SecretData {
-    [(CERTIFICATE, certificate), (KEY, key), (AUTHORITY_FILE, bundle.to_owned())].into()
+fn served_data(certificate: String, key: Zeroizing<String>, bundle: &str) -> SecretData {
+    let bundle = bundle.to_owned().into();
+    [(CERTIFICATE, certificate.into()), (KEY, key), (AUTHORITY_FILE, bundle)].into()
 }
 
 fn each_once(certificates: impl IntoIterator<Item = Certificate>) -> Vec<Certificate> {
@@ -173,7 +174,7 @@ mod tests {
     const NOW: i64 = 1_800_000_000;
 
     fn read(data: &SecretData) -> Result<Authority, AuthorityError> {
-        Authority::of(|key| data.get(key).map(|text| text.clone().into_bytes()))
+        Authority::of(|key| data.get(key).map(|text| text.as_bytes().to_vec()))
     }
 
     fn refused(data: &SecretData) -> String {
@@ -213,7 +214,7 @@ mod tests {
         let whole = authority_data(&signer, None, vec![]);
         let with = |key, text: &str| {
             let mut data = whole.clone();
-            data.insert(key, text.to_owned());
+            data.insert(key, text.to_owned().into());
             data
         };
         let serving = signer.issue(&["a".to_owned()], "", NOW).unwrap();
