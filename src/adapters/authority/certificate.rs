@@ -30,7 +30,7 @@ impl Certificate {
         Self::all(pem)?.into_iter().next().ok_or(AuthorityError::NoCertificate)
     }
 
-    /// All certificates of a text, each once.
+    /// All certificates of a text.
     pub fn all(pem: &[u8]) -> Result<Vec<Self>, AuthorityError> {
         let mut all = Vec::new();
         for block in Pem::iter_from_buffer(pem) {
@@ -40,10 +40,7 @@ impl Certificate {
             if block.label != "CERTIFICATE" || !rest.is_empty() {
                 return Err(AuthorityError::Unreadable);
             }
-            let certificate = Self::of(&parsed, &block.contents);
-            if !all.contains(&certificate) {
-                all.push(certificate);
-            }
+            all.push(Self::of(&parsed, &block.contents));
         }
         Ok(all)
     }
