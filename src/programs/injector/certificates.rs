@@ -98,8 +98,9 @@ impl Certificates {
         let settled = match settled {
             Ok(settled) => settled,
             Err(error) => {
-                tracing::warn!(%error, "the certificates are not as they should be; it is tried again");
-                self.standing.certificates.set(Some(error.to_string()));
+                if self.standing.certificates.set(Some(error.to_string())) {
+                    tracing::warn!(%error, "the certificates are not as they should be; it is tried again");
+                }
                 return false;
             }
         };
@@ -116,11 +117,10 @@ impl Certificates {
             )),
             Err(error) => Some(error.to_string()),
         };
-        if let Some(error) = &error {
+        let is_well = error.is_none();
+        if self.standing.webhook.set(error.clone()) {
             tracing::warn!(error, "the API server may not trust this injector; it is tried again");
         }
-        let is_well = error.is_none();
-        self.standing.webhook.set(error);
         self.bundle.send_if_modified(|known| {
             let is_new = known.as_deref() != Some(settled.bundle.as_str());
             *known = Some(settled.bundle.into());

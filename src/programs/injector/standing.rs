@@ -2,33 +2,59 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often a failure that lasts is logged again.
+const REMIND: Duration = Duration::from_mins(1);
 
 /// What is wrong with something, where anything is; in the beginning it is only not known.
 #[derive(Debug)]
-pub(super) struct Check {
-    wrong: Mutex<Option<String>>,
+pub(super) struct Check(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    wrong: Option<String>,
     /// Whether it was right once, from when on the webhooks can be answered.
-    was_right: Mutex<bool>,
+    was_right: bool,
+    /// When what is wrong was last to be logged.
+    told: Option<Instant>,
 }
 
 impl Check {
     fn new(beginning: &str) -> Self {
-        Self { wrong: Mutex::new(Some(beginning.to_owned())), was_right: Mutex::new(false) }
+        let wrong = Some(beginning.to_owned());
+        Self(Mutex::new(State { wrong, was_right: false, told: None }))
     }
 
-    pub(super) fn set(&self, wrong: Option<String>) {
-        let mut was_right = self.was_right.lock().unwrap_or_else(PoisonError::into_inner);
-        *was_right |= wrong.is_none();
-        *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = wrong;
+    /// Takes down what is wrong now, and says whether that is to be logged: where it is another
+    /// thing than before, and each minute.
+    pub(super) fn set(&self, wrong: Option<String>) -> bool {
+        self.with(|state| {
+            let is_told = state.told.is_some_and(|told| told.elapsed() < REMIND);
+            let is_news = wrong.is_some() && (state.wrong != wrong || !is_told);
+            if is_news {
+                state.told = Some(Instant::now());
+            }
+            state.was_right |= wrong.is_none();
+            state.wrong = wrong;
+            is_news
+        })
     }
 
-    fn text(&self) -> String {
-        let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        wrong.clone().unwrap_or_else(|| "ok".to_owned())
+    fn is_right(&self) -> bool {
+        self.with(|state| state.wrong.is_none())
     }
 
     fn was_right(&self) -> bool {
-        *self.was_right.lock().unwrap_or_else(PoisonError::into_inner)
+        self.with(|state| state.was_right)
+    }
+
+    fn text(&self) -> String {
+        self.with(|state| state.wrong.clone()).unwrap_or_else(|| "ok".to_owned())
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -62,7 +88,7 @@ impl Standing {
     /// Whether pods can be looked at. What was right once stays good enough: the certificate
     /// serves on, and other replicas may stand no better.
     pub(super) fn is_ready(&self) -> bool {
-        self.certificates.was_right() && self.webhook.was_right() && self.running.text() == "ok"
+        self.certificates.was_right() && self.webhook.was_right() && self.running.is_right()
     }
 
     /// Each check, `ok` or what is wrong.
@@ -93,5 +119,15 @@ mod tests {
         assert_eq!(standing.shown()["certificates"], "the API server is away");
         standing.running.set(Some("it ends".to_owned()));
         assert!(!standing.is_ready());
+    }
+
+    #[test]
+    fn what_stays_wrong_is_no_news() {
+        let check = Check::new("it is not known yet");
+        let away = || Some("the API server is away".to_owned());
+        assert_eq!([check.set(away()), check.set(away())], [true, false]);
+        assert!(check.set(Some("it refuses".to_owned())));
+        assert!(!check.set(None));
+        assert!(check.set(away()), "it was right meanwhile");
     }
 }
