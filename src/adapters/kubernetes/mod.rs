@@ -5,7 +5,6 @@
 //! nothing; [`Contact`] says when the API server was last heard.
 //!
 //! What the vault may do here is little, and stands in the chart's ClusterRole `vanta-vault`.
-//! Reviews of administrators (SubjectAccessReview) and Events have their place here too.
 
 mod ask;
 mod config_maps;

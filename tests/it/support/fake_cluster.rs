@@ -265,10 +265,10 @@ impl FakeCluster {
 
     fn create_secret(&self, path: &str, mut body: Value) -> (u16, Value) {
         let namespace = path.split('/').nth_back(1).unwrap_or_default().to_owned();
-        body["metadata"]["namespace"] = namespace.into();
+        let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        body["metadata"]["namespace"] = namespace.as_str().into();
         self.with(|state| {
-            let known = state.objects.keys().any(|(plural, ..)| *plural == "secrets");
-            if known {
+            if state.objects.contains_key(&("secrets", namespace, name)) {
                 return (409, failure(409, "AlreadyExists", "secrets already exists"));
             }
             state.put("secrets", body.clone());
