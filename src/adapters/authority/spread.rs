@@ -148,15 +148,14 @@ impl Spread {
         pauses: &mut Pauses,
         report: &impl Fn(SpreadReport<'_>),
     ) {
-        let before = known_of(self.held.borrow().as_ref(), namespace);
+        let seen = self.held.subscribe();
         let written = apply(self.client.clone(), namespace, bundle).await;
         let failures = match &written {
             Ok(()) => {
+                // What the watch has told of meanwhile may be newer than this.
+                let is_newest = seen.has_changed().is_ok_and(|changed| !changed);
                 self.held.send_if_modified(|held| {
-                    // The watch may have told of something newer already.
-                    if known_of(held.as_ref(), namespace) == before
-                        && let Some(held) = held
-                    {
+                    if let Some(held) = held.as_mut().filter(|_| is_newest) {
                         held.insert(namespace.to_owned(), Some(Arc::clone(bundle)));
                     }
                     false
@@ -200,10 +199,6 @@ fn take<K, T>(known: &Known<T>, seen: Seen<K>, read: impl Fn(K) -> Option<(Strin
         // All is seen first.
         (Seen::Applied(_) | Seen::Deleted(_), None) => {}
     });
-}
-
-fn known_of<T: Clone>(known: Option<&BTreeMap<String, T>>, namespace: &str) -> Option<T> {
-    known?.get(namespace).cloned()
 }
 
 fn namespace(object: PartialObjectMeta<Namespace>) -> Option<(String, bool)> {
