@@ -10,10 +10,11 @@ use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::contract::api::access::{AccessList, Missing};
+use crate::contract::api::access::{AccessList, Missing, MissingKind};
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::grants::Grants;
 use crate::domain::identity::Identity;
+use crate::domain::policy::Denial;
 use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
@@ -86,8 +87,8 @@ fn collect(
         match View::new(service, identity, access, grants, now).show() {
             Ok(shown) => list.access.push(shown),
             Err(denial) => {
-                let reason = explain(&denial, access);
-                list.missing.push(Missing { name: access.name.to_string(), reason });
+                let (name, reason) = (access.name.to_string(), explain(&denial, access));
+                list.missing.push(Missing { name, kind: kind(&denial), reason });
             }
         }
     }
@@ -96,9 +97,19 @@ fn collect(
             || list.missing.iter().any(|missing| missing.name == *name);
         if !known {
             let reason = format!("there is no SecretAccess {name} for {}", identity.subject);
-            list.missing.push(Missing { name: name.clone(), reason });
+            let kind = MissingKind::Absent;
+            list.missing.push(Missing { name: name.clone(), kind, reason });
         }
     }
     list.access.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     list
+}
+
+fn kind(denial: &Denial) -> MissingKind {
+    match denial {
+        Denial::IdentityExpired => MissingKind::IdentityExpired,
+        Denial::NoAccess => MissingKind::LacksPermission,
+        Denial::NoPolicy(_) => MissingKind::NoPolicy,
+        Denial::NotPodBound(_) => MissingKind::NotPodBound,
+    }
 }
