@@ -62,7 +62,8 @@ fn given(access: &Access, identity: &Identity, grants: &Grants) -> Result<(), St
         if let Err(denial) = decide(&alone, identity, &request, Timestamp::UNIX_EPOCH) {
             let name = &access.name;
             return Err(if access.permissions.contains(&permission) {
-                format!("SecretAccess {name} gives nothing yet: {denial}: the pod waits")
+                let reason = denial.explain(access);
+                format!("SecretAccess {name} gives nothing yet: {reason}: the pod waits")
             } else {
                 format!(
                     "SecretAccess {name} does not allow to {permission}, and a pod needs read and list: the pod waits"
@@ -181,7 +182,7 @@ mod tests {
         assert_eq!(
             told(&[("access", "checkout")], "checkout", &grants(false)),
             [
-                "SecretAccess checkout gives nothing yet: no SecretPolicy allows what SecretAccess shop/checkout asks for: the pod waits",
+                "SecretAccess checkout gives nothing yet: no SecretPolicy covers environment prod, keys A_* for system:serviceaccount:shop:checkout: the pod waits",
             ]
         );
         assert_eq!(

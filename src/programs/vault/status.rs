@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use super::service::Service;
-use super::view::{View, explain, grants_of};
+use super::view::{View, grants_of};
 use crate::adapters::kubernetes::{AccessObject, ClusterGrants, write_status};
 use crate::adapters::sops::SopsStore;
 use crate::contract::crd::{MAX_MESSAGE_LEN, READY, ReadyReason, SecretAccessStatus};
@@ -153,11 +153,11 @@ impl Standing {
                     ReadyReason::NoPolicy
                 }
             };
-            Self::not(reason, explain(&denial, access))
+            Self::not(reason, denial.explain(access))
         })?;
         let missing = access.permissions.iter().find(|asked| !shown.permissions.contains(asked));
         if let Some(missing) = missing.filter(|_| access.file.is_some()) {
-            let reason = explain(&Denial::NoPolicy(Vec::new()), access);
+            let reason = Denial::NoPolicy(Vec::new()).explain(access);
             let message = format!("a file needs read and list: with {missing}, {reason}");
             return Err(Self::not(ReadyReason::NoPolicy, message));
         }

@@ -124,16 +124,3 @@ pub(super) fn grants_of(subject: &Subject, environment: &Environment, all: &Gran
     let policies = all.policies.iter().filter(around).cloned().collect();
     Grants { accesses, policies }
 }
-
-/// Why a SecretAccess gives nothing, for the person who mends it: which policy is missing, say.
-pub(super) fn explain(denial: &Denial, access: &Access) -> String {
-    let Denial::NoPolicy(_) = denial else { return denial.to_string() };
-    let Access { subject, environment, key_pattern, namespace, .. } = access;
-    let of = match subject {
-        Subject::ServiceAccount { .. } => String::new(),
-        Subject::Client(_) | Subject::Oidc { .. } => format!(" in namespace {namespace}"),
-    };
-    format!(
-        "no SecretPolicy covers environment {environment}, keys {key_pattern} for {subject}{of}"
-    )
-}

@@ -20,7 +20,7 @@ use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
 use crate::programs::vault::service::Service;
-use crate::programs::vault::view::{View, explain};
+use crate::programs::vault::view::View;
 
 /// Which grants are wanted.
 #[derive(Deserialize)]
@@ -87,7 +87,7 @@ fn collect(
         match View::new(service, identity, access, grants, now).show() {
             Ok(shown) => list.access.push(shown),
             Err(denial) => {
-                let (name, reason) = (access.name.to_string(), explain(&denial, access));
+                let (name, reason) = (access.name.to_string(), denial.explain(access));
                 list.missing.push(Missing { name, kind: kind(&denial), reason });
             }
         }
