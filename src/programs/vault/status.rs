@@ -146,7 +146,7 @@ impl Standing {
     }
 
     fn seen(view: &View<'_>, access: &Access) -> Result<Self, Self> {
-        let shown = view.show().map_err(|denial| {
+        let (permissions, _) = view.given().map_err(|denial| {
             let reason = match denial {
                 Denial::NotPodBound(_) => ReadyReason::NotPodBound,
                 Denial::NoPolicy(_) | Denial::NoAccess | Denial::IdentityExpired => {
@@ -155,13 +155,13 @@ impl Standing {
             };
             Self::not(reason, denial.explain(access))
         })?;
-        let missing = access.permissions.iter().find(|asked| !shown.permissions.contains(asked));
+        let missing = access.permissions.iter().find(|asked| !permissions.contains(asked));
         if let Some(missing) = missing.filter(|_| access.file.is_some()) {
             let reason = Denial::NoPolicy(Vec::new()).explain(access);
             let message = format!("a file needs read and list: with {missing}, {reason}");
             return Err(Self::not(ReadyReason::NoPolicy, message));
         }
-        let reads = shown.permissions.contains(&Permission::Read);
+        let reads = permissions.contains(&Permission::Read);
         let permission = if reads { Permission::Read } else { Permission::List };
         let keys = view.count(permission).map_err(|error| Self::unreadable(&error))?;
         let environment = &access.environment;
@@ -169,11 +169,11 @@ impl Standing {
             let message = format!("no key of {environment} that is open matches");
             return Err(Self { keys: Some(0), ..Self::not(ReadyReason::NoKeys, message) });
         }
-        let revision = if reads { Some(view.revision(&shown.permissions)) } else { None };
+        let revision = if reads { Some(view.revision(&permissions)) } else { None };
         let revision = revision
             .transpose()
             .map_err(|error| Self { keys: Some(keys), ..Self::unreadable(&error) })?;
-        let words: Vec<String> = shown.permissions.iter().map(ToString::to_string).collect();
+        let words: Vec<String> = permissions.iter().map(ToString::to_string).collect();
         let mut message = format!("keys of {environment} that are open: {keys}, to ");
         message.push_str(&words.join(" and "));
         if let Some(missing) = missing {

@@ -34,8 +34,8 @@ impl<'a> View<'a> {
         Self { service, identity, access, alone, all, now }
     }
 
-    /// What it gives, or why it gives nothing.
-    pub(super) fn show(&self) -> Result<Shown, Denial> {
+    /// What it allows and how that is bounded, or why it gives nothing. Decrypts nothing.
+    pub(super) fn given(&self) -> Result<(Vec<Permission>, Bounds), Denial> {
         let asked = self.issue(&self.alone, &self.access.permissions);
         let given = asked.iter().filter(|(_, decision)| decision.is_ok());
         let permissions: Vec<Permission> = given.map(|(permission, _)| *permission).collect();
@@ -45,6 +45,12 @@ impl<'a> View<'a> {
             let mut denials = bounded.into_iter().chain(asked).filter_map(|(_, said)| said.err());
             return Err(denials.next().unwrap_or(Denial::NoAccess));
         };
+        Ok((permissions, bounds))
+    }
+
+    /// All that it gives, or why it gives nothing.
+    pub(super) fn show(&self) -> Result<Shown, Denial> {
+        let (permissions, bounds) = self.given()?;
         let read = permissions.contains(&Permission::Read);
         let revision = read.then(|| self.revision(&permissions).ok()).flatten();
         Ok(Shown {
