@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::annotations::Annotations;
 use crate::domain::grants::{Access, Grants, Permission};
-use crate::domain::identity::{Identity, Method, PodReference, Subject};
+use crate::domain::identity::{Identity, Subject};
 use crate::domain::names::ObjectName;
 use crate::domain::policy::{Request, Target, decide};
 
@@ -83,18 +83,7 @@ fn identity(pod: &Value, namespace: &str) -> Option<Identity> {
         .unwrap_or(DEFAULT_ACCOUNT);
     let name: ObjectName = account.parse().ok()?;
     let namespace = namespace.parse().ok()?;
-    Some(Identity {
-        method: Method::ServiceAccountToken,
-        pod: Some(PodReference {
-            namespace: Clone::clone(&namespace),
-            name: name.clone(),
-            uid: String::new(),
-        }),
-        subject: Subject::ServiceAccount { namespace, name },
-        service_account_uid: None,
-        credential_id: None,
-        expires_at: None,
-    })
+    Some(Identity::supposed(Subject::ServiceAccount { namespace, name }))
 }
 
 #[cfg(test)]

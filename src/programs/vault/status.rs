@@ -16,7 +16,7 @@ use crate::adapters::kubernetes::{AccessObject, ClusterGrants, write_status};
 use crate::adapters::sops::SopsStore;
 use crate::contract::crd::{MAX_MESSAGE_LEN, READY, ReadyReason, SecretAccessStatus};
 use crate::domain::grants::{Access, Grants, Permission};
-use crate::domain::identity::{Identity, Method, PodReference, Subject};
+use crate::domain::identity::Identity;
 use crate::domain::policy::Denial;
 use crate::domain::ports::SecretStoreError;
 
@@ -136,7 +136,7 @@ struct Standing {
 
 impl Standing {
     fn of(service: &Service, grants: &Grants, access: &Access, now: Timestamp) -> Self {
-        let identity = identity(access);
+        let identity = Identity::supposed(access.subject.clone());
         let view = View::new(service, &identity, access, grants, now);
         Self::seen(&view, access).unwrap_or_else(|standing| standing)
     }
@@ -233,30 +233,5 @@ impl Standing {
             matched_keys: self.keys.map(|keys| i32::try_from(keys).unwrap_or(i32::MAX)),
             revision: self.revision,
         }
-    }
-}
-
-/// The subject of a SecretAccess, with as good a proof as it can ever have: a service account's is
-/// bound to a pod.
-fn identity(access: &Access) -> Identity {
-    let (method, pod) = match &access.subject {
-        Subject::ServiceAccount { namespace, .. } => {
-            let pod = PodReference {
-                namespace: namespace.clone(),
-                name: access.name.clone(),
-                uid: String::new(),
-            };
-            (Method::ServiceAccountToken, Some(pod))
-        }
-        Subject::Client(_) => (Method::ClientCredential, None),
-        Subject::Oidc { .. } => (Method::Oidc, None),
-    };
-    Identity {
-        method,
-        subject: access.subject.clone(),
-        pod,
-        service_account_uid: None,
-        credential_id: None,
-        expires_at: None,
     }
 }
