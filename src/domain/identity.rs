@@ -184,6 +184,30 @@ pub struct Identity {
     pub expires_at: Option<jiff::Timestamp>,
 }
 
+impl Identity {
+    /// A subject with as good a proof as it can ever have, which nobody gave: a service account's
+    /// is bound to a pod, one of no uid. It tells what grants would give.
+    pub fn supposed(subject: Subject) -> Self {
+        let (method, pod) = match &subject {
+            Subject::ServiceAccount { namespace, name } => {
+                let (namespace, name) = (namespace.clone(), name.clone());
+                let pod = PodReference { namespace, name, uid: String::new() };
+                (Method::ServiceAccountToken, Some(pod))
+            }
+            Subject::Client(_) => (Method::ClientCredential, None),
+            Subject::Oidc { .. } => (Method::Oidc, None),
+        };
+        Self {
+            method,
+            subject,
+            pod,
+            service_account_uid: None,
+            credential_id: None,
+            expires_at: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -125,6 +125,22 @@ pub enum Denial {
     NotPodBound(Vec<String>),
 }
 
+impl Denial {
+    /// Why this SecretAccess alone gives nothing, for the person who mends it: which policy is
+    /// missing, say.
+    pub fn explain(&self, access: &Access) -> String {
+        let Self::NoPolicy(_) = self else { return self.to_string() };
+        let Access { subject, environment, key_pattern, namespace, .. } = access;
+        let of = match subject {
+            Subject::ServiceAccount { .. } => String::new(),
+            Subject::Client(_) | Subject::Oidc { .. } => format!(" in namespace {namespace}"),
+        };
+        format!(
+            "no SecretPolicy covers environment {environment}, keys {key_pattern} for {subject}{of}"
+        )
+    }
+}
+
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

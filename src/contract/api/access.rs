@@ -49,6 +49,50 @@ pub struct Access {
 pub struct Missing {
     /// The name that was asked for.
     pub name: String,
+    /// Why it gives nothing, for a program.
+    #[serde(default)]
+    pub kind: MissingKind,
     /// Why it gives nothing, for the person who must mend it.
     pub reason: String,
+}
+
+/// What a SecretAccess that gives nothing lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingKind {
+    /// There is none of the name for the caller. The reason names it.
+    Absent,
+    /// No SecretPolicy is around it.
+    NoPolicy,
+    /// A SecretPolicy wants a proof that is bound to a pod.
+    NotPodBound,
+    /// It does not have a permission that is needed.
+    LacksPermission,
+    /// The proof of identity ended meanwhile.
+    IdentityExpired,
+    /// Something that this version has no word for.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(json: &str) -> MissingKind {
+        let missing: Missing = serde_json::from_str(json).unwrap();
+        missing.kind
+    }
+
+    #[test]
+    fn a_kind_is_a_word_and_one_of_another_version_is_taken_too() {
+        let known = r#"{"name": "a", "kind": "no-policy", "reason": ""}"#;
+        assert_eq!(kind(known), MissingKind::NoPolicy);
+        for other in
+            [r#"{"name": "a", "reason": ""}"#, r#"{"name": "a", "kind": "x", "reason": ""}"#]
+        {
+            assert_eq!(kind(other), MissingKind::Unknown);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::annotations::Annotations;
 use crate::domain::grants::{Access, Grants, Permission};
-use crate::domain::identity::{Identity, Method, PodReference, Subject};
+use crate::domain::identity::{Identity, Subject};
 use crate::domain::names::ObjectName;
 use crate::domain::policy::{Request, Target, decide};
 
@@ -62,7 +62,8 @@ fn given(access: &Access, identity: &Identity, grants: &Grants) -> Result<(), St
         if let Err(denial) = decide(&alone, identity, &request, Timestamp::UNIX_EPOCH) {
             let name = &access.name;
             return Err(if access.permissions.contains(&permission) {
-                format!("SecretAccess {name} gives nothing yet: {denial}: the pod waits")
+                let reason = denial.explain(access);
+                format!("SecretAccess {name} gives nothing yet: {reason}: the pod waits")
             } else {
                 format!(
                     "SecretAccess {name} does not allow to {permission}, and a pod needs read and list: the pod waits"
@@ -82,18 +83,7 @@ fn identity(pod: &Value, namespace: &str) -> Option<Identity> {
         .unwrap_or(DEFAULT_ACCOUNT);
     let name: ObjectName = account.parse().ok()?;
     let namespace = namespace.parse().ok()?;
-    Some(Identity {
-        method: Method::ServiceAccountToken,
-        pod: Some(PodReference {
-            namespace: Clone::clone(&namespace),
-            name: name.clone(),
-            uid: String::new(),
-        }),
-        subject: Subject::ServiceAccount { namespace, name },
-        service_account_uid: None,
-        credential_id: None,
-        expires_at: None,
-    })
+    Some(Identity::supposed(Subject::ServiceAccount { namespace, name }))
 }
 
 #[cfg(test)]
@@ -181,7 +171,7 @@ mod tests {
         assert_eq!(
             told(&[("access", "checkout")], "checkout", &grants(false)),
             [
-                "SecretAccess checkout gives nothing yet: no SecretPolicy allows what SecretAccess shop/checkout asks for: the pod waits",
+                "SecretAccess checkout gives nothing yet: no SecretPolicy covers environment prod, keys A_* for system:serviceaccount:shop:checkout: the pod waits",
             ]
         );
         assert_eq!(

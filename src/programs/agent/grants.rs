@@ -10,7 +10,7 @@ use super::layout::{Part, usual_form};
 use super::manifest::Manifest;
 use super::trouble::Trouble;
 use super::watch::{Scope, Seen};
-use crate::contract::api::access::{Access, AccessList, Missing};
+use crate::contract::api::access::{Access, AccessList, Missing, MissingKind};
 use crate::domain::grants::{FileForm, Permission};
 use crate::domain::identity::Subject;
 use crate::domain::pod::OnRevoke;
@@ -68,7 +68,8 @@ impl Grants {
         let mut missing = list.missing;
         for access in list.access {
             if let Some(reason) = lacking(&access) {
-                missing.push(Missing { name: access.name, reason });
+                let kind = MissingKind::LacksPermission;
+                missing.push(Missing { name: access.name, kind, reason });
                 continue;
             }
             let key = format!("{}/{}", access.namespace, access.name);
@@ -253,19 +254,14 @@ fn lacking(access: &Access) -> Option<String> {
 
 /// Why a SecretAccess gives nothing, and what to do.
 fn told(missing: &Missing, subject: &Subject) -> Trouble {
-    let Missing { name, reason } = missing;
-    let advice = match subject {
-        Subject::ServiceAccount { namespace, .. }
-            if reason.starts_with("there is no SecretAccess") =>
-        {
-            format!("; apply one in namespace {namespace}, and a SecretPolicy around it")
-        }
-        _ => String::new(),
-    };
-    let trouble = Trouble::refused(format!("{reason}{advice}"));
-    let names = reason.split("SecretAccess ").skip(1).filter_map(|rest| rest.split(' ').next());
-    let mut names = names.filter_map(|named| named.trim_end_matches([',', ':']).rsplit('/').next());
-    if names.any(|named| named == name) { trouble } else { trouble.of_access(name) }
+    let Missing { name, kind, reason } = missing;
+    match (kind, subject) {
+        (MissingKind::Absent, Subject::ServiceAccount { namespace, .. }) => Trouble::refused(
+            format!("{reason}; apply one in namespace {namespace}, and a SecretPolicy around it"),
+        ),
+        (MissingKind::Absent, _) => Trouble::refused(reason),
+        _ => Trouble::refused(reason).of_access(name),
+    }
 }
 
 #[cfg(test)]

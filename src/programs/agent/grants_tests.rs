@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::names::Key;
 use crate::domain::secret::SecretValue;
 
-fn answer(access: &[&str], missing: &[(&str, &str)]) -> AccessList {
+fn answer(access: &[&str], missing: &[(&str, MissingKind, &str)]) -> AccessList {
     let access = access.iter().map(|name| Access {
         namespace: "shop".to_owned(),
         name: (*name).to_owned(),
@@ -18,9 +18,11 @@ fn answer(access: &[&str], missing: &[(&str, &str)]) -> AccessList {
         file: None,
         revision: Some("1".to_owned()),
     });
-    let missing = missing
-        .iter()
-        .map(|(name, reason)| Missing { name: (*name).to_owned(), reason: (*reason).to_owned() });
+    let missing = missing.iter().map(|(name, kind, reason)| Missing {
+        name: (*name).to_owned(),
+        kind: *kind,
+        reason: (*reason).to_owned(),
+    });
     AccessList {
         subject: "system:serviceaccount:shop:checkout".parse().unwrap(),
         access: access.collect(),
@@ -60,14 +62,22 @@ fn an_answer_that_says_nothing_of_a_name_starts_no_pod() {
 fn a_reason_names_the_secretaccess_and_what_to_do() {
     let mut grants = grants(&["a", "b", "checkout"]);
     let missing = [
-        ("a", "there is no SecretAccess a for system:serviceaccount:shop:checkout"),
-        ("b", "no SecretPolicy allows what SecretAccess shop/b asks for"),
-        ("checkout", "no SecretPolicy covers system:serviceaccount:shop:checkout"),
+        (
+            "a",
+            MissingKind::Absent,
+            "there is no SecretAccess a for system:serviceaccount:shop:checkout",
+        ),
+        ("b", MissingKind::Unknown, "of another version"),
+        (
+            "checkout",
+            MissingKind::NoPolicy,
+            "no SecretPolicy covers system:serviceaccount:shop:checkout",
+        ),
     ];
     grants.take(answer(&[], &missing), Instant::now(), &Manifest::default());
     insta::assert_snapshot!(texts(grants.lacking()).join("\n"), @r"
     there is no SecretAccess a for system:serviceaccount:shop:checkout; apply one in namespace shop, and a SecretPolicy around it
-    no SecretPolicy allows what SecretAccess shop/b asks for
+    SecretAccess b: of another version
     SecretAccess checkout: no SecretPolicy covers system:serviceaccount:shop:checkout
     ");
 }

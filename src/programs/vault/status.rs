@@ -11,12 +11,12 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use super::service::Service;
-use super::view::{View, explain, grants_of};
+use super::view::{View, grants_of};
 use crate::adapters::kubernetes::{AccessObject, ClusterGrants, write_status};
 use crate::adapters::sops::SopsStore;
 use crate::contract::crd::{MAX_MESSAGE_LEN, READY, ReadyReason, SecretAccessStatus};
 use crate::domain::grants::{Access, Grants, Permission};
-use crate::domain::identity::{Identity, Method, PodReference, Subject};
+use crate::domain::identity::Identity;
 use crate::domain::policy::Denial;
 use crate::domain::ports::SecretStoreError;
 
@@ -134,7 +134,7 @@ struct Standing {
 
 impl Standing {
     fn of(service: &Service, grants: &Grants, access: &Access, now: Timestamp) -> Self {
-        let identity = identity(access);
+        let identity = Identity::supposed(access.subject.clone());
         let view = View::new(service, &identity, access, grants, now);
         Self::seen(&view, access).unwrap_or_else(|standing| standing)
     }
@@ -144,22 +144,22 @@ impl Standing {
     }
 
     fn seen(view: &View<'_>, access: &Access) -> Result<Self, Self> {
-        let shown = view.show().map_err(|denial| {
+        let (permissions, _) = view.given().map_err(|denial| {
             let reason = match denial {
                 Denial::NotPodBound(_) => ReadyReason::NotPodBound,
                 Denial::NoPolicy(_) | Denial::NoAccess | Denial::IdentityExpired => {
                     ReadyReason::NoPolicy
                 }
             };
-            Self::not(reason, explain(&denial, access))
+            Self::not(reason, denial.explain(access))
         })?;
-        let missing = access.permissions.iter().find(|asked| !shown.permissions.contains(asked));
+        let missing = access.permissions.iter().find(|asked| !permissions.contains(asked));
         if let Some(missing) = missing.filter(|_| access.file.is_some()) {
-            let reason = explain(&Denial::NoPolicy(Vec::new()), access);
+            let reason = Denial::NoPolicy(Vec::new()).explain(access);
             let message = format!("a file needs read and list: with {missing}, {reason}");
             return Err(Self::not(ReadyReason::NoPolicy, message));
         }
-        let reads = shown.permissions.contains(&Permission::Read);
+        let reads = permissions.contains(&Permission::Read);
         let permission = if reads { Permission::Read } else { Permission::List };
         let keys = view.count(permission).map_err(|error| Self::unreadable(&error))?;
         let environment = &access.environment;
@@ -167,11 +167,11 @@ impl Standing {
             let message = format!("no key of {environment} that is open matches");
             return Err(Self { keys: Some(0), ..Self::not(ReadyReason::NoKeys, message) });
         }
-        let revision = if reads { Some(view.revision(&shown.permissions)) } else { None };
+        let revision = if reads { Some(view.revision(&permissions)) } else { None };
         let revision = revision
             .transpose()
             .map_err(|error| Self { keys: Some(keys), ..Self::unreadable(&error) })?;
-        let words: Vec<String> = shown.permissions.iter().map(ToString::to_string).collect();
+        let words: Vec<String> = permissions.iter().map(ToString::to_string).collect();
         let mut message = format!("keys of {environment} that are open: {keys}, to ");
         message.push_str(&words.join(" and "));
         if let Some(missing) = missing {
@@ -231,30 +231,5 @@ impl Standing {
             matched_keys: self.keys.map(|keys| i32::try_from(keys).unwrap_or(i32::MAX)),
             revision: self.revision,
         }
-    }
-}
-
-/// The subject of a SecretAccess, with as good a proof as it can ever have: a service account's is
-/// bound to a pod.
-fn identity(access: &Access) -> Identity {
-    let (method, pod) = match &access.subject {
-        Subject::ServiceAccount { namespace, .. } => {
-            let pod = PodReference {
-                namespace: namespace.clone(),
-                name: access.name.clone(),
-                uid: String::new(),
-            };
-            (Method::ServiceAccountToken, Some(pod))
-        }
-        Subject::Client(_) => (Method::ClientCredential, None),
-        Subject::Oidc { .. } => (Method::Oidc, None),
-    };
-    Identity {
-        method,
-        subject: access.subject.clone(),
-        pod,
-        service_account_uid: None,
-        credential_id: None,
-        expires_at: None,
     }
 }

@@ -34,8 +34,8 @@ impl<'a> View<'a> {
         Self { service, identity, access, alone, all, now }
     }
 
-    /// What it gives, or why it gives nothing.
-    pub(super) fn show(&self) -> Result<Shown, Denial> {
+    /// What it allows and how that is bounded, or why it gives nothing. Decrypts nothing.
+    pub(super) fn given(&self) -> Result<(Vec<Permission>, Bounds), Denial> {
         let asked = self.issue(&self.alone, &self.access.permissions);
         let given = asked.iter().filter(|(_, decision)| decision.is_ok());
         let permissions: Vec<Permission> = given.map(|(permission, _)| *permission).collect();
@@ -45,6 +45,12 @@ impl<'a> View<'a> {
             let mut denials = bounded.into_iter().chain(asked).filter_map(|(_, said)| said.err());
             return Err(denials.next().unwrap_or(Denial::NoAccess));
         };
+        Ok((permissions, bounds))
+    }
+
+    /// All that it gives, or why it gives nothing.
+    pub(super) fn show(&self) -> Result<Shown, Denial> {
+        let (permissions, bounds) = self.given()?;
         let read = permissions.contains(&Permission::Read);
         let revision = read.then(|| self.revision(&permissions).ok()).flatten();
         Ok(Shown {
@@ -123,17 +129,4 @@ pub(super) fn grants_of(subject: &Subject, environment: &Environment, all: &Gran
     let around = |policy: &&Policy| accesses.iter().any(|access| may_be_around(policy, access));
     let policies = all.policies.iter().filter(around).cloned().collect();
     Grants { accesses, policies }
-}
-
-/// Why a SecretAccess gives nothing, for the person who mends it: which policy is missing, say.
-pub(super) fn explain(denial: &Denial, access: &Access) -> String {
-    let Denial::NoPolicy(_) = denial else { return denial.to_string() };
-    let Access { subject, environment, key_pattern, namespace, .. } = access;
-    let of = match subject {
-        Subject::ServiceAccount { .. } => String::new(),
-        Subject::Client(_) | Subject::Oidc { .. } => format!(" in namespace {namespace}"),
-    };
-    format!(
-        "no SecretPolicy covers environment {environment}, keys {key_pattern} for {subject}{of}"
-    )
 }

@@ -34,17 +34,18 @@ async fn what_was_asked_for_and_gives_nothing_says_why() {
     vault.grant(&GRANTS[..start]);
     let list = access(&vault, "?names=app,nothing").await.json();
     assert_eq!(list["access"], json!([]));
-    let reasons: Vec<&str> = list["missing"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["reason"].as_str().unwrap())
+    let missing = list["missing"].as_array().unwrap().iter();
+    let said: Vec<(&str, &str)> = missing
+        .map(|one| (one["kind"].as_str().unwrap(), one["reason"].as_str().unwrap()))
         .collect();
     assert_eq!(
-        reasons,
+        said,
         [
-            "no SecretPolicy covers environment dev, keys APP_* for client:ci in namespace default",
-            "there is no SecretAccess nothing for client:ci",
+            (
+                "no-policy",
+                "no SecretPolicy covers environment dev, keys APP_* for client:ci in namespace default",
+            ),
+            ("absent", "there is no SecretAccess nothing for client:ci"),
         ]
     );
 }

@@ -10,16 +10,17 @@ use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::contract::api::access::{AccessList, Missing};
+use crate::contract::api::access::{AccessList, Missing, MissingKind};
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::grants::{Access, Grants};
 use crate::domain::identity::Identity;
+use crate::domain::policy::Denial;
 use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
 use crate::programs::vault::service::Service;
-use crate::programs::vault::view::{View, explain};
+use crate::programs::vault::view::View;
 
 /// Which grants are wanted.
 #[derive(Deserialize)]
@@ -100,8 +101,8 @@ fn collect(
         match View::new(service, identity, access, grants, now).show() {
             Ok(shown) => list.access.push(shown),
             Err(denial) => {
-                let reason = explain(&denial, access);
-                list.missing.push(Missing { name: access.name.to_string(), reason });
+                let (name, reason) = (access.name.to_string(), denial.explain(access));
+                list.missing.push(Missing { name, kind: kind(&denial), reason });
             }
         }
     }
@@ -110,9 +111,19 @@ fn collect(
             || list.missing.iter().any(|missing| missing.name == *name);
         if !known {
             let reason = format!("there is no SecretAccess {name} for {}", identity.subject);
-            list.missing.push(Missing { name: name.clone(), reason });
+            let kind = MissingKind::Absent;
+            list.missing.push(Missing { name: name.clone(), kind, reason });
         }
     }
     list.access.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     list
+}
+
+fn kind(denial: &Denial) -> MissingKind {
+    match denial {
+        Denial::IdentityExpired => MissingKind::IdentityExpired,
+        Denial::NoAccess => MissingKind::LacksPermission,
+        Denial::NoPolicy(_) => MissingKind::NoPolicy,
+        Denial::NotPodBound(_) => MissingKind::NotPodBound,
+    }
 }
