@@ -1,4 +1,8 @@
 //! What a pod's agent would wait for, as the grants are now: for its author, at the earliest.
+//!
+//! Invariant: what is said depends on the pod's annotations and on the SecretAccesses of its own
+//! service account and their policies; nothing is told of another subject, another object or what
+//! stands in them. Whoever can reach the port may ask for any pod.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -6,7 +10,7 @@ use serde_json::Value;
 use super::annotations::Annotations;
 use crate::domain::grants::{Access, Grants, Permission};
 use crate::domain::identity::{Identity, Subject};
-use crate::domain::names::ObjectName;
+use crate::domain::names::{ObjectName, Shown};
 use crate::domain::policy::{Request, Target, decide};
 
 /// The service account of a pod that names none.
@@ -31,47 +35,53 @@ pub fn warnings_of_grants(pod: &Value, namespace: &str, grants: &Grants) -> Vec<
         }
         return vec![format!(
             "there is no SecretAccess for {} yet: the pod waits until one is applied",
-            identity.subject
+            account(&identity)
         )];
     };
+    let mut alone = Grants { accesses: Vec::new(), policies: grants.policies.clone() };
     let missing = names.iter().filter_map(|name| {
         let is_it = |access: &&Access| {
-            access.namespace.as_str() == namespace && access.name == *name
+            access.namespace.as_str() == namespace && access.name == *name && own(access)
         };
-        match grants.accesses.iter().find(is_it) {
-            None => Some(format!(
-                "there is no SecretAccess {name} in namespace {namespace} yet: the pod waits until it is applied"
-            )),
-            Some(access) if !own(&access) => Some(format!(
-                "SecretAccess {name} is for {}, and the pod is {}: the pod waits",
-                access.subject, identity.subject
-            )),
-            Some(access) => given(access, &identity, grants).err(),
-        }
+        let Some(access) = grants.accesses.iter().find(is_it) else {
+            return Some(format!(
+                "there is no SecretAccess {} for {} yet: the pod waits until it is applied",
+                Shown::new(name.as_str()),
+                account(&identity)
+            ));
+        };
+        alone.accesses = vec![access.clone()];
+        let lacking = || {
+            format!(
+                "SecretAccess {} does not yet let {} read and list: the pod waits, and the object's status says why",
+                Shown::new(name.as_str()),
+                account(&identity)
+            )
+        };
+        (!is_given(access, &identity, &alone)).then(lacking)
     });
     missing.take(MOST).collect()
 }
 
-/// Whether an access gives what a file takes, which is to read and to list.
-fn given(access: &Access, identity: &Identity, grants: &Grants) -> Result<(), String> {
-    let alone = Grants { accesses: vec![access.clone()], policies: grants.policies.clone() };
-    for permission in [Permission::Read, Permission::List] {
+/// The pod's own service account, in a warning.
+fn account(identity: &Identity) -> String {
+    match &identity.subject {
+        Subject::ServiceAccount { name, .. } => {
+            format!("the pod's service account {}", Shown::new(name.as_str()))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether an access, which is the only one of these grants, gives what a file takes: to read and
+/// to list.
+fn is_given(access: &Access, identity: &Identity, alone: &Grants) -> bool {
+    [Permission::Read, Permission::List].into_iter().all(|permission| {
         let target = Target::Issue(access.key_pattern.clone());
         let request = Request { environment: access.environment.clone(), permission, target };
         // No identity ends here, so the time is no matter.
-        if let Err(denial) = decide(&alone, identity, &request, Timestamp::UNIX_EPOCH) {
-            let name = &access.name;
-            return Err(if access.permissions.contains(&permission) {
-                let reason = denial.explain(access);
-                format!("SecretAccess {name} gives nothing yet: {reason}: the pod waits")
-            } else {
-                format!(
-                    "SecretAccess {name} does not allow to {permission}, and a pod needs read and list: the pod waits"
-                )
-            });
-        }
-    }
-    Ok(())
+        decide(alone, identity, &request, Timestamp::UNIX_EPOCH).is_ok()
+    })
 }
 
 /// Who the agent will be.
@@ -161,32 +171,43 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_one_by_one() {
         assert_eq!(
-            told(&[("access", "checkout,gone,other,reading")], "checkout", &grants(true)),
+            told(&[("access", "checkout,gone,reading")], "checkout", &grants(true)),
             [
-                "there is no SecretAccess gone in namespace shop yet: the pod waits until it is applied",
-                "SecretAccess other is for system:serviceaccount:shop:other, and the pod is system:serviceaccount:shop:checkout: the pod waits",
-                "SecretAccess reading does not allow to list, and a pod needs read and list: the pod waits",
+                "there is no SecretAccess gone for the pod's service account checkout yet: the pod waits until it is applied",
+                "SecretAccess reading does not yet let the pod's service account checkout read and list: the pod waits, and the object's status says why",
             ]
         );
         assert_eq!(
             told(&[("access", "checkout")], "checkout", &grants(false)),
             [
-                "SecretAccess checkout gives nothing yet: no SecretPolicy covers environment prod, keys A_* for system:serviceaccount:shop:checkout: the pod waits",
+                "SecretAccess checkout does not yet let the pod's service account checkout read and list: the pod waits, and the object's status says why",
             ]
         );
         assert_eq!(
             told(&[], "", &grants(true)),
             [
-                "there is no SecretAccess for system:serviceaccount:shop:default yet: the pod waits until one is applied",
+                "there is no SecretAccess for the pod's service account default yet: the pod waits until one is applied",
             ]
         );
     }
 
     #[test]
+    fn one_for_another_service_account_is_as_if_it_were_not_there() {
+        let with_it = told(&[("access", "other")], "checkout", &grants(true));
+        let without = Grants { accesses: vec![], ..grants(true) };
+        assert_eq!(with_it, told(&[("access", "other")], "checkout", &without));
+        assert!(with_it[0].starts_with("there is no SecretAccess other for the pod's"));
+    }
+
+    #[test]
     fn what_the_api_server_would_cut_is_not_written() {
-        let name = "a".repeat(60);
-        let names = vec![name.as_str(); 20].join(",").replacen("a,", "b,", 5);
-        for warning in told(&[("access", &names)], "checkout", &grants(true)) {
+        let (name, account) = ("a".repeat(253), "b".repeat(253));
+        let mut there = grants(false);
+        there.accesses.push(access(&name, &account, &[]));
+        let names = format!("{name},{}", name.replacen('a', "b", 1));
+        let warnings = told(&[("access", &names)], &account, &there);
+        assert_eq!(warnings.len(), 2);
+        for warning in warnings {
             assert!(warning.len() <= 256, "{warning}");
         }
     }

@@ -202,7 +202,7 @@ async fn what_a_pod_will_wait_for_is_a_warning_once_the_grants_are_known() {
     patched(&question, &response);
     let missing = |name: &str| {
         format!(
-            "there is no SecretAccess {name} in namespace shop yet: the pod waits until it is applied"
+            "there is no SecretAccess {name} for the pod's service account default yet: the pod waits until it is applied"
         )
     };
     assert_eq!(response["warnings"], json!([missing("checkout"), missing("shared")]));
