@@ -12,6 +12,7 @@ mod review;
 mod router;
 mod run;
 mod standing;
+mod workers;
 
 pub use metrics::Metrics;
 pub use router::{GrantsReceiver, Webhooks, router};

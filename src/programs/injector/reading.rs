@@ -3,6 +3,7 @@
 //! Invariant: all bodies that are in memory together have at most [`MOST_BYTES`], and one that is
 //! read into values makes at most [`MOST_VALUES`] of them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -41,14 +42,18 @@ pub(super) struct Held(AtomicUsize);
 
 /// A body, whose bytes are counted until it is dropped.
 #[derive(Debug)]
-pub(super) struct HeldBody<'a> {
+pub(super) struct HeldBody {
     bytes: Vec<u8>,
-    held: &'a Held,
+    held: Arc<Held>,
 }
 
-impl HeldBody<'_> {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+impl HeldBody {
+    /// What can be read into values without taking very much memory.
+    pub(super) fn bytes(&self) -> Result<&[u8], BodyError> {
+        if values(&self.bytes) > MOST_VALUES {
+            return Err(BodyError::TooManyValues);
+        }
+        Ok(&self.bytes)
     }
 
     fn push(&mut self, more: &[u8]) -> Result<(), BodyError> {
@@ -65,7 +70,7 @@ impl HeldBody<'_> {
     }
 }
 
-impl Drop for HeldBody<'_> {
+impl Drop for HeldBody {
     fn drop(&mut self) {
         self.held.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
@@ -73,12 +78,16 @@ impl Drop for HeldBody<'_> {
 
 impl Held {
     /// Takes in a whole body. Whoever sends slowly holds what was sent, and nothing more.
-    pub(super) async fn read(&self, body: Body) -> Result<HeldBody<'_>, BodyError> {
+    pub(super) async fn read(self: &Arc<Self>, body: Body) -> Result<HeldBody, BodyError> {
         self.read_within(TIMEOUT, body).await
     }
 
-    async fn read_within(&self, time: Duration, body: Body) -> Result<HeldBody<'_>, BodyError> {
-        let mut whole = HeldBody { bytes: Vec::new(), held: self };
+    async fn read_within(
+        self: &Arc<Self>,
+        time: Duration,
+        body: Body,
+    ) -> Result<HeldBody, BodyError> {
+        let mut whole = HeldBody { bytes: Vec::new(), held: Arc::clone(self) };
         let mut parts = body.into_data_stream();
         let arrived = async {
             while let Some(part) = parts.next().await {
@@ -87,9 +96,6 @@ impl Held {
             Ok(())
         };
         tokio::time::timeout(time, arrived).await.map_err(|_| BodyError::NotWhole)??;
-        if values(&whole.bytes) > MOST_VALUES {
-            return Err(BodyError::TooManyValues);
-        }
         Ok(whole)
     }
 }
@@ -129,20 +135,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_held_until_it_is_dropped() {
-        let all = Held::default();
+        let all = Arc::new(Held::default());
         let body = all.read(Body::from("{}")).await.unwrap();
-        assert_eq!((body.bytes(), held(&all)), (&b"{}"[..], 2));
+        assert_eq!((body.bytes(), held(&all)), (Ok(&b"{}"[..]), 2));
         drop(body);
         assert_eq!(held(&all), 0);
     }
 
     #[tokio::test]
     async fn too_much_is_refused_and_leaves_nothing_held() {
-        let all = Held::default();
+        let all = Arc::new(Held::default());
         let large = all.read(Body::from(vec![b' '; LARGEST_BODY + 1])).await;
         assert_eq!(large.unwrap_err(), BodyError::TooLarge);
-        let many = all.read(Body::from(vec![b'['; MOST_VALUES])).await;
-        assert_eq!(many.unwrap_err(), BodyError::TooManyValues);
+        let many = all.read(Body::from(vec![b'['; MOST_VALUES])).await.unwrap();
+        assert_eq!(many.bytes(), Err(BodyError::TooManyValues));
+        drop(many);
         assert_eq!(held(&all), 0);
         let mut bodies = Vec::new();
         for _ in 0..MOST_BYTES / LARGEST_BODY {
@@ -155,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_never_ends_is_let_go() {
-        let all = Held::default();
+        let all = Arc::new(Held::default());
         let silent = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, String>>());
         assert_eq!(all.read_within(Duration::ZERO, silent).await.unwrap_err(), BodyError::NotWhole);
         let broken = futures_util::stream::iter([Ok(vec![b' ']), Err("broken")]);

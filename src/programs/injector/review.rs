@@ -1,7 +1,7 @@
 //! AdmissionReviews (`admission.k8s.io/v1`): the API server's questions, and their answers.
 //!
-//! Invariant: nothing of a question is logged but its id and its namespace, and a refusal's text:
-//! an object may hold a secret that its author put in the wrong place.
+//! Invariant: nothing of a question is logged but its id and its namespace, and of a refusal its
+//! kind: an object may hold a secret that its author put in the wrong place.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +17,9 @@ use crate::domain::injection::{
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
+
+/// The longest id, in bytes; the API server makes UUIDs of 36.
+const LONGEST_UID: usize = 128;
 
 /// What the API server understands as "the request is at fault".
 const BAD_REQUEST: u16 = 400;
@@ -66,7 +69,11 @@ impl Question {
         if review.api_version != API_VERSION || review.kind != KIND {
             return Err("the body is not an AdmissionReview of admission.k8s.io/v1");
         }
-        review.request.ok_or("the AdmissionReview has no request")
+        let question = review.request.ok_or("the AdmissionReview has no request")?;
+        if question.uid.len() > LONGEST_UID {
+            return Err("the uid of the AdmissionReview is too long");
+        }
+        Ok(question)
     }
 
     /// Gives a pod that is created what it asks for; all else is let through.
@@ -140,8 +147,9 @@ fn add_warnings(response: &mut Value, warnings: &[String]) {
 }
 
 impl Answer {
-    /// As the API server reads it.
-    pub(super) fn into_review(self) -> Value {
-        json!({"apiVersion": API_VERSION, "kind": KIND, "response": self.response})
+    /// As the API server reads it, in JSON.
+    pub(super) fn to_review(&self) -> Vec<u8> {
+        let review = json!({"apiVersion": API_VERSION, "kind": KIND, "response": self.response});
+        serde_json::to_vec(&review).expect("an answer holds JSON alone")
     }
 }
