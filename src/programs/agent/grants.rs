@@ -193,12 +193,14 @@ impl Grants {
                 granted().filter(|held| held.is_expected()).filter_map(Held::without_values),
             );
         } else {
-            if granted().next().is_none() {
-                let none = format!("no SecretAccess gives {subject} anything yet");
-                lacking.push(Trouble::refused(none));
-            }
             lacking.extend(missing());
             lacking.extend(granted().filter_map(Held::without_values));
+            if lacking.is_empty() && granted().next().is_none() {
+                lacking.push(Trouble::refused(format!(
+                    "no SecretAccess gives {subject} anything yet; apply one in its namespace, \
+                     and a SecretPolicy around it"
+                )));
+            }
         }
         lacking
     }

@@ -5,7 +5,7 @@ up() {
   check
   one_at_a_time
   if running; then
-    say "one is running already, in $(held_folder): 'tests/cluster/cluster down' ends it"
+    say "one is running already, in $(held_folder): 'make cluster-down' ends it"
     exit 75
   fi
   [ -z "$(remains)" ] || { say 'clearing away what another one has left'; clear_away; }
@@ -36,7 +36,7 @@ up() {
 down() {
   ! grep -q "/$group" /proc/self/cgroup || fail 'it cannot be ended from the inside'
   one_at_a_time
-  [ -n "$(remains)" ] || return 0
+  [ -n "$(remains)" ] || { say 'none is running'; return 0; }
   local began folder
   folder=$(held_folder)
   [ "${folder:-$state}" = "$state" ] || fail "the cluster that runs is another cache's, in $folder"

@@ -46,7 +46,7 @@ fn a_pod_that_names_nothing_waits_for_anything() {
     let pod = Pod::new(&served.api());
     let agent = pod.start();
     agent.until_status(
-        "waiting: no SecretAccess gives system:serviceaccount:shop:checkout anything yet\n",
+        "waiting: no SecretAccess gives system:serviceaccount:shop:checkout anything yet; apply one in its namespace, and a SecretPolicy around it\n",
     );
     served.grant(&[access("a", "APP_*", "")]);
     agent.until_status("SecretAccess a: no SecretPolicy");
