@@ -7,7 +7,9 @@
 mod child;
 pub mod hardening;
 mod signals;
+mod status;
 mod termination;
 
 pub use child::{Child, Ended, RunError, run};
+pub use status::Status;
 pub use termination::Termination;

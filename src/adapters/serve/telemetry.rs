@@ -7,6 +7,10 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+/// The cluster's client logs whole answers of the API server, which may hold a token; what it meets
+/// is logged where it is asked.
+const QUIET: &str = "kube_client=off";
+
 /// The log cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
@@ -24,7 +28,7 @@ pub enum LoggingError {
 ///
 /// `filter` is a directive of `tracing-subscriber`, such as `info` or `vanta=debug`.
 pub fn init_logging(filter: &str) -> Result<(), LoggingError> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     if std::io::stderr().is_terminal() {

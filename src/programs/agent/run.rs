@@ -15,8 +15,8 @@ use super::config::{self, Config};
 use super::log::{Level, log};
 use super::status::{Standing, StatusFile, probe};
 use super::supervise::supervise;
-use super::trouble::Status;
 use crate::adapters::files::SecretsFolder;
+use crate::adapters::process::Status;
 use crate::adapters::process::Termination;
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use crate::domain::pod::AgentMode;
@@ -77,13 +77,13 @@ fn run() -> Status {
     let termination = match Termination::block() {
         Ok(termination) => termination,
         Err(error) => {
-            return fail(Status::Internal, format!("signals cannot be received: {error}"));
+            return fail(Status::Software, format!("signals cannot be received: {error}"));
         }
     };
     // Before there is anything in memory that a dump or another process could show.
     if let Err(error) = forbid_core_dumps().and_then(|()| close_to_others()) {
         let what = format!("the process cannot be closed to others: {error}");
-        return fail(Status::Internal, what);
+        return fail(Status::Software, what);
     }
     // Folders of files that a group may read have to let that group in, and nobody else.
     umask(Mode::S_IWGRP | Mode::S_IRWXO);
@@ -133,7 +133,7 @@ fn attend(
     });
     thread::spawn(move || {
         let work = AssertUnwindSafe(|| supervise(config, folder, status));
-        let _ = tell.send(catch_unwind(work).unwrap_or(Status::Internal));
+        let _ = tell.send(catch_unwind(work).unwrap_or(Status::Software));
     });
-    ended.recv().unwrap_or(Status::Internal)
+    ended.recv().unwrap_or(Status::Software)
 }

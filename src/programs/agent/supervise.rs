@@ -17,10 +17,11 @@ use super::log::{Level, log};
 use super::question::Question;
 use super::say::Voice;
 use super::status::{Standing, StatusFile};
-use super::trouble::{Kind, Status, Trouble};
+use super::trouble::{Kind, Trouble};
 use super::vault::Vault;
 use super::watch::{Scope, Seen, follow};
 use crate::adapters::files::SecretsFolder;
+use crate::adapters::process::Status;
 use crate::contract::api::access::AccessList;
 use crate::domain::pod::AgentMode;
 

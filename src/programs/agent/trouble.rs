@@ -2,10 +2,9 @@
 //!
 //! Invariant: no text holds a value or a token.
 
-use std::process::ExitCode;
-
 use crate::adapters::client::ClientError;
 use crate::adapters::files::FolderError;
+use crate::adapters::process::Status;
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::render::RenderError;
 
@@ -93,29 +92,6 @@ impl From<FolderError> for Trouble {
             }
             FolderError::System { .. } => Self::temporary(error.to_string()),
         }
-    }
-}
-
-/// The agent's exit codes, after sysexits(3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    /// EX_OK
-    Done = 0,
-    /// EX_USAGE
-    Usage = 64,
-    /// EX_SOFTWARE
-    Internal = 70,
-    /// EX_TEMPFAIL
-    Temporary = 75,
-    /// EX_NOPERM
-    Refused = 77,
-    /// EX_CONFIG
-    Configuration = 78,
-}
-
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> Self {
-        Self::from(status as u8)
     }
 }
 

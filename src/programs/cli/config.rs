@@ -6,10 +6,11 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::args::Global;
-use super::failure::{Failure, Status};
+use super::failure::Failure;
 use crate::adapters::client::{
     AccessToken, Credential, InvalidAddress, InvalidCredential, VaultClient,
 };
+use crate::adapters::process::Status;
 
 /// The variables that hold or lead to a credential, which no child process gets.
 const CREDENTIAL_VARIABLES: [&str; 5] = [

@@ -1,35 +1,9 @@
 //! A failure as it is told: an exit code after sysexits(3), what was wrong, and what to do.
 
-use std::process::ExitCode;
-
 use crate::adapters::client::{ClientError, Distrust};
+use crate::adapters::process::Status;
 use crate::contract::api::problem::{Problem, ProblemKind};
 use crate::domain::render::RenderError;
-
-/// The exit codes of this program's own failures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    /// EX_USAGE
-    Usage = 64,
-    /// EX_NOINPUT
-    NotFound = 66,
-    /// EX_SOFTWARE
-    Protocol = 70,
-    /// EX_IOERR
-    InputOutput = 74,
-    /// EX_TEMPFAIL
-    Temporary = 75,
-    /// EX_NOPERM
-    Refused = 77,
-    /// EX_CONFIG
-    Configuration = 78,
-}
-
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> Self {
-        Self::from(status as u8)
-    }
-}
 
 /// What went wrong. Its texts hold no token and no value.
 #[derive(Debug)]
@@ -66,7 +40,7 @@ impl From<ClientError> for Failure {
             ClientError::Temporary { kind, .. } => {
                 failure(Status::Temporary).advise(advice_on_waiting(*kind))
             }
-            ClientError::Protocol { .. } => failure(Status::Protocol)
+            ClientError::Protocol { .. } => failure(Status::Software)
                 .advise("check with --address that it is a vault that is spoken to"),
             ClientError::Untrusted { why, .. } => {
                 let failure = failure(Status::Configuration);
@@ -112,7 +86,7 @@ fn rejected(problem: &Problem, error: &ClientError) -> Failure {
         Some(ProblemKind::NotAcceptable) => failure(Status::Configuration)
             .advise("narrow the key pattern, or ask for that key alone with `vanta-cli get`"),
         Some(ProblemKind::InvalidName | ProblemKind::InvalidRequest) => failure(Status::Usage),
-        _ => failure(Status::Protocol)
+        _ => failure(Status::Software)
             .advise("check that this client and the vault have the same version"),
     }
 }

@@ -14,10 +14,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::adapters::process::Status;
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 use args::{Args, Command, InjectAs, TokenCommand};
 use config::Config;
-use failure::{Failure, Status};
+use failure::Failure;
 use printer::Printer;
 
 /// Reads the command line, does what it says, and gives the code to exit with.

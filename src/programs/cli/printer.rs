@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::args::Output;
 use super::config;
-use super::failure::{Failure, Status};
+use super::failure::Failure;
+use crate::adapters::process::Status;
 
 /// Prints in the form that was asked for.
 pub(super) struct Printer {
@@ -44,7 +45,7 @@ impl Printer {
 
     /// Writes a document to standard output as JSON or YAML, whichever was asked for.
     pub(super) fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
-        let unprintable = |error: String| Failure::new(Status::Protocol, error);
+        let unprintable = |error: String| Failure::new(Status::Software, error);
         let text = match self.output {
             Output::Table | Output::Json => {
                 let mut text = serde_json::to_string_pretty(document)

@@ -1,6 +1,5 @@
 //! From arguments to a running injector, and from a signal to its end.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,9 +8,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use clap::Parser;
-use nix::sys::stat::{Mode, umask};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use super::certificates::{Certificates, MADE_SECRETS};
@@ -22,15 +18,12 @@ use super::router::{Webhooks, router};
 use super::standing::Standing;
 use crate::adapters::authority::{Bundle, Secrets, Spread, SpreadReport, remove_all};
 use crate::adapters::kubernetes::{Cluster, ClusterGrants};
-use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
-use crate::adapters::serve::{self, Listener, init_logging};
+use crate::adapters::process::Status;
+use crate::adapters::serve::{self, Listener, Signals};
 use crate::domain::names::Label;
 
 /// The namespaces that the authority's ConfigMap is not put into: no pod of theirs gets an agent.
 const EXCLUDED: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
-
-/// What fails in the cluster is logged here, with what follows from it, and not by the library too.
-const QUIET: &str = "kube_client=off";
 
 /// How long questions still come after a signal, until nobody sends them here any more.
 const LINGER: Duration = Duration::from_secs(5);
@@ -38,64 +31,23 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long questions in progress may take after that.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// sysexits.h: the configuration is at fault (`EX_CONFIG`), or the usage (`EX_USAGE`).
-const EXIT_CONFIGURATION: u8 = 78;
-const EXIT_USAGE: u8 = 64;
-
 /// The program `vanta-injector`.
 pub fn main() -> ExitCode {
-    // Before there is a key in memory.
-    if let Err(error) = harden() {
-        return say_and_fail(&error, 1);
-    }
-    let args = match InjectorArgs::try_parse() {
+    let args: InjectorArgs = match serve::start(|args: &InjectorArgs| args.log.as_str()) {
         Ok(args) => args,
-        Err(error) => {
-            // Nothing is left to be done where the message cannot be printed.
-            let _ = error.print();
-            return if error.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
-        }
+        Err(ended) => return ended,
     };
-    if let Err(error) = init_logging(&format!("{QUIET},{}", args.log)) {
-        // There is no log to say it in.
-        let _ = writeln!(std::io::stderr(), "vanta-injector: {error}");
-        return EXIT_CONFIGURATION.into();
-    }
-    let done = match args.command {
-        Some(Command::Cleanup) => block_on(clean_up(args.namespace)),
+    match args.command {
+        Some(Command::Cleanup) => serve::ended(block_on(clean_up(args.namespace))),
         None => match args.config() {
-            Ok(config) => block_on(serve_pods(&config)),
-            Err(error) => return say_and_fail(&error.into(), EXIT_CONFIGURATION),
+            Ok(config) => serve::ended(block_on(serve_pods(&config))),
+            Err(error) => serve::end(&error.into(), Status::Configuration),
         },
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => say_and_fail(&error, 1),
     }
-}
-
-fn say_and_fail(error: &anyhow::Error, code: u8) -> ExitCode {
-    tracing::error!(error = format!("{error:#}"), "the injector ends");
-    code.into()
-}
-
-/// No core dump and no debugger of the same user gets at the authority's key; connections do not
-/// run out of file descriptors at a shell's limit.
-fn harden() -> anyhow::Result<()> {
-    umask(Mode::S_IRWXG | Mode::S_IRWXO);
-    serve::raise_open_files().context("the limit of open files cannot be raised")?;
-    forbid_core_dumps().context("core dumps cannot be switched off")?;
-    close_to_others().context("the process cannot be made undumpable")
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    // It is an error where there is one already, and then there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?;
-    runtime.block_on(work)
+    serve::runtime()?.block_on(work)
 }
 
 async fn serve_pods(config: &Config) -> anyhow::Result<()> {
@@ -219,29 +171,6 @@ fn tell(health: &Health, report: &SpreadReport<'_>) {
             health.metrics.lacking(*namespaces);
             let lack = || format!("{namespaces} namespaces lack the authority; the log says why");
             health.standing.config_maps.set((*namespaces > 0).then(lack));
-        }
-    }
-}
-
-/// The signals that end the injector.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("signals cannot be received");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }

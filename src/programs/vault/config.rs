@@ -46,6 +46,16 @@ pub(super) struct VaultArgs {
     pub(super) serve: ServeArgs,
 }
 
+impl VaultArgs {
+    /// What to log.
+    pub(super) fn log(&self) -> &str {
+        match &self.command {
+            Some(Command::Dev(dev)) => &dev.sources.log,
+            Some(Command::SigningKey(_)) | None => &self.serve.sources.log,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve on this machine alone, with nothing to configure: HTTP on loopback, a fresh signing

@@ -1,6 +1,5 @@
 //! From arguments to a running vault, and from a signal to its end.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,11 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum_server::Handle;
-use clap::Parser;
 use jiff::Timestamp;
-use nix::sys::stat::{Mode, umask};
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::cluster::{self, ClusterSources};
@@ -29,8 +24,8 @@ use crate::adapters::audit::AuditLog;
 use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::ClientCredentials;
 use crate::adapters::kubernetes::ServiceAccountTokens;
-use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
-use crate::adapters::serve::{self, Listener, Metrics, init_logging};
+use crate::adapters::process::Status;
+use crate::adapters::serve::{self, Listener, Metrics, Signals};
 use crate::adapters::sops::{SopsStore, StoreOptions};
 use crate::adapters::state::SqliteState;
 use crate::domain::ports::Authenticator;
@@ -41,96 +36,31 @@ const DRAIN: Duration = Duration::from_secs(20);
 /// How often ended tokens and revocations are swept from the state.
 const SWEEP_PERIOD: Duration = Duration::from_mins(1);
 
-/// The client of the cluster logs whole answers of the API server, which may hold a token; what it
-/// meets is logged where it is asked.
-const QUIET: &str = "kube_client=off";
-
-/// sysexits.h: the configuration is at fault (`EX_CONFIG`), or the usage (`EX_USAGE`).
-const EXIT_CONFIGURATION: u8 = 78;
-const EXIT_USAGE: u8 = 64;
-
 /// The program `vanta-vault`.
 pub fn main() -> ExitCode {
-    // Before there is anything in memory that must not get out.
-    if let Err(error) = harden() {
-        return say_and_fail(&error, 1);
-    }
-    let args = match VaultArgs::try_parse() {
+    let args: VaultArgs = match serve::start(VaultArgs::log) {
         Ok(args) => args,
-        Err(error) => {
-            // Nothing is left to be done where the message cannot be printed.
-            let _ = error.print();
-            return if error.use_stderr() { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
-        }
+        Err(ended) => return ended,
     };
-    let sources = match &args.command {
-        Some(Command::Dev(dev)) => &dev.sources,
-        Some(Command::SigningKey(_)) | None => &args.serve.sources,
-    };
-    if let Err(error) = init_logging(&format!("{QUIET},{}", sources.log)) {
-        // There is no log to say it in.
-        let _ = writeln!(std::io::stderr(), "vanta-vault: {error}");
-        return EXIT_CONFIGURATION.into();
-    }
     let configured = match args.command {
         Some(Command::Dev(args)) => dev::prepare(args)
             .map(|(config, data)| (config, Some(data)))
             .map_err(anyhow::Error::from),
-        Some(Command::SigningKey(args)) => return make_signing_key(&args),
+        Some(Command::SigningKey(args)) => return serve::ended(make_signing_key(&args)),
         None => args.serve.config().map(|config| (config, None)).map_err(anyhow::Error::from),
     };
-    let (config, dev_data) = match configured {
-        Ok(configured) => configured,
-        Err(error) => return say_and_fail(&error, EXIT_CONFIGURATION),
-    };
-    match run(config, dev_data.as_deref()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => say_and_fail(&error, 1),
+    match configured {
+        Ok((config, dev_data)) => serve::ended(run(config, dev_data.as_deref())),
+        Err(error) => serve::end(&error, Status::Configuration),
     }
 }
 
-fn make_signing_key(args: &SigningKeyArgs) -> ExitCode {
-    let made = runtime().and_then(|runtime| {
-        runtime.block_on(cluster::create_signing_key(args.cluster(), &args.create_secret))
-    });
-    match made {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => say_and_fail(&error, 1),
-    }
-}
-
-fn say_and_fail(error: &anyhow::Error, code: u8) -> ExitCode {
-    tracing::error!(error = chain(error), "the vault ends");
-    code.into()
-}
-
-/// An error and its causes; one that is a part of the text before is not said twice.
-fn chain(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
-        if told.is_empty() || told.ends_with(&cause) {
-            if told.is_empty() { cause } else { told }
-        } else {
-            format!("{told}: {cause}")
-        }
-    })
-}
-
-/// No core dump and no debugger of the same user gets at what is in memory, and nobody else reads
-/// the files that are written; connections do not run out of file descriptors at a shell's limit.
-fn harden() -> anyhow::Result<()> {
-    umask(Mode::S_IRWXG | Mode::S_IRWXO);
-    serve::raise_open_files().context("the limit of open files cannot be raised")?;
-    forbid_core_dumps().context("core dumps cannot be switched off")?;
-    close_to_others().context("the process cannot be made undumpable")
-}
-
-fn runtime() -> anyhow::Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("the runtime cannot be started")
+fn make_signing_key(args: &SigningKeyArgs) -> anyhow::Result<()> {
+    serve::runtime()?.block_on(cluster::create_signing_key(args.cluster(), &args.create_secret))
 }
 
 fn run(config: Config, dev_data: Option<&Path>) -> anyhow::Result<()> {
-    runtime()?.block_on(async {
+    serve::runtime()?.block_on(async {
         // Before anybody could be served, so that no signal ends the vault without draining.
         let signals = Signals::listen()?;
         let vault = Vault::build(config).await;
@@ -274,28 +204,9 @@ impl Vault {
     }
 }
 
-/// The signals that end the vault.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("signals cannot be received");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-}
-
 /// Starts to drain at the first SIGTERM or SIGINT.
 async fn drain_on_signal(mut signals: Signals, api: Handle<SocketAddr>) {
-    tokio::select! {
-        _ = signals.terminate.recv() => {}
-        _ = signals.interrupt.recv() => {}
-    }
+    signals.next().await;
     tracing::info!(connections = api.connection_count(), "draining");
     api.graceful_shutdown(Some(DRAIN));
 }

@@ -8,10 +8,11 @@ use std::path::Path;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::adapters::process::Status;
 use crate::contract::clients::ClientEntry;
 use crate::domain::identity::ClientSecret;
 use crate::programs::cli::args::Hash;
-use crate::programs::cli::failure::{Failure, Status};
+use crate::programs::cli::failure::Failure;
 use crate::programs::cli::printer::Printer;
 
 #[derive(Serialize)]

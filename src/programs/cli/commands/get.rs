@@ -1,12 +1,13 @@
 //! `get`
 
+use crate::adapters::process::Status;
 use crate::contract::api::secrets::Value;
 use crate::contract::api::tokens::GenerateRequest;
 use crate::domain::grants::Permission;
 use crate::domain::pattern::KeyPattern;
 use crate::programs::cli::args::Get;
 use crate::programs::cli::config::Config;
-use crate::programs::cli::failure::{Failure, Status};
+use crate::programs::cli::failure::Failure;
 use crate::programs::cli::printer::Printer;
 use crate::programs::cli::session::with_token;
 

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 
+use crate::adapters::process::Status;
 use crate::adapters::process::hardening::MemoryFile;
 use crate::contract::api::tokens::GenerateRequest;
 use crate::domain::grants::{FileFormat, Permission};
@@ -16,7 +17,7 @@ use crate::domain::render::{Rendered, render_as, render_environment};
 use crate::domain::secret::SecretValue;
 use crate::programs::cli::args::{HOLD, InjectAs, RunWithSecrets};
 use crate::programs::cli::config::{Config, inherited_environment};
-use crate::programs::cli::failure::{Failure, Status};
+use crate::programs::cli::failure::Failure;
 use crate::programs::cli::session::with_token;
 
 pub(in crate::programs::cli) fn run(

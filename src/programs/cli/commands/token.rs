@@ -1,11 +1,12 @@
 //! `token generate` and `token revoke`
 
 use crate::adapters::client::AccessToken;
+use crate::adapters::process::Status;
 use crate::contract::api::tokens::{GenerateRequest, GenerateResponse};
 use crate::domain::pattern::GrantedPattern;
 use crate::programs::cli::args::Generate;
 use crate::programs::cli::config::Config;
-use crate::programs::cli::failure::{Failure, Status};
+use crate::programs::cli::failure::Failure;
 use crate::programs::cli::printer::Printer;
 
 /// Prints the bare token on standard output, so that `TOKEN=$(vanta-cli token generate …)` holds
@@ -50,7 +51,7 @@ pub(in crate::programs::cli) fn revoke(config: &Config, printer: &Printer) -> Re
 /// The token of an answer, where it is one.
 pub(in crate::programs::cli) fn usable(issued: &GenerateResponse) -> Result<AccessToken, Failure> {
     AccessToken::new(&issued.token).map_err(|why| {
-        Failure::new(Status::Protocol, format!("the vault's answer holds no usable token: {why}"))
+        Failure::new(Status::Software, format!("the vault's answer holds no usable token: {why}"))
     })
 }
 
