@@ -2,7 +2,7 @@
 //! be brought to say, and without one.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+
+use super::asked::Asked;
 
 /// The last part of a kind's path: `secretaccesses`.
 type Plural = &'static str;
@@ -178,7 +180,8 @@ impl FakeCluster {
     }
 
     fn answer(&self, stream: &TcpStream) -> std::io::Result<()> {
-        let (line, body) = read(stream)?;
+        let Asked { line, body, .. } = Asked::read(stream)?;
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
         let mood = self.with(|state| {
             state.asked.push(line.clone());
             state.mood
@@ -346,25 +349,4 @@ fn respond(mut stream: &TcpStream, code: u16, body: &Value) -> std::io::Result<(
 fn chunk(mut stream: &TcpStream, event: &Value) -> std::io::Result<()> {
     let line = format!("{event}\n");
     write!(stream, "{:x}\r\n{line}\r\n", line.len())
-}
-
-/// A request's first line and body.
-fn read(stream: &TcpStream) -> std::io::Result<(String, Value)> {
-    let mut reader = BufReader::new(stream);
-    let mut first = String::new();
-    reader.read_line(&mut first)?;
-    let mut length = 0;
-    loop {
-        let mut header = String::new();
-        if reader.read_line(&mut header)? == 0 || header == "\r\n" {
-            break;
-        }
-        let (name, value) = header.split_once(':').unwrap_or_default();
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    Ok((first.trim_end().to_owned(), serde_json::from_slice(&body).unwrap_or_default()))
 }

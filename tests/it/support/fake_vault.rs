@@ -1,12 +1,14 @@
 //! A vault's API with made-up values on a loopback port: what a real one cannot be brought to say.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use vanta::contract::api::problem::{MEDIA_TYPE, ProblemKind, TYPE_BASE};
+
+use super::asked::Asked;
 
 /// The one token that it issues.
 pub(crate) const TOKEN: &str = "fake.access-token.of-the-vault";
@@ -22,14 +24,6 @@ pub(crate) enum Mood {
     Babbles,
     /// Willing, but for revocations.
     KeepsTokens,
-}
-
-/// One request, as far as it matters.
-#[derive(Clone)]
-pub(crate) struct Asked {
-    pub(crate) line: String,
-    pub(crate) authorization: String,
-    pub(crate) body: String,
 }
 
 pub(crate) struct FakeVault {
@@ -78,7 +72,7 @@ fn answer(
     values: &BTreeMap<String, String>,
     seen: &Mutex<Vec<Asked>>,
 ) -> std::io::Result<()> {
-    let asked = read(stream)?;
+    let asked = Asked::read(stream)?;
     seen.lock().expect("no holder panics").push(asked.clone());
     let target = asked.line.split(' ').nth(1).unwrap_or_default().to_owned();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
@@ -111,30 +105,6 @@ fn answer(
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     )
-}
-
-fn read(stream: &TcpStream) -> std::io::Result<Asked> {
-    let mut reader = BufReader::new(stream);
-    let mut asked =
-        Asked { line: String::new(), authorization: String::new(), body: String::new() };
-    reader.read_line(&mut asked.line)?;
-    let mut length = 0;
-    loop {
-        let mut header = String::new();
-        if reader.read_line(&mut header)? == 0 || header == "\r\n" {
-            break;
-        }
-        let (name, value) = header.split_once(':').unwrap_or_default();
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().unwrap_or(0),
-            "authorization" => value.trim().clone_into(&mut asked.authorization),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    asked.body = String::from_utf8_lossy(&body).into_owned();
-    Ok(asked)
 }
 
 fn failed(problem: ProblemKind) -> (u16, &'static str, String) {

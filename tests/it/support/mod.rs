@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub(crate) mod asked;
 pub(crate) mod cli;
 pub(crate) mod fake_cluster;
 pub(crate) mod fake_vault;
