@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{self, rule};
 use super::status::SecretAccessStatus;
-use super::{InvalidObject, at_most, distinct, name, object_name, oidc, positive};
+use super::{InvalidObject, at_most, distinct, name, object_name, oidc, permissions, positive};
 use crate::domain::grants::{Access, FileForm, FileFormat, Permission};
 use crate::domain::identity::Subject;
 use crate::domain::names::{Key, Label};
@@ -155,15 +155,9 @@ impl SecretAccess {
         let namespace = self.metadata.namespace.as_deref().unwrap_or("default");
         let namespace: Label = name("metadata.namespace", namespace)?;
         let spec = &self.spec;
-        if spec.permissions.is_empty() {
-            return Err(InvalidObject::Field {
-                field: "spec.permissions",
-                reason: "name at least one of read and list, or leave it out for both",
-            });
-        }
-        distinct("spec.permissions", &spec.permissions)?;
+        let permissions = permissions(&spec.permissions)?;
         let both = [Permission::Read, Permission::List];
-        if spec.file.is_some() && both.iter().any(|one| !spec.permissions.contains(one)) {
+        if spec.file.is_some() && both.iter().any(|one| !permissions.contains(one)) {
             let reason = "a file needs both permissions, read and list";
             return Err(InvalidObject::Field { field: "spec.file", reason });
         }
@@ -173,7 +167,7 @@ impl SecretAccess {
             namespace,
             environment: name("spec.environment", &spec.environment)?,
             key_pattern: name("spec.keyPattern", &spec.key_pattern)?,
-            permissions: spec.permissions.clone(),
+            permissions,
             ttl_minutes: positive("spec.ttlMinutes", spec.ttl_minutes)?,
             usage_limit: positive("spec.usageLimit", spec.usage_limit)?,
             file: spec.file.as_ref().map(FileSpec::check).transpose()?,

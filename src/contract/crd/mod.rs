@@ -98,12 +98,9 @@ fn object_name(metadata: &ObjectMeta) -> Result<ObjectName, InvalidObject> {
 
 /// Refuses a number that is not at least one.
 fn positive(field: &'static str, number: Option<i32>) -> Result<Option<u32>, InvalidObject> {
-    let refuse = |_| InvalidObject::Field { field, reason: "use a number of at least 1" };
-    match number {
-        None => Ok(None),
-        Some(0) => Err(InvalidObject::Field { field, reason: "use a number of at least 1" }),
-        Some(number) => u32::try_from(number).map(Some).map_err(refuse),
-    }
+    let refuse = || InvalidObject::Field { field, reason: "use a number of at least 1" };
+    let at_least_one = |number| u32::try_from(number).ok().filter(|number| *number > 0);
+    number.map(|number| at_least_one(number).ok_or_else(refuse)).transpose()
 }
 
 /// Refuses what has too many members.
@@ -118,6 +115,17 @@ fn distinct<T: PartialEq>(field: &'static str, items: &[T]) -> Result<(), Invali
         return Err(InvalidObject::Field { field, reason: "one is there twice: name each once" });
     }
     Ok(())
+}
+
+/// What is allowed, each once and at least one.
+fn permissions(given: &[Permission]) -> Result<Vec<Permission>, InvalidObject> {
+    let field = "spec.permissions";
+    if given.is_empty() {
+        let reason = "name at least one of read and list, or leave it out for both";
+        return Err(InvalidObject::Field { field, reason });
+    }
+    distinct(field, given)?;
+    Ok(given.to_vec())
 }
 
 /// What is allowed where an object does not say.

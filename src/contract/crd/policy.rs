@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::OidcSubject;
 use super::schema::{self, rule};
-use super::{InvalidObject, at_most, distinct, name, object_name, oidc, positive};
+use super::{InvalidObject, at_most, distinct, name, object_name, oidc, permissions, positive};
 use crate::domain::grants::{Permission, Policy, SubjectSelector};
 use crate::domain::names::Label;
 
@@ -97,7 +97,6 @@ impl SecretPolicy {
         let empty = [
             ("spec.subjects", spec.subjects.is_empty()),
             ("spec.keyPatterns", spec.key_patterns.is_empty()),
-            ("spec.permissions", spec.permissions.is_empty()),
         ];
         if let Some((field, _)) = empty.into_iter().find(|(_, empty)| *empty) {
             let reason = "name at least one: an empty list allows nothing";
@@ -106,7 +105,6 @@ impl SecretPolicy {
         at_most("spec.subjects", spec.subjects.len(), schema::MAX_GROUPS)?;
         at_most("spec.keyPatterns", spec.key_patterns.len(), schema::MAX_PATTERNS)?;
         distinct("spec.keyPatterns", &spec.key_patterns)?;
-        distinct("spec.permissions", &spec.permissions)?;
         let mut subjects = Vec::new();
         for group in &spec.subjects {
             subjects.extend(group.check()?);
@@ -119,7 +117,7 @@ impl SecretPolicy {
             key_patterns: patterns
                 .map(|pattern| name("spec.keyPatterns", pattern))
                 .collect::<Result<_, _>>()?,
-            permissions: spec.permissions.clone(),
+            permissions: permissions(&spec.permissions)?,
             max_ttl_minutes: positive("spec.maxTtlMinutes", spec.max_ttl_minutes)?,
             max_usage_limit: positive("spec.maxUsageLimit", spec.max_usage_limit)?,
             require_pod_bound_token: spec.require_pod_bound_token,
