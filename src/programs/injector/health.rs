@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
 use super::metrics::Metrics;
 use super::standing::Standing;
+use crate::adapters::serve::scraped;
 
 /// What health tells of. Liveness depends on nothing.
 #[derive(Clone)]
@@ -37,6 +37,5 @@ async fn ready(State(health): State<Health>) -> Response {
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
-    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, media_type)], health.metrics.encode()).into_response()
+    scraped(health.metrics.encode())
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -15,7 +14,7 @@ use super::cluster::ClusterHealth;
 use super::service::GrantsReceiver;
 use super::standing::Standing;
 use crate::adapters::audit::AuditLog;
-use crate::adapters::serve::Metrics;
+use crate::adapters::serve::{Metrics, scraped};
 use crate::adapters::sops::{EnvironmentStatus, SopsStore};
 use crate::adapters::state::SqliteState;
 
@@ -93,6 +92,5 @@ fn degraded(status: &EnvironmentStatus) -> Option<String> {
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
-    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, media_type)], health.metrics.encode()).into_response()
+    scraped(health.metrics.encode())
 }
