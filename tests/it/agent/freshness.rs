@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use vanta::adapters::serve::TlsFiles;
 
@@ -33,9 +34,15 @@ fn while_nothing_changes_the_vault_is_asked_next_to_nothing() {
     let served = granted("");
     let pod = Pod::new(&served.api());
     let _agent = pod.ready();
-    std::thread::sleep(Duration::from_secs(3));
+    // Whoever waits at the vault asks nothing until it is answered.
+    until("it waits for a change", || (served.waiting() == 1).then_some(()));
     assert_eq!(served.audited("issue").len(), 1);
     assert_eq!(served.audited("read-all").len(), 1, "the wait is not over");
+    served.put("dev-rotated");
+    until_file(&pod, ".env", "rotated-in-the-example");
+    until("it waits again", || (served.waiting() == 1).then_some(()));
+    assert_eq!(served.audited("issue").len(), 1);
+    assert_eq!(served.audited("read-all").len(), 2, "the change, and the wait is not over");
     assert!(served.audited("access").len() <= 2);
 }
 
@@ -45,8 +52,12 @@ fn a_vault_that_does_not_wait_is_asked_again_after_some_seconds_alone() {
     served.grant(&[access("checkout", "APP_*", ""), policy()]);
     let pod = Pod::new(&served.api());
     let _agent = pod.ready();
-    std::thread::sleep(Duration::from_secs(3));
-    assert!(served.audited("read-all").len() <= 2, "{:?}", served.audited("read-all"));
+    let third =
+        until("it asks for the third time", || served.audited("read-all").into_iter().nth(2));
+    let time =
+        |line: &serde_json::Value| line["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
+    let took = time(&third).duration_since(time(&served.audited("read-all")[0]));
+    assert!(took > SignedDuration::from_secs(3), "{took}");
     served.put("dev-rotated");
     until_file(&pod, ".env", "rotated-in-the-example");
 }
@@ -82,7 +93,7 @@ fn a_token_with_one_use_is_replaced_after_it_and_the_vault_is_not_asked_in_a_loo
         served.put(fixture);
         until_file(&pod, ".env", expected);
     }
-    std::thread::sleep(Duration::from_secs(2));
+    until("it waits for a change", || (served.waiting() == 1).then_some(()));
     assert_eq!(served.audited("issue").len(), 4, "one for each change, and one to wait with");
     let reads = served.audited("read-all");
     assert!(reads.iter().all(|line| line["outcome"] != "refused"), "{reads:?}");

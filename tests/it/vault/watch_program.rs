@@ -43,9 +43,13 @@ impl Waiter {
     }
 
     fn ask_again(&mut self, token: &str, etag: &str) {
+        self.ask_for(60, token, etag);
+    }
+
+    fn ask_for(&mut self, seconds: u64, token: &str, etag: &str) {
         let head = format!(
             "GET /api/v1/vault/dev?values=true HTTP/1.1\r\nhost: x\r\n\
-             authorization: Bearer {token}\r\nif-none-match: {etag}\r\nprefer: wait=60\r\n\r\n"
+             authorization: Bearer {token}\r\nif-none-match: {etag}\r\nprefer: wait={seconds}\r\n\r\n"
         );
         self.0.get_mut().write_all(head.as_bytes()).unwrap();
     }
@@ -115,11 +119,16 @@ fn a_wait_is_longer_than_any_other_request_may_be_handled() {
     let site = Site::new();
     let vault = site.start();
     let token = vault.token(&site, "APP_*");
-    let mut waiter = Waiter::ask(&vault, &token, &etag(&vault, &token));
+    let etag = etag(&vault, &token);
+    let mut waiter = Waiter::ask(&vault, &token, &etag);
     until_waiting(&vault, 1);
-    std::thread::sleep(Duration::from_secs(17));
     rotate(&site);
-    assert_eq!(waiter.answer().status(), "200");
+    let answer = waiter.answer();
+    let asked = Instant::now();
+    waiter.ask_for(17, &token, answer.header("etag").unwrap());
+    let answer = waiter.answer();
+    assert_eq!((answer.status(), answer.header("preference-applied")), ("304", Some("wait=17")));
+    assert!(asked.elapsed() >= Duration::from_secs(17), "{:?}", asked.elapsed());
     // The metric of how fast the vault answers says nothing of it.
     let slow = "vanta_http_request_duration_seconds_bucket{le=\"5.0\"}";
     let metrics = vault.health("/metrics").1;
