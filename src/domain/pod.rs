@@ -37,6 +37,15 @@ pub const AUDIENCE: &str = "vanta-vault";
 /// Where a container's last words are, which the kubelet makes for each container.
 pub const STATUS_FILE: &str = "/dev/termination-log";
 
+/// What every name begins with that is the agent's own in [`SECRETS_FOLDER`].
+pub const RESERVED: &str = ".vanta";
+
+/// What the agent calls a file until it is whole; reserved, as its beginning says.
+pub const UNFINISHED_FILE: &str = ".vanta-unfinished";
+
+/// The longest that init mode may take to start, in seconds: a day.
+pub const LONGEST_START_UP: u32 = 24 * 60 * 60;
+
 /// The agent's variables.
 pub mod variables {
     /// The vault's address.
@@ -137,6 +146,11 @@ words!(FileMode, "file mode", "use 0600 or 0440", Owner "0600", Group "0440");
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_not_whole_has_a_reserved_name() {
+        assert!(UNFINISHED_FILE.starts_with(RESERVED));
+    }
 
     #[test]
     fn each_word_reads_back_and_others_are_refused() {

@@ -16,12 +16,9 @@ use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 use zeroize::Zeroizing;
 
-use crate::domain::pod::FileMode;
+use crate::domain::pod::{FileMode, UNFINISHED_FILE};
 use crate::domain::relative_path::RelativePath;
 use crate::domain::secret::SecretValue;
-
-/// What a file is called until it is whole. One that a crash left behind is replaced.
-const UNFINISHED: &str = ".vanta-unfinished";
 
 const FOLDER: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 const FILE: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC);
@@ -88,7 +85,7 @@ impl SecretsFolder {
         let result = self.replace(&parent, name, content.expose());
         if result.is_err() {
             // It may never have been there.
-            let _ = unlinkat(&parent, UNFINISHED, UnlinkatFlags::NoRemoveDir);
+            let _ = unlinkat(&parent, UNFINISHED_FILE, UnlinkatFlags::NoRemoveDir);
         }
         result.map(|()| true).map_err(|source| failed(path, "written", source))
     }
@@ -105,17 +102,17 @@ impl SecretsFolder {
     }
 
     fn replace(&self, parent: &OwnedFd, name: &str, content: &[u8]) -> io::Result<()> {
-        match unlinkat(parent, UNFINISHED, UnlinkatFlags::NoRemoveDir) {
+        match unlinkat(parent, UNFINISHED_FILE, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(errno.into()),
         }
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | FILE;
-        let mut file = File::from(openat(parent, UNFINISHED, flags, Mode::S_IRUSR)?);
+        let mut file = File::from(openat(parent, UNFINISHED_FILE, flags, Mode::S_IRUSR)?);
         // Before there is anything in it, and whatever the umask took away.
         file.set_permissions(Permissions::from_mode(self.mode.bits()))?;
         file.write_all(content)?;
         // Not synced: what is in memory is gone with the machine.
-        Ok(renameat(parent, UNFINISHED, parent, name)?)
+        Ok(renameat(parent, UNFINISHED_FILE, parent, name)?)
     }
 
     /// The file's content, of at most `limit` bytes, or none where there is no such file.

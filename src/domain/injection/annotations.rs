@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::refusal::Refusal;
 use crate::domain::names::{InvalidName, Label, ObjectName, Shown};
-use crate::domain::pod::{AgentMode, OnRevoke};
+use crate::domain::pod::{AgentMode, LONGEST_START_UP, OnRevoke};
 
 /// How the name of each annotation begins.
 pub const PREFIX: &str = "vanta.dev/";
@@ -32,9 +32,6 @@ const MOST_NAMES: usize = 64;
 
 /// The most warnings of unknown annotations for one pod.
 const MOST_UNKNOWN: usize = 8;
-
-/// The longest start-up that can be allowed, in seconds: a day.
-const LONGEST_BUDGET: u32 = 24 * 60 * 60;
 
 /// The annotations of a pod with the prefix, as they are written.
 pub(super) struct Annotations<'a>(Vec<(&'a str, &'a str)>);
@@ -171,7 +168,7 @@ fn seconds(text: &str) -> Result<u32, String> {
     let Some(total) = total_seconds(text) else {
         return refuse("use hours, minutes and seconds, such as 90s, 2m or 1h30m");
     };
-    if total == 0 || total > LONGEST_BUDGET {
+    if total == 0 || total > LONGEST_START_UP {
         return refuse("use at least 1s and at most 24h");
     }
     Ok(total)

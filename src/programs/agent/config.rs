@@ -8,14 +8,11 @@ use crate::adapters::client::Address;
 use crate::domain::names::ObjectName;
 use crate::domain::pod::{
     AUTHORITY_FILE, AUTHORITY_FOLDER, AgentMode, FileMode, IDENTITY_FILE, IDENTITY_FOLDER,
-    OnRevoke, SECRETS_FOLDER, STATUS_FILE, variables,
+    LONGEST_START_UP, OnRevoke, SECRETS_FOLDER, STATUS_FILE, variables,
 };
 
 /// How long init mode tries, where nothing is said.
 const START_UP_BUDGET: Duration = Duration::from_mins(2);
-
-/// The longest that may be said: a day.
-const LONGEST_BUDGET: u64 = 24 * 60 * 60;
 
 /// What the agent does, where, and for whom.
 #[derive(Debug)]
@@ -114,9 +111,11 @@ fn names(text: &str) -> Result<Vec<ObjectName>, InvalidConfig> {
 }
 
 fn budget(text: &str) -> Result<Duration, InvalidConfig> {
-    let seconds = text.parse().ok().filter(|seconds| (1..=LONGEST_BUDGET).contains(seconds));
+    let seconds = text.parse().ok().filter(|seconds| (1..=LONGEST_START_UP).contains(seconds));
     let rule = "use a number of seconds from 1 to 86400";
-    seconds.map(Duration::from_secs).ok_or_else(|| refuse(variables::START_UP_BUDGET, rule))
+    seconds
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .ok_or_else(|| refuse(variables::START_UP_BUDGET, rule))
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::manifest::{RESERVED, is_reserved};
+use super::manifest::is_reserved;
 use super::trouble::Trouble;
 use crate::domain::grants::{FileForm, FileFormat};
 use crate::domain::names::Key;
+use crate::domain::pod::RESERVED;
 use crate::domain::relative_path::RelativePath;
 use crate::domain::render::{RenderError, Rendered, render_as};
 use crate::domain::secret::SecretValue;

@@ -8,11 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::trouble::Trouble;
 use crate::adapters::files::SecretsFolder;
 use crate::domain::grants::FileFormat;
+use crate::domain::pod::RESERVED;
 use crate::domain::relative_path::RelativePath;
 use crate::domain::secret::SecretValue;
-
-/// What every name begins with that is the agent's own in the secrets folder.
-pub(super) const RESERVED: &str = ".vanta";
 
 const LONGEST: u64 = 1024 * 1024;
 
