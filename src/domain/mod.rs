@@ -22,3 +22,4 @@ pub mod record;
 pub mod relative_path;
 pub mod render;
 pub mod secret;
+pub mod system;

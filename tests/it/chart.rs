@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use vanta::contract::crd::{SecretAccess, SecretPolicy};
 use vanta::domain::pod::{AGENT_CONTAINER, AUTHORITY_CONFIG_MAP};
+use vanta::domain::system::{
+    AUTHORITY_SECRET, INJECTOR, INJECTOR_SECRET, MADE_SECRETS, VAULT, VAULT_PORT, VAULT_SECRET,
+};
 
 use crate::support::{oracle, passed_over};
 
@@ -340,4 +343,26 @@ fn an_upgrade_of_the_chart_alone_restarts_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn the_chart_calls_the_systems_objects_as_the_programs_do() {
+    let Some(helm) = helm() else { return };
+    let objects = render(helm, &[]).unwrap();
+    for kind in ["Deployment", "Service", "ServiceAccount"] {
+        for program in [VAULT, INJECTOR] {
+            named(&objects, &format!("{kind} {program}"));
+        }
+    }
+    named(&objects, &format!("MutatingWebhookConfiguration {INJECTOR}"));
+    let ports = &named(&objects, &format!("Service {VAULT}"))["spec"]["ports"];
+    assert!(ports.as_array().unwrap().iter().any(|port| port["port"] == VAULT_PORT), "{ports}");
+    let secrets = |role: &str| {
+        let rules = named(&objects, role)["rules"].as_array().unwrap();
+        let of_secrets = rules.iter().find(|rule| rule["resources"] == json!(["secrets"]));
+        of_secrets.unwrap()["resourceNames"].clone()
+    };
+    assert_eq!(secrets("Role vanta-cleanup"), json!(MADE_SECRETS));
+    let own = json!([AUTHORITY_SECRET, INJECTOR_SECRET, VAULT_SECRET]);
+    assert_eq!(secrets(&format!("Role {INJECTOR}")), own);
 }

@@ -10,6 +10,7 @@ use kube::{Api, Client};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::adapters::kubernetes::{ClusterError, ask};
+use crate::domain::system::{INJECTOR, MADE_BY_INJECTOR};
 
 /// The type of a Secret of a certificate, which has at least `tls.crt` and `tls.key`.
 const TYPE: &str = "kubernetes.io/tls";
@@ -70,7 +71,7 @@ impl Secrets {
     /// one, and the second would win.
     pub fn new(client: Client, namespace: &str) -> Result<Self, getrandom::Error> {
         let unique = getrandom::u64()?;
-        let creator = format!("vanta-injector-{unique:016x}");
+        let creator = format!("{INJECTOR}-{unique:016x}");
         Ok(Self { api: Api::namespaced(client, namespace), creator })
     }
 
@@ -85,8 +86,7 @@ impl Secrets {
     /// It is applied and not posted, so that the right to create can be bound to its name; applied
     /// by a name of our own and without force, it fails where another replica's is there already.
     pub async fn create(&self, name: &str, data: SecretData) -> Result<Written, ClusterError> {
-        let labels = [("app.kubernetes.io/part-of", "vanta"), ("vanta.dev/made-by", "injector")];
-        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let labels = MADE_BY_INJECTOR.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut secret = StoredSecret(Secret {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
@@ -111,10 +111,8 @@ impl Secrets {
         data: SecretData,
     ) -> Result<Written, ClusterError> {
         stored.put(data);
-        let params = PostParams {
-            field_manager: Some("vanta-injector".to_owned()),
-            ..PostParams::default()
-        };
+        let params =
+            PostParams { field_manager: Some(INJECTOR.to_owned()), ..PostParams::default() };
         let replaced = self.api.replace(name, &params, &stored.0);
         // It may have been deleted meanwhile.
         written(ask(&format!("update secrets/{name}"), replaced).await, &[404, 409])

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::adapters::kubernetes::{ClusterError, Contact, Seen, Watch, ask};
 use crate::domain::pod::{AUTHORITY_CONFIG_MAP, AUTHORITY_FILE};
+use crate::domain::system::{INJECTOR, MADE_BY_INJECTOR};
 
 /// How soon a ConfigMap that was just written is written again, should somebody keep changing it.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -211,8 +212,7 @@ fn config_map(object: ConfigMap) -> Option<(String, Option<Arc<str>>)> {
 }
 
 async fn apply(client: Client, namespace: &str, bundle: &str) -> Result<(), ClusterError> {
-    let labels = [("app.kubernetes.io/part-of", "vanta"), ("vanta.dev/made-by", "injector")];
-    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let labels = MADE_BY_INJECTOR.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config_map = ConfigMap {
         metadata: ObjectMeta {
             name: Some(AUTHORITY_CONFIG_MAP.to_owned()),
@@ -223,7 +223,7 @@ async fn apply(client: Client, namespace: &str, bundle: &str) -> Result<(), Clus
         ..ConfigMap::default()
     };
     let api: Api<ConfigMap> = Api::namespaced(client, namespace);
-    let params = PatchParams::apply("vanta-injector").force();
+    let params = PatchParams::apply(INJECTOR).force();
     let apply = Patch::Apply(&config_map);
     let applied = api.patch(AUTHORITY_CONFIG_MAP, &params, &apply);
     let what = format!("patch configmaps/{AUTHORITY_CONFIG_MAP} in {namespace}");

@@ -7,6 +7,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::adapters::kubernetes::{ClusterError, ask};
+use crate::domain::system::INJECTOR;
 
 /// What had to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +32,7 @@ pub async fn fill_bundle(client: Client, name: &str, bundle: &str) -> Result<Fil
     }
     let patch: json_patch::Patch = serde_json::from_value(operations.into())
         .expect("each operation has what RFC 6902 asks for");
-    let params =
-        PatchParams { field_manager: Some("vanta-injector".to_owned()), ..PatchParams::default() };
+    let params = PatchParams { field_manager: Some(INJECTOR.to_owned()), ..PatchParams::default() };
     let patch = Patch::Json::<()>(patch);
     ask(&format!("patch {kind}/{name}"), api.patch(name, &params, &patch)).await?;
     Ok(Filled::Now)

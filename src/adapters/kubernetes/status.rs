@@ -6,9 +6,7 @@ use serde_json::json;
 
 use super::ask::{ClusterError, ask};
 use crate::contract::crd::{API_VERSION, SecretAccess, SecretAccessStatus};
-
-/// Who owns what is written.
-const FIELD_MANAGER: &str = "vanta-vault";
+use crate::domain::system::VAULT;
 
 /// Writes the status by server-side apply. An object that is gone needs none.
 pub async fn write_status(
@@ -24,7 +22,7 @@ pub async fn write_status(
         "metadata": {"name": name, "namespace": namespace},
         "status": status,
     });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let params = PatchParams::apply(VAULT).force();
     let what = "patch secretaccesses.vanta.dev/status";
     match ask(what, api.patch_status(name, &params, &Patch::Apply(&patch))).await {
         Err(error) if error.code() != Some(404) => Err(error),

@@ -21,6 +21,7 @@ use crate::adapters::authority::{
 use crate::adapters::kubernetes::ClusterError;
 use crate::adapters::serve::{PemError, server_config};
 use crate::domain::authority::{AuthorityStep, authority_step, reissue, service_names};
+use crate::domain::system::{AUTHORITY_SECRET, INJECTOR, INJECTOR_SECRET, VAULT, VAULT_SECRET};
 
 /// How often is looked.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -31,17 +32,9 @@ const RETRY: Duration = Duration::from_secs(5);
 /// The most writes that one look can take: more means that somebody undoes them.
 const MOST_STEPS: usize = 12;
 
-const AUTHORITY: &str = "vanta-authority";
-const WEBHOOKS: &str = "vanta-injector";
-const INJECTOR_SECRET: &str = "vanta-injector-tls";
-
 /// The Secret of each service, and the service.
-const INJECTOR: (&str, &str) = (INJECTOR_SECRET, "vanta-injector");
-const VAULT: (&str, &str) = ("vanta-vault-tls", "vanta-vault");
-
-/// What goes with the system: the Secrets of this file, and the one that the vault's hook made.
-pub(super) const MADE_SECRETS: &[&str] =
-    &[AUTHORITY, INJECTOR_SECRET, VAULT.0, "vanta-signing-key"];
+const OF_INJECTOR: (&str, &str) = (INJECTOR_SECRET, INJECTOR);
+const OF_VAULT: (&str, &str) = (VAULT_SECRET, VAULT);
 
 /// What stands in the way.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +42,7 @@ enum CertificatesError {
     #[error("{0}")]
     Cluster(#[from] ClusterError),
     #[error(
-        "Secret {AUTHORITY} holds no authority: {0}; put one in tls.crt and tls.key, or delete the Secret, and a new authority is made"
+        "Secret {AUTHORITY_SECRET} holds no authority: {0}; put one in tls.crt and tls.key, or delete the Secret, and a new authority is made"
     )]
     Authority(AuthorityError),
     #[error("{0}")]
@@ -105,7 +98,7 @@ impl Certificates {
             }
         };
         self.standing.certificates.set(None);
-        let filled = fill_bundle(self.client.clone(), WEBHOOKS, &settled.bundle).await;
+        let filled = fill_bundle(self.client.clone(), INJECTOR, &settled.bundle).await;
         let error = match filled {
             Ok(Filled::Already) => None,
             Ok(Filled::Now) => {
@@ -113,7 +106,7 @@ impl Certificates {
                 None
             }
             Ok(Filled::Missing) => Some(format!(
-                "there is no MutatingWebhookConfiguration {WEBHOOKS}: install the chart"
+                "there is no MutatingWebhookConfiguration {INJECTOR}: install the chart"
             )),
             Err(error) => Some(error.to_string()),
         };
@@ -158,23 +151,23 @@ impl Certificates {
     /// done nothing, and sees at the next step what the other has done.
     async fn step(&self) -> Result<Option<Settled>, CertificatesError> {
         let now = Timestamp::now().as_second();
-        let injector = self.secrets.read(INJECTOR.0).await?;
-        let vault = self.secrets.read(VAULT.0).await?;
-        let Some(stored) = self.secrets.read(AUTHORITY).await? else {
+        let injector = self.secrets.read(OF_INJECTOR.0).await?;
+        let vault = self.secrets.read(OF_VAULT.0).await?;
+        let Some(stored) = self.secrets.read(AUTHORITY_SECRET).await? else {
             let data = authority_data(&create(now)?, None, vec![]);
-            tell(self.secrets.create(AUTHORITY, data).await?, "an authority was made");
+            tell(self.secrets.create(AUTHORITY_SECRET, data).await?, "an authority was made");
             return Ok(None);
         };
         let authority = Authority::read(&stored).map_err(CertificatesError::Authority)?;
         if let Some((data, done)) = next_authority(&authority, now)? {
-            tell(self.secrets.replace(AUTHORITY, stored, data).await?, done);
+            tell(self.secrets.replace(AUTHORITY_SECRET, stored, data).await?, done);
             return Ok(None);
         }
         let Authority { current, .. } = &authority;
         self.metrics.certificate("authority", current.certificate.validity.end);
         let bundle = bundle(&authority.trusted(now));
-        let vault = self.keep(VAULT, vault, current, &bundle, now).await?;
-        let injector = self.keep(INJECTOR, injector, current, &bundle, now).await?;
+        let vault = self.keep(OF_VAULT, vault, current, &bundle, now).await?;
+        let injector = self.keep(OF_INJECTOR, injector, current, &bundle, now).await?;
         Ok(match (vault, injector) {
             (Some(_), Some(injector)) => Some(Settled { bundle, injector }),
             _ => None,
@@ -246,7 +239,7 @@ fn create(now: i64) -> Result<Signer, CertificatesError> {
 
 fn tell(written: Written, done: &str) {
     match written {
-        Written::Done => tracing::info!(secret = AUTHORITY, "{done}"),
-        Written::Raced => tracing::info!(secret = AUTHORITY, "another replica was faster"),
+        Written::Done => tracing::info!(secret = AUTHORITY_SECRET, "{done}"),
+        Written::Raced => tracing::info!(secret = AUTHORITY_SECRET, "another replica was faster"),
     }
 }

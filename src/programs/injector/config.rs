@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::domain::injection::InjectionConfig;
 use crate::domain::names::Label;
+use crate::domain::system::{VAULT, VAULT_PORT};
 
 /// Gives pods that ask for secrets an agent, and keeps the system's certificates.
 #[derive(Debug, Parser)]
@@ -106,7 +107,7 @@ impl InjectorArgs {
 impl Config {
     /// What each pod gets from the system in this namespace.
     pub(super) fn injection(&self, namespace: &str) -> InjectionConfig {
-        let own = || format!("https://vanta-vault.{namespace}.svc:8443");
+        let own = || format!("https://{VAULT}.{namespace}.svc:{VAULT_PORT}");
         InjectionConfig {
             agent_image: self.agent_image.clone(),
             image_pull_policy: self.image_pull_policy.clone(),

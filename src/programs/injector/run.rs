@@ -10,7 +10,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use tokio::sync::{Notify, watch};
 
-use super::certificates::{Certificates, MADE_SECRETS};
+use super::certificates::Certificates;
 use super::config::{Command, Config, InjectorArgs};
 use super::health::Health;
 use super::metrics::Metrics;
@@ -21,6 +21,7 @@ use crate::adapters::kubernetes::{Cluster, ClusterGrants};
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Listener, Signals};
 use crate::domain::names::Label;
+use crate::domain::system::MADE_SECRETS;
 
 /// The namespaces that the authority's ConfigMap is not put into: no pod of theirs gets an agent.
 const EXCLUDED: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
@@ -62,7 +63,7 @@ async fn serve_pods(config: &Config) -> anyhow::Result<()> {
 /// Removes what the programs made.
 async fn clean_up(namespace: Option<Label>) -> anyhow::Result<()> {
     let Cluster { client, namespace } = Cluster::connect(namespace).await?;
-    remove_all(&client, &namespace, MADE_SECRETS).await?;
+    remove_all(&client, &namespace, &MADE_SECRETS).await?;
     tracing::info!(namespace, "what the programs made is removed");
     Ok(())
 }
