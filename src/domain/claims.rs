@@ -153,6 +153,14 @@ pub struct Claims {
     pub service_account_uid: Option<String>,
 }
 
+#[cfg(feature = "patterns")]
+impl Claims {
+    /// What a revocation goes by.
+    pub fn issued(&self) -> super::revocation::IssuedToken<'_> {
+        super::revocation::IssuedToken { id: &self.jti, subject: &self.sub, at: self.iat }
+    }
+}
+
 // The derives above make functions of these names that know no traits; the traits are given here,
 // so that reading can begin with the check that there is an object.
 impl Serialize for Claims {

@@ -21,5 +21,7 @@ pub mod ports;
 pub mod record;
 pub mod relative_path;
 pub mod render;
+#[cfg(feature = "patterns")]
+pub mod revocation;
 pub mod secret;
 pub mod system;

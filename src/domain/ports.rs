@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use super::claims::{Claims, TokenId};
-use super::identity::Identity;
+use super::identity::{Identity, Subject};
 use super::names::{Environment, Key, Label};
 use super::policy::Grant;
+use super::revocation::{IssuedToken, Revocation};
 use super::secret::SecretValue;
 
 /// An answer that has to be waited for.
@@ -105,15 +106,22 @@ pub trait TokenStore: Send + Sync {
     fn uses_left<'a>(&'a self, id: &'a TokenId)
     -> Answer<'a, Result<Option<u32>, TokenStoreError>>;
 
-    /// Revokes a token for the rest of its life, which ends at `expires_at` (epoch seconds).
-    fn revoke<'a>(
-        &'a self,
-        id: &'a TokenId,
-        expires_at: i64,
-    ) -> Answer<'a, Result<(), TokenStoreError>>;
+    /// Stores a revocation, which holds from this moment on.
+    fn revoke(&self, revocation: Revocation) -> Answer<'_, Result<(), TokenStoreError>>;
 
-    /// Whether the token is revoked, as far as this replica has heard.
-    fn is_revoked(&self, id: &TokenId) -> bool;
+    /// Whether a token is revoked, as far as this replica has heard.
+    fn is_revoked(&self, token: IssuedToken<'_>) -> Result<bool, StaleRevocations>;
+
+    /// Whether a subject gets no tokens, as far as this replica has heard.
+    fn is_blocked(&self, subject: &Subject) -> Result<bool, StaleRevocations>;
+}
+
+/// It is so long since this replica has heard of revocations that it may have missed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("revocations were not heard of for {seconds} s")]
+pub struct StaleRevocations {
+    /// For how many seconds.
+    pub seconds: u64,
 }
 
 /// What became of an attempt to take a use.

@@ -10,6 +10,7 @@ mod docs;
 mod injector;
 mod layering;
 mod sops;
+mod state;
 mod support;
 mod tree;
 mod vault;

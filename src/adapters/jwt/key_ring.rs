@@ -1,15 +1,25 @@
-//! The keys that sign access tokens.
+//! The keys that sign access tokens, and their exchange while the vault runs.
+//!
+//! Invariant: a ring has at least one key, and no two of one name.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::jwk;
 
 /// The shortest key, in bytes: the size of the hash (RFC 7518 section 3.2).
 const MIN_KEY_LEN: usize = 32;
+
+/// The most keys: each is one that somebody may have.
+const MAX_KEYS: usize = 16;
 
 /// Why a text is no signing key. It never holds the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +34,27 @@ pub enum KeyRingError {
         "the signing key is not random: it has only {0} different bytes. Make one with `openssl rand -base64 48`"
     )]
     NotRandom(usize),
+    /// It begins as a JWK Set and is none.
+    #[error(
+        "it begins with a brace and is no JWK Set (RFC 7517 section 5), as can be seen at line {line}, column {column}: write {{\"keys\": [{{\"kty\": \"oct\", \"k\": \"…\"}}]}}"
+    )]
+    NoKeySet {
+        /// Counts from 1.
+        line: usize,
+        /// Counts from 1.
+        column: usize,
+    },
+    /// A JWK Set without a key, or with too many.
+    #[error("the JWK Set has {0} keys: between 1 and {MAX_KEYS} are taken, of which the first signs")]
+    Count(usize),
+    /// One key of a JWK Set cannot be used.
+    #[error("key {number} of the JWK Set cannot be used: {reason}")]
+    Key {
+        /// Counts from 1.
+        number: usize,
+        /// What is wrong and what to do.
+        reason: String,
+    },
 }
 
 /// The signing keys, of which the first signs and all verify.
@@ -32,33 +63,54 @@ pub struct KeyRing {
 }
 
 pub(super) struct Key {
+    /// What tokens that it signs name as their `kid`.
     pub(super) id: String,
+    /// The name that it has without a `kid` of its own: tokens from before it had one name this.
+    thumbprint: String,
     secret: SecretSlice<u8>,
 }
 
 impl KeyRing {
-    /// The ring of one key: these bytes, where they are text without the white space around it.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyRingError> {
+    /// The ring that these bytes are: a JWK Set (RFC 7517 section 5) of symmetric keys, of which
+    /// the first signs, or else one key, where they are text without the white space around it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, KeyRingError> {
         let secret = std::str::from_utf8(bytes).map_or(bytes, |text| text.trim().as_bytes());
-        if secret.len() < MIN_KEY_LEN {
-            return Err(KeyRingError::TooShort(secret.len()));
+        if secret.first() == Some(&b'{') {
+            return Self::of_set(secret);
         }
-        let mut different = secret.to_vec();
-        different.sort_unstable();
-        different.dedup();
-        // 32 random bytes, even written in hexadecimal, have fewer than 8 different characters
-        // about once in 10^13 times.
-        if different.len() < 8 {
-            return Err(KeyRingError::NotRandom(different.len()));
+        check(secret)?;
+        Ok(Self { keys: vec![Key::new(secret.to_vec(), None)] })
+    }
+
+    fn of_set(json: &[u8]) -> Result<Self, KeyRingError> {
+        let set = jwk::read_set(json)?;
+        if set.is_empty() || set.len() > MAX_KEYS {
+            return Err(KeyRingError::Count(set.len()));
         }
-        Ok(Self { keys: vec![Key::new(secret.to_vec())] })
+        let mut ring = Self { keys: Vec::with_capacity(set.len()) };
+        for (number, jwk) in (1..).zip(set) {
+            let refuse = |reason: String| KeyRingError::Key { number, reason };
+            let (secret, id) = jwk.symmetric().map_err(|reason| refuse(reason.to_owned()))?;
+            check(&secret).map_err(|error| refuse(error.to_string()))?;
+            let key = Key::new(secret.to_vec(), id);
+            if ring.by_id(&key.id).or_else(|| ring.by_id(&key.thumbprint)).is_some() {
+                return Err(refuse("it, or its kid, is that of a key before it".to_owned()));
+            }
+            ring.keys.push(key);
+        }
+        Ok(ring)
     }
 
     /// A ring of one key that was never seen before.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut secret = vec![0; 48];
         getrandom::fill(&mut secret)?;
-        Ok(Self { keys: vec![Key::new(secret)] })
+        Ok(Self { keys: vec![Key::new(secret, None)] })
+    }
+
+    /// The names of the keys, the one that signs first.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.id.as_str())
     }
 
     pub(super) fn signing(&self) -> &Key {
@@ -66,16 +118,33 @@ impl KeyRing {
     }
 
     pub(super) fn by_id(&self, id: &str) -> Option<&Key> {
-        self.keys.iter().find(|key| key.id == id)
+        self.keys.iter().find(|key| key.id == id || key.thumbprint == id)
     }
 }
 
+fn check(secret: &[u8]) -> Result<(), KeyRingError> {
+    if secret.len() < MIN_KEY_LEN {
+        return Err(KeyRingError::TooShort(secret.len()));
+    }
+    let mut different = Zeroizing::new(secret.to_vec());
+    different.sort_unstable();
+    different.dedup();
+    // 32 random bytes, even written in hexadecimal, have fewer than 8 different characters
+    // about once in 10^13 times.
+    if different.len() < 8 {
+        return Err(KeyRingError::NotRandom(different.len()));
+    }
+    Ok(())
+}
+
 impl Key {
-    fn new(secret: Vec<u8>) -> Self {
+    fn new(secret: Vec<u8>, id: Option<String>) -> Self {
         // The thumbprint of RFC 7638 section 3.2, whose members are `k` and `kty`.
-        let encoded = URL_SAFE_NO_PAD.encode(&secret);
-        let thumbprint = Sha256::digest(format!(r#"{{"k":"{encoded}","kty":"oct"}}"#));
-        Self { id: URL_SAFE_NO_PAD.encode(&thumbprint[..12]), secret: secret.into() }
+        let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(&secret));
+        let json = Zeroizing::new(format!(r#"{{"k":"{}","kty":"oct"}}"#, *encoded));
+        let digest = Sha256::digest(json.as_bytes());
+        let thumbprint = URL_SAFE_NO_PAD.encode(&digest[..12]);
+        Self { id: id.unwrap_or_else(|| thumbprint.clone()), thumbprint, secret: secret.into() }
     }
 
     pub(super) fn encoding(&self) -> EncodingKey {
@@ -89,37 +158,32 @@ impl Key {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<&str> = self.keys.iter().map(|key| key.id.as_str()).collect();
+        let ids: Vec<&str> = self.ids().collect();
         f.debug_struct("KeyRing").field("ids", &ids).finish_non_exhaustive()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The ring that is in use at this moment, shared by whoever signs and verifies.
+#[derive(Debug)]
+pub struct CurrentRing(ArcSwap<KeyRing>);
 
-    #[test]
-    fn a_key_that_is_short_or_not_random_is_refused() {
-        let refusal = |bytes: &[u8]| KeyRing::from_bytes(bytes).unwrap_err();
-        assert_eq!(refusal(b"short"), KeyRingError::TooShort(5));
-        assert_eq!(refusal(&[b'a'; 64]), KeyRingError::NotRandom(1));
-        let spaces = format!("{}  \n", "0123456789abcdef0123456789abcde");
-        assert_eq!(refusal(spaces.as_bytes()), KeyRingError::TooShort(31));
+impl CurrentRing {
+    /// Begins with this ring.
+    pub fn new(ring: KeyRing) -> Arc<Self> {
+        Arc::new(Self(ArcSwap::from_pointee(ring)))
     }
 
-    #[test]
-    fn a_text_and_its_line_are_one_key_and_bytes_are_taken_as_they_are() {
-        let text = KeyRing::from_bytes(b"0123456789abcdef0123456789abcdef").unwrap();
-        let line = KeyRing::from_bytes(b"0123456789abcdef0123456789abcdef\r\n").unwrap();
-        assert_eq!(text.signing().id, line.signing().id);
-        let bytes: Vec<u8> = (b'\n'..).chain(200..).take(31).chain([255]).collect();
-        assert!(KeyRing::from_bytes(&bytes).is_ok(), "32 bytes, of which the first is white space");
+    /// The ring at this moment.
+    pub fn load(&self) -> Arc<KeyRing> {
+        self.0.load_full()
     }
 
-    #[test]
-    fn debug_shows_only_the_ids() {
-        let text = "0123456789abcdef0123456789abcdef";
-        let shown = format!("{:?}", KeyRing::from_bytes(text.as_bytes()).unwrap());
-        assert!(!shown.contains(text) && shown.contains("ids"), "{shown}");
+    /// Puts another ring in its place: at once, for all who sign and verify from now on.
+    pub fn replace(&self, ring: KeyRing) {
+        self.0.store(Arc::new(ring));
     }
 }
+
+#[cfg(test)]
+#[path = "key_ring_tests.rs"]
+mod tests;

@@ -3,12 +3,13 @@
 //! Invariant: [`UnverifiedToken`] and [`VerifiedToken`] are different types, and only
 //! [`Validator`] makes the second from the first.
 
+mod jwk;
 mod key_ring;
 mod sign;
 mod unverified;
 mod validator;
 
-pub use key_ring::{KeyRing, KeyRingError};
+pub use key_ring::{CurrentRing, KeyRing, KeyRingError};
 pub use sign::{SignError, sign};
 pub use unverified::UnverifiedToken;
 pub use validator::{TokenError, Validator, VerifiedToken};

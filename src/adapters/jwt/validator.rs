@@ -7,7 +7,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation};
 use secrecy::ExposeSecret;
 
-use super::{AUDIENCE, ISSUER, KeyRing, UnverifiedToken};
+use super::{AUDIENCE, CurrentRing, ISSUER, UnverifiedToken};
 use crate::domain::claims::Claims;
 use crate::domain::identity::{Identity, Method};
 use crate::domain::policy::MAX_TTL_MINUTES;
@@ -84,17 +84,17 @@ impl VerifiedToken {
     }
 }
 
-/// Validates access tokens against a ring.
+/// Validates access tokens against the ring of the moment.
 #[derive(Debug, Clone)]
 pub struct Validator {
-    ring: Arc<KeyRing>,
+    ring: Arc<CurrentRing>,
     state_since: i64,
 }
 
 impl Validator {
-    /// A validator for tokens of this ring that are no older than the state, which began at
+    /// A validator for tokens of the ring that are no older than the state, which began at
     /// `state_since` (epoch seconds).
-    pub fn new(ring: Arc<KeyRing>, state_since: i64) -> Self {
+    pub fn new(ring: Arc<CurrentRing>, state_since: i64) -> Self {
         Self { ring, state_since }
     }
 
@@ -104,7 +104,8 @@ impl Validator {
         token: &UnverifiedToken,
         now: Timestamp,
     ) -> Result<VerifiedToken, TokenError> {
-        let key = self.ring.by_id(&token.key_id).ok_or(TokenError::UnknownKey)?;
+        let ring = self.ring.load();
+        let key = ring.by_id(&token.key_id).ok_or(TokenError::UnknownKey)?;
         let claims = jsonwebtoken::decode::<Claims>(
             token.text.expose_secret(),
             &key.decoding(),

@@ -39,6 +39,7 @@ pub enum Reload {
     Clients,
     Certificate,
     Secrets,
+    SigningKeys,
 }
 
 /// The metrics of one vault.

@@ -32,7 +32,8 @@ impl Service {
     ) -> Result<VerifiedToken, ApiError> {
         let token = self.verify_text(bearer(headers)?, attempt.record.time)?;
         attempt.with(&token);
-        if self.tokens.is_revoked(&token.claims().jti) {
+        let revoked = self.tokens.is_revoked(token.claims().issued());
+        if revoked.map_err(ApiError::stale_revocations)? {
             return Err(ApiError::new(
                 ProblemKind::TokenRevoked,
                 "it was revoked before its end; ask for a new token",

@@ -1,23 +1,31 @@
-//! Arguments as said, then configuration as meant; the name of each variable is here alone.
+//! Configuration as meant, from arguments as said; each variable that is no option is named here
+//! alone.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use zeroize::Zeroizing;
 
+use super::args::{DevArgs, ServeArgs, SigningKeyArgs, SopsAllow, SourceArgs};
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
 use crate::adapters::serve::TlsFiles;
 use crate::adapters::sops::{Identities, IdentityError, Leave, SharedIdentities};
-use crate::domain::names::{Label, ObjectName};
+use crate::adapters::state::StateSource;
+use crate::domain::names::Label;
 
 /// The variables that hold a secret. They are no flags, since arguments are seen by everybody.
 const SIGNING_KEY: &str = "VANTA_JWT_SECRET_KEY";
 const SIGNING_KEY_FILE: &str = "VANTA_JWT_SECRET_KEY_FILE";
+const STATE_URL: &str = "VANTA_STATE_URL";
+const STATE_URL_FILE: &str = "VANTA_STATE_URL_FILE";
 const AGE_KEY: &str = "SOPS_AGE_KEY";
 const AGE_KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
+
+/// What the file of the signing keys is called where something is wrong with it.
+const SIGNING_KEY_IS: &str = "the file of the signing key";
 
 /// The longest file of a signing key.
 const MAX_KEY_FILE_BYTES: u64 = 1024 * 1024;
@@ -27,144 +35,6 @@ pub(super) const IDENTITY_ADVICE: &str = "put the identity of one of the file's 
     VANTA_AGE_IDENTITIES_PATH/{environment}.txt, or, for all environments without such a file, \
     into SOPS_AGE_KEY_FILE or SOPS_AGE_KEY";
 
-/// Serves secrets from SOPS-encrypted files to whoever the grants allow them, and records it.
-#[derive(Debug, Parser)]
-#[command(
-    name = "vanta-vault",
-    version,
-    after_help = "\
-Variables that hold a secret, and so are no options:
-  VANTA_JWT_SECRET_KEY       the key that signs access tokens, at least 32 random bytes
-  VANTA_JWT_SECRET_KEY_FILE  a file that holds it
-  SOPS_AGE_KEY               age identities that open the SOPS files
-  SOPS_AGE_KEY_FILE          a file that holds them"
-)]
-pub(super) struct VaultArgs {
-    #[command(subcommand)]
-    pub(super) command: Option<Command>,
-    #[command(flatten)]
-    pub(super) serve: ServeArgs,
-}
-
-impl VaultArgs {
-    /// What to log.
-    pub(super) fn log(&self) -> &str {
-        match &self.command {
-            Some(Command::Dev(dev)) => &dev.sources.log,
-            Some(Command::SigningKey(_)) | None => &self.serve.sources.log,
-        }
-    }
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Serve on this machine alone, with nothing to configure: HTTP on loopback, a fresh signing
-    /// key, a client of its own, and the example secrets unless others are named
-    Dev(DevArgs),
-    /// Make the Secret of the key that signs tokens, once for a cluster; one that is there stays
-    SigningKey(SigningKeyArgs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SigningKeyArgs {
-    /// The name of the Secret, whose key `signing-key` holds it
-    #[arg(long)]
-    pub(super) create_secret: ObjectName,
-    /// The Secret's namespace; the pod's own when absent
-    #[arg(long, env = "VANTA_NAMESPACE")]
-    namespace: Option<Label>,
-}
-
-impl SigningKeyArgs {
-    /// The cluster that the Secret is made in.
-    pub(super) fn cluster(&self) -> ClusterConfig {
-        ClusterConfig { namespace: self.namespace.clone() }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DevArgs {
-    /// Where to listen: a loopback address; port 0 takes a free one
-    #[arg(long, env = "VANTA_LISTEN", default_value = "127.0.0.1:8200")]
-    pub(super) listen: SocketAddr,
-    /// The folder for all that it writes, `env` for the CLI among it
-    /// [default: vanta/dev in the user's state folder]
-    #[arg(long)]
-    pub(super) data: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) sources: SourceArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SourceArgs {
-    /// The folder of SOPS files, `{environment}.enc.yaml` or `.json`
-    #[arg(long, env = "VANTA_SOPS_FILES_PATH")]
-    pub(super) sops_files_path: Option<PathBuf>,
-    /// The folder of SecretAccess and SecretPolicy objects as YAML
-    #[arg(long, env = "VANTA_ACCESS_PATH")]
-    pub(super) access_path: Option<PathBuf>,
-    /// A folder of age identity files, `{environment}.txt`, each for its environment alone
-    #[arg(long, env = "VANTA_AGE_IDENTITIES_PATH")]
-    pub(super) age_identities_path: Option<PathBuf>,
-    /// What to allow of a SOPS file beyond what the format authenticates
-    #[arg(long, env = "VANTA_SOPS_ALLOW", value_delimiter = ',', value_enum)]
-    pub(super) sops_allow: Vec<SopsAllow>,
-    /// What to log: a level, or directives such as `vanta=debug,info`
-    #[arg(long, env = "VANTA_LOG", default_value = "info")]
-    pub(super) log: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum SopsAllow {
-    /// Values that the file's rule leaves plain
-    PlainValues,
-    /// Plain empty values where the file's rule encrypts
-    PlainEmptyStrings,
-    /// Values below a list
-    LeavesBelowLists,
-    /// Files whose MAC covers only encrypted values
-    MacOnlyEncrypted,
-}
-
-#[derive(Debug, Args)]
-#[group(skip)]
-pub(super) struct ServeArgs {
-    #[command(flatten)]
-    pub(super) sources: SourceArgs,
-    /// Run in a cluster: service accounts prove who they are with their tokens, SecretAccesses and
-    /// SecretPolicies are those of the cluster, and the SOPS files, unless a folder is named, are
-    /// those of the ConfigMaps labelled `vanta.dev/sops=true` in the vault's own namespace
-    #[arg(long, env = "VANTA_KUBERNETES", value_parser = BoolishValueParser::new())]
-    pub(super) kubernetes: bool,
-    /// The vault's own namespace; the pod's own when absent
-    #[arg(long, env = "VANTA_NAMESPACE")]
-    pub(super) namespace: Option<Label>,
-    /// Where to listen; TLS is needed for all but a loopback address
-    #[arg(long, env = "VANTA_LISTEN", default_value = "0.0.0.0:8443")]
-    pub(super) listen: SocketAddr,
-    /// Where to answer `/healthz`, `/readyz` and `/metrics`
-    #[arg(long, env = "VANTA_HEALTH_LISTEN", default_value = "0.0.0.0:9090")]
-    pub(super) health_listen: SocketAddr,
-    /// The file of clients and the hashes of their secrets
-    #[arg(long, env = "VANTA_CLIENTS_FILE")]
-    pub(super) clients_file: Option<PathBuf>,
-    /// The folder of the state database
-    #[arg(long, env = "VANTA_STATE_PATH")]
-    pub(super) state_path: Option<PathBuf>,
-    /// The folder of the audit
-    #[arg(long, env = "VANTA_AUDIT_PATH")]
-    pub(super) audit_path: Option<PathBuf>,
-    /// The serving certificate and its chain, PEM
-    #[arg(long, env = "VANTA_TLS_CERT_FILE", requires = "tls_key_file")]
-    pub(super) tls_cert_file: Option<PathBuf>,
-    /// The certificate's private key, PEM
-    #[arg(long, env = "VANTA_TLS_KEY_FILE", requires = "tls_cert_file")]
-    pub(super) tls_key_file: Option<PathBuf>,
-    /// This replica's name in the audit
-    #[arg(long, env = "VANTA_REPLICA", default_value = "vanta-vault")]
-    pub(super) replica: String,
-}
-
 /// The vault's configuration, whole and checked as far as can be done without opening anything.
 pub(super) struct Config {
     pub(super) listen: SocketAddr,
@@ -173,16 +43,30 @@ pub(super) struct Config {
     pub(super) sources: Sources,
     pub(super) cluster: Option<ClusterConfig>,
     pub(super) clients_file: Option<PathBuf>,
-    pub(super) state_path: PathBuf,
+    pub(super) state: StateSource,
     pub(super) audit_path: PathBuf,
     pub(super) replica: String,
+    pub(super) issues_per_minute: NonZeroU32,
+    pub(super) signing_keys: SigningKeys,
+}
+
+/// The keys that sign tokens, and the file to look at for others.
+pub(super) struct SigningKeys {
     pub(super) ring: KeyRing,
+    pub(super) file: Option<PathBuf>,
 }
 
 /// The cluster that the vault runs in.
 pub(super) struct ClusterConfig {
     /// The vault's own namespace, where it is not the pod's.
     pub(super) namespace: Option<Label>,
+}
+
+impl SigningKeyArgs {
+    /// The cluster that the Secret is made in.
+    pub(super) fn cluster(&self) -> ClusterConfig {
+        ClusterConfig { namespace: self.namespace.clone() }
+    }
 }
 
 /// Where secrets and grants come from; what is in no folder is the cluster's.
@@ -228,6 +112,8 @@ pub(super) enum ConfigError {
     NoSigningKey,
     #[error("{0} of variable {1} cannot be used: {2}")]
     SigningKey(&'static str, &'static str, KeyRingError),
+    #[error("the file that {STATE_URL_FILE} names holds no URL")]
+    StateUrl,
     #[error("{AGE_KEY} cannot be used: {0}")]
     AgeKey(IdentityError),
     #[error("{path} cannot be read: {source}")]
@@ -265,12 +151,7 @@ impl ServeArgs {
             sources: self.sources.resolve(None, self.kubernetes)?,
             cluster: self.kubernetes.then_some(ClusterConfig { namespace: self.namespace }),
             clients_file: self.clients_file,
-            state_path: needed(
-                self.state_path,
-                "--state-path",
-                "VANTA_STATE_PATH",
-                "the folder of the state database",
-            )?,
+            state: state(self.state_path)?,
             audit_path: needed(
                 self.audit_path,
                 "--audit-path",
@@ -278,7 +159,8 @@ impl ServeArgs {
                 "the folder of the audit",
             )?,
             replica: self.replica,
-            ring: signing_key()?,
+            issues_per_minute: self.issues_per_minute,
+            signing_keys: signing_keys()?,
         })
     }
 }
@@ -352,15 +234,51 @@ impl DevArgs {
     }
 }
 
-fn signing_key() -> Result<KeyRing, ConfigError> {
-    let (key, source) = match (variable(SIGNING_KEY), variable(SIGNING_KEY_FILE)) {
+fn signing_keys() -> Result<SigningKeys, ConfigError> {
+    let (key, source, file) = match (variable(SIGNING_KEY), variable(SIGNING_KEY_FILE)) {
         (Some(_), Some(_)) => return Err(ConfigError::Both(SIGNING_KEY, SIGNING_KEY_FILE)),
         (None, None) => return Err(ConfigError::NoSigningKey),
-        (Some(text), None) => (text.into_bytes(), ("the value", SIGNING_KEY)),
-        (None, Some(path)) => (read(Path::new(&path))?, ("the file", SIGNING_KEY_FILE)),
+        (Some(text), None) => (text.into_bytes(), ("the value", SIGNING_KEY), None),
+        (None, Some(path)) => {
+            let path = PathBuf::from(path);
+            let key = read(&path, SIGNING_KEY_IS)?;
+            (key, ("the file", SIGNING_KEY_FILE), Some(path))
+        }
     };
-    let key = zeroize::Zeroizing::new(key);
-    KeyRing::from_bytes(&key).map_err(|error| ConfigError::SigningKey(source.0, source.1, error))
+    let key = Zeroizing::new(key);
+    let ring = KeyRing::parse(&key);
+    let ring = ring.map_err(|error| ConfigError::SigningKey(source.0, source.1, error))?;
+    Ok(SigningKeys { ring, file })
+}
+
+/// The ring that the file holds now.
+pub(super) fn read_signing_keys(file: &Path) -> Result<KeyRing, ConfigError> {
+    let key = Zeroizing::new(read(file, SIGNING_KEY_IS)?);
+    let ring = KeyRing::parse(&key);
+    ring.map_err(|error| ConfigError::SigningKey("the file", SIGNING_KEY_FILE, error))
+}
+
+/// The database that is named, or the file in the folder of the state.
+fn state(folder: Option<PathBuf>) -> Result<StateSource, ConfigError> {
+    let url = match (variable(STATE_URL), variable(STATE_URL_FILE)) {
+        (Some(_), Some(_)) => return Err(ConfigError::Both(STATE_URL, STATE_URL_FILE)),
+        (url, None) => url,
+        (None, Some(path)) => {
+            let url = Zeroizing::new(read(Path::new(&path), "the URL of the state database")?);
+            let url = std::str::from_utf8(&url).map_err(|_| ConfigError::StateUrl)?;
+            Some(url.trim().to_owned())
+        }
+    };
+    match (url, folder) {
+        (Some(_), Some(_)) => Err(ConfigError::Both(STATE_URL, "VANTA_STATE_PATH")),
+        (Some(url), None) => Ok(StateSource::Postgres(url.into())),
+        (None, Some(folder)) => Ok(StateSource::Folder(folder)),
+        (None, None) => Err(ConfigError::Missing {
+            option: "--state-path",
+            variable: "VANTA_STATE_PATH",
+            what: "the folder of the state database; or, for several replicas, VANTA_STATE_URL",
+        }),
+    }
 }
 
 fn shared_identities() -> Result<SharedIdentities, ConfigError> {
@@ -369,16 +287,16 @@ fn shared_identities() -> Result<SharedIdentities, ConfigError> {
         (None, None) => Ok(SharedIdentities::None),
         (None, Some(path)) => Ok(SharedIdentities::File(path.into())),
         (Some(text), None) => {
-            let text = zeroize::Zeroizing::new(text);
+            let text = Zeroizing::new(text);
             let identities = Identities::parse(&text).map_err(ConfigError::AgeKey)?;
             Ok(SharedIdentities::Given(Arc::new(identities)))
         }
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
+fn read(path: &Path, what: &str) -> Result<Vec<u8>, ConfigError> {
     let read = read_bounded(path, MAX_KEY_FILE_BYTES);
-    warn_where_open(path, "the file of the signing key");
+    warn_where_open(path, what);
     read.map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 

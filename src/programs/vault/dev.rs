@@ -3,13 +3,16 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::config::{Config, ConfigError, DevArgs, Examples};
+use super::args::DevArgs;
+use super::config::{Config, ConfigError, Examples, SigningKeys};
 use crate::adapters::files::{PrivateError, make_private_folder, write_private};
 use crate::adapters::jwt::KeyRing;
+use crate::adapters::state::StateSource;
 use crate::contract::clients::ClientEntry;
 use crate::domain::identity::ClientSecret;
 
@@ -22,6 +25,9 @@ const EXAMPLES: [(&str, &str); 6] = [
     ("access/smtp.yaml", include_str!("../../../examples/access/smtp.yaml")),
     ("access/policy.yaml", include_str!("../../../examples/access/policy.yaml")),
 ];
+
+/// How many tokens may be asked for in a minute: enough for whoever plays with it.
+const ISSUES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(6000).expect("it is not zero");
 
 /// The name of the one client that dev knows.
 const CLIENT: &str = "dev";
@@ -69,10 +75,11 @@ pub(super) fn prepare(args: DevArgs) -> Result<(Config, PathBuf), DevError> {
         sources: args.sources.resolve(Some(&examples), false)?,
         cluster: None,
         clients_file: Some(data.join("clients.yaml")),
-        state_path: data.join("state"),
+        state: StateSource::Folder(data.join("state")),
         audit_path: data.join("audit"),
         replica: "dev".to_owned(),
-        ring: KeyRing::generate()?,
+        issues_per_minute: ISSUES_PER_MINUTE,
+        signing_keys: SigningKeys { ring: KeyRing::generate()?, file: None },
     };
     Ok((config, data))
 }

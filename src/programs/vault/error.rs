@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -12,7 +13,9 @@ use crate::contract::api::problem::{Problem, ProblemKind, TYPE_BASE};
 use crate::domain::identity::is_client_secret;
 use crate::domain::names::InvalidName;
 use crate::domain::policy::Denial;
-use crate::domain::ports::{AuthenticationError, FileFault, SecretStoreError, TokenStoreError};
+use crate::domain::ports::{
+    AuthenticationError, FileFault, SecretStoreError, StaleRevocations, TokenStoreError,
+};
 
 /// An error with two texts: `detail` is for the caller, `cause` for the log.
 ///
@@ -22,15 +25,23 @@ pub(super) struct ApiError {
     pub(super) kind: ProblemKind,
     pub(super) detail: String,
     pub(super) cause: Option<String>,
+    /// When it is worth while to ask again, where that is known.
+    retry_after: Option<Duration>,
 }
 
 impl ApiError {
     pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), cause: None }
+        Self { kind, detail: detail.into(), cause: None, retry_after: None }
     }
 
     pub(super) fn with_cause(mut self, cause: impl Display) -> Self {
         self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Says when to ask again (RFC 9110 section 10.2.3: whole seconds, so it is rounded up).
+    pub(super) fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
         self
     }
 
@@ -102,6 +113,14 @@ impl ApiError {
         .with_cause(error)
     }
 
+    pub(super) fn stale_revocations(error: StaleRevocations) -> Self {
+        Self::new(
+            ProblemKind::RevocationsStale,
+            "the vault has not heard of revocations for too long, so it cannot tell whether this is still allowed; try again later",
+        )
+        .with_cause(error)
+    }
+
     pub(super) fn secret(error: SecretStoreError) -> Self {
         match &error {
             SecretStoreError::NoEnvironment(_) => {
@@ -169,8 +188,13 @@ impl IntoResponse for ApiError {
             let challenge = challenge.parse().expect("titles are printable ASCII");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
+        let pause = match self.retry_after {
+            None if status == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(1)),
+            pause => pause,
+        };
+        if let Some(pause) = pause {
+            let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
+            response.headers_mut().insert(RETRY_AFTER, seconds.max(1).into());
         }
         response.extensions_mut().insert(self);
         response
@@ -182,10 +206,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_pause_is_told_in_whole_seconds_that_are_long_enough() {
+        for (pause, told) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2"), (59_500, "60")] {
+            let error = ApiError::new(ProblemKind::IssueLimited, "x");
+            let response = error.retry_after(Duration::from_millis(pause)).into_response();
+            assert_eq!(response.headers()[RETRY_AFTER], told, "{pause} ms");
+        }
+    }
+
+    #[test]
     fn every_kind_can_be_answered() {
         for kind in ProblemKind::ALL {
             let response = ApiError::new(kind, "x").into_response();
             assert_eq!(response.status().as_u16(), kind.status());
+            let tells_when = response.headers().contains_key(RETRY_AFTER);
+            assert_eq!(tells_when, kind.status() == 503, "{kind:?}");
             let challenged = response.headers().contains_key(WWW_AUTHENTICATE);
             assert_eq!(challenged, matches!(kind.status(), 401 | 403), "{kind:?}");
         }

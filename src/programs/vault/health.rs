@@ -16,14 +16,14 @@ use super::standing::Standing;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::serve::{Metrics, scraped};
 use crate::adapters::sops::{EnvironmentStatus, SopsStore};
-use crate::adapters::state::SqliteState;
+use crate::adapters::state::{StateCheck, StateStore};
 
 /// How long the state store may take to answer before the vault is not ready.
-const STATE_TIMEOUT: Duration = Duration::from_secs(2);
+const STATE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What readiness depends on. Liveness depends on nothing.
 pub(super) struct Health {
-    pub(super) state: Arc<SqliteState>,
+    pub(super) state: Arc<StateStore>,
     pub(super) audit: AuditLog,
     pub(super) secrets: Arc<SopsStore>,
     pub(super) grants: GrantsReceiver,
@@ -45,9 +45,12 @@ impl Health {
 /// 200 when requests can be answered, else 503. Each check says `ok` or what is wrong, which may be
 /// a part alone: an environment of several, a file of the grants.
 async fn ready(State(health): State<Arc<Health>>) -> Response {
-    let state = match tokio::time::timeout(STATE_TIMEOUT, health.state.ping()).await {
-        Ok(answer) => answer.err().map(|error| error.to_string()),
-        Err(_) => Some("the state store does not answer".to_owned()),
+    let state = match tokio::time::timeout(STATE_TIMEOUT, health.state.check()).await {
+        Ok(check) => check,
+        Err(_) => {
+            let problem = Some("the state store does not answer".to_owned());
+            StateCheck { problem, serves: false }
+        }
     };
     let environments = health.secrets.status();
     let granted = health.grants.borrow().is_some();
@@ -56,7 +59,7 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         || environments.is_empty() && cluster.is_some_and(ClusterHealth::may_be_empty);
     let audit =
         (!health.audit.is_writing()).then(|| "its writer has ended: restart the vault".to_owned());
-    let ready = granted && loaded && state.is_none() && audit.is_none();
+    let ready = granted && loaded && state.serves && audit.is_none();
     let unread = || "the grants are not read yet".to_owned();
     let behind = health.standing.grants.text().or_else(|| cluster?.grants());
     let grants = match behind {
@@ -72,12 +75,14 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     }
     let secrets = (!secrets.is_empty()).then(|| secrets.join("; "));
     let clients = health.standing.clients.text();
+    let signing_keys = health.standing.signing_keys.text();
     let checks = [
         ("audit", audit),
         ("clients", clients),
         ("grants", grants),
         ("secrets", secrets),
-        ("state", state),
+        ("signing_keys", signing_keys),
+        ("state", state.problem),
     ];
     let shown: BTreeMap<&str, String> =
         checks.map(|(name, wrong)| (name, wrong.unwrap_or_else(|| "ok".to_owned()))).into();

@@ -3,6 +3,7 @@
 //! Invariant: a value leaves only after the token was verified, the grants of the moment allowed
 //! it, a use was taken where they are counted, and the audit has it on stable storage.
 
+mod args;
 mod attempt;
 mod auth;
 mod cluster;
@@ -13,6 +14,7 @@ mod error;
 mod handlers;
 mod health;
 mod identities;
+mod issue_rate;
 mod prefer;
 mod reload;
 mod revision;

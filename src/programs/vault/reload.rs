@@ -1,4 +1,5 @@
-//! What changes while the vault runs is read again: secrets, grants, clients, the certificate.
+//! What changes while the vault runs is read again: secrets, grants, clients, signing keys, the
+//! certificate.
 //!
 //! Invariant: a change that cannot be read leaves what was read before in use, is loud once, and is
 //! tried again; grants and clients whose files are gone are gone.
@@ -12,11 +13,12 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::config::IDENTITY_ADVICE;
+use super::config::{IDENTITY_ADVICE, read_signing_keys};
 use super::standing::Standing;
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
 use crate::adapters::identity::ClientCredentials;
+use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{Metrics, Reload, TlsFiles};
 use crate::adapters::sops::{ConfigMapFiles, RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
@@ -42,13 +44,16 @@ pub(super) struct WatchedSecrets {
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// The grants, the clients and the certificate.
+/// The grants, the clients, the signing keys and the certificate.
 pub(super) struct WatchedSettings {
     /// None where the grants are the cluster's.
     pub(super) access: Option<(AccessFolder, GrantsSender)>,
     pub(super) clients: Arc<ClientCredentials>,
     pub(super) clients_file: Option<PathBuf>,
     pub(super) clients_watch: Watch,
+    /// None where the keys come from no file.
+    pub(super) signing_keys: Option<(PathBuf, Arc<CurrentRing>)>,
+    pub(super) signing_keys_watch: Watch,
     pub(super) certificate: Option<(TlsFiles, RustlsConfig)>,
     pub(super) certificate_watch: Watch,
     pub(super) metrics: Arc<Metrics>,
@@ -84,6 +89,7 @@ impl WatchedSettings {
     pub(super) fn look(&mut self) {
         self.look_at_grants();
         self.look_at_clients();
+        self.look_at_signing_keys();
         self.look_at_certificate();
     }
 
@@ -126,6 +132,30 @@ impl WatchedSettings {
             }
         }
         self.standing.clients.set(self.clients_watch.failure().map(str::to_owned));
+    }
+
+    fn look_at_signing_keys(&mut self) {
+        let Some((file, current)) = &self.signing_keys else { return };
+        let Some(seen) = self.signing_keys_watch.look([file.as_path()]) else { return };
+        match read_signing_keys(file) {
+            Ok(ring) => {
+                if self.signing_keys_watch.succeeded(seen) {
+                    let keys: Vec<&str> = ring.ids().collect();
+                    tracing::info!(?keys, "the signing keys were read; the first signs");
+                    self.metrics.reload(Reload::SigningKeys, true);
+                }
+                current.replace(ring);
+                self.standing.signing_keys.set(None);
+            }
+            Err(error) => {
+                // The keys that the vault started with were read well.
+                if self.signing_keys_watch.failed(seen, error.to_string(), false) {
+                    tracing::error!(%error, "the signing keys that were read before stay in use");
+                    self.metrics.reload(Reload::SigningKeys, false);
+                }
+                self.standing.signing_keys.set(Some(error.to_string()));
+            }
+        }
     }
 
     fn look_at_certificate(&mut self) {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum_server::Handle;
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::cluster::{self, ClusterSources};
-use super::config::{Command, Config, SigningKeyArgs, VaultArgs};
+use super::args::{Command, SigningKeyArgs, VaultArgs};
+use super::config::Config;
 use super::health::Health;
 use super::identities::Identities;
 use super::reload::{Watched, WatchedSecrets, WatchedSettings};
@@ -23,18 +23,16 @@ use crate::adapters::access::AccessFolder;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::ClientCredentials;
+use crate::adapters::jwt::CurrentRing;
 use crate::adapters::kubernetes::ServiceAccountTokens;
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Listener, Metrics, Signals};
 use crate::adapters::sops::{SopsStore, StoreOptions};
-use crate::adapters::state::SqliteState;
+use crate::adapters::state::{StateSource, StateStore};
 use crate::domain::ports::Authenticator;
 
 /// How long requests in progress may take once the vault is told to end.
 const DRAIN: Duration = Duration::from_secs(20);
-
-/// How often ended tokens and revocations are swept from the state.
-const SWEEP_PERIOD: Duration = Duration::from_mins(1);
 
 /// The program `vanta-vault`.
 pub fn main() -> ExitCode {
@@ -86,19 +84,15 @@ struct Vault {
     health_of: Health,
     watched: Watched,
     cluster: Option<(Arc<ClusterSources>, GrantsReceiver)>,
-    state: Arc<SqliteState>,
+    state: Arc<StateStore>,
 }
 
 impl Vault {
     async fn build(config: Config) -> anyhow::Result<Self> {
         let Config { sources, .. } = config;
         sources.warn_of_open_files();
-        for folder in [&config.state_path, &config.audit_path] {
-            make_folder(folder)?;
-        }
-        let state = SqliteState::open(&config.state_path.join("state.db")).await;
-        let state = state.with_context(|| format!("state in {}", config.state_path.display()))?;
-        let state = Arc::new(state);
+        let state = open_state(&config.state).await?;
+        make_folder(&config.audit_path)?;
         let audit = AuditLog::open(&config.audit_path, &config.replica)
             .with_context(|| format!("audit in {}", config.audit_path.display()))?;
         let with_config_maps = sources.sops_files_path.is_none();
@@ -129,6 +123,7 @@ impl Vault {
         };
         let tls = config.tls.as_ref().map(serve::TlsFiles::load).transpose()?;
         let standing = Arc::new(Standing::default());
+        let ring = CurrentRing::new(config.signing_keys.ring);
         let mut watched = Watched {
             secrets: WatchedSecrets { store: Arc::clone(&secrets), metrics: Arc::clone(&metrics) },
             settings: WatchedSettings {
@@ -136,6 +131,8 @@ impl Vault {
                 clients,
                 clients_file: config.clients_file,
                 clients_watch: Watch::default(),
+                signing_keys: config.signing_keys.file.map(|file| (file, Arc::clone(&ring))),
+                signing_keys_watch: Watch::default(),
                 certificate: config.tls.zip(tls.clone()),
                 certificate_watch: Watch::default(),
                 metrics: Arc::clone(&metrics),
@@ -150,7 +147,8 @@ impl Vault {
             authenticator,
             versions: secrets.changes(),
             grants: grants_receiver.clone(),
-            ring: Arc::new(config.ring),
+            ring: Arc::clone(&ring),
+            issues_per_minute: config.issues_per_minute,
             state_since: state.created_at(),
             revision_key: state.revision_key(),
             audit: audit.clone(),
@@ -199,9 +197,21 @@ impl Vault {
             ended = async { tokio::try_join!(served, health_served, drained) } => ended.map(drop),
             ended = self.watched.run() => ended.context("looking for changes failed"),
             ended = watched_cluster => ended.context("watching the cluster failed"),
-            () = sweep(self.state) => Ok(()),
+            never = self.state.run() => match never {},
         }
     }
+}
+
+async fn open_state(source: &StateSource) -> anyhow::Result<Arc<StateStore>> {
+    let place = match source {
+        StateSource::Folder(folder) => {
+            make_folder(folder)?;
+            format!("state in {}", folder.display())
+        }
+        // Its URL may hold a password.
+        StateSource::Postgres(_) => "state in PostgreSQL".to_owned(),
+    };
+    Ok(Arc::new(StateStore::open(source).await.context(place)?))
 }
 
 /// Starts to drain at the first SIGTERM or SIGINT.
@@ -209,14 +219,4 @@ async fn drain_on_signal(mut signals: Signals, api: Handle<SocketAddr>) {
     signals.next().await;
     tracing::info!(connections = api.connection_count(), "draining");
     api.graceful_shutdown(Some(DRAIN));
-}
-
-async fn sweep(state: Arc<SqliteState>) {
-    let mut ticks = tokio::time::interval(SWEEP_PERIOD);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = state.sweep(Timestamp::now().as_second()).await {
-            tracing::warn!(%error, "ended tokens could not be swept; it is tried again");
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! What every handler works with, as one value.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -8,10 +9,11 @@ use zeroize::Zeroizing;
 
 use super::attempt::Sampler;
 use super::error::ApiError;
+use super::issue_rate::IssueRate;
 use super::revision::RevisionKey;
 use super::waiting::Waits;
 use crate::adapters::audit::AuditLog;
-use crate::adapters::jwt::{KeyRing, Validator};
+use crate::adapters::jwt::{CurrentRing, Validator};
 use crate::adapters::serve::Metrics;
 use crate::adapters::sops::Versions;
 use crate::contract::api::problem::ProblemKind;
@@ -45,7 +47,9 @@ pub struct ServiceParts {
     /// The grants.
     pub grants: GrantsReceiver,
     /// The signing keys.
-    pub ring: Arc<KeyRing>,
+    pub ring: Arc<CurrentRing>,
+    /// How many tokens one identity may ask for in a minute.
+    pub issues_per_minute: NonZeroU32,
     /// When the state began, in epoch seconds: older tokens are refused.
     pub state_since: i64,
     /// The key of the HMAC that makes revisions.
@@ -63,11 +67,12 @@ pub struct Service {
     pub(super) secrets: Arc<dyn SecretStore>,
     pub(super) tokens: Arc<dyn TokenStore>,
     pub(super) authenticator: Arc<dyn Authenticator>,
-    pub(super) ring: Arc<KeyRing>,
+    pub(super) ring: Arc<CurrentRing>,
     pub(super) validator: Validator,
     pub(super) revisions: RevisionKey,
     pub(super) metrics: Arc<Metrics>,
     pub(super) anonymous_failures: Sampler,
+    pub(super) issue_rate: IssueRate,
     pub(super) requests: Semaphore,
     /// Places for working out what a subject may have.
     pub(super) lists: Arc<Semaphore>,
@@ -102,6 +107,7 @@ impl Service {
             grants: parts.grants,
             audit: parts.audit,
             anonymous_failures: Sampler::default(),
+            issue_rate: IssueRate::new(parts.issues_per_minute),
             requests: Semaphore::new(MAX_REQUESTS),
             lists: Arc::new(Semaphore::new(MAX_LISTS)),
             waits: Waits::new(parts.versions, parts.most_waiting),

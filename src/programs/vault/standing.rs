@@ -9,6 +9,7 @@ use jiff::Timestamp;
 pub(super) struct Standing {
     pub(super) grants: Source,
     pub(super) clients: Source,
+    pub(super) signing_keys: Source,
 }
 
 /// Whether one source is as its files are.

@@ -26,6 +26,7 @@ use crate::domain::claims::TokenId;
 use crate::domain::grants::Grants;
 use crate::domain::identity::Subject;
 use crate::domain::names::Environment;
+use crate::domain::revocation::IssuedToken;
 
 /// How many of those that a change wakes look at once. The others wait for their turn, so that
 /// ordinary requests go on while thousands look.
@@ -65,6 +66,8 @@ pub(super) struct Wait {
     until: Instant,
     news: News,
     token: TokenId,
+    /// When it was issued, in epoch seconds.
+    issued_at: i64,
     /// When the token ends, in epoch seconds.
     ends_at: i64,
     _place: OwnedSemaphorePermit,
@@ -116,6 +119,7 @@ impl Wait {
             until: Instant::now() + preferred.duration(),
             news: News::from_now(service, token, question.environment()),
             token: token.claims().jti.clone(),
+            issued_at: token.claims().iat,
             ends_at: token.refused_from(),
             _place: place,
         })
@@ -143,7 +147,13 @@ impl Wait {
                         return Woken::Time;
                     }
                     let now = Timestamp::now().as_second();
-                    if self.ends_at <= now || service.tokens.is_revoked(&self.token) {
+                    let token = IssuedToken {
+                        id: &self.token,
+                        subject: &news.subject,
+                        at: self.issued_at,
+                    };
+                    // Where it is not known, the question is asked again, and refused.
+                    if self.ends_at <= now || service.tokens.is_revoked(token) != Ok(false) {
                         return Woken::News;
                     }
                 }

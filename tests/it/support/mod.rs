@@ -6,6 +6,7 @@ pub(crate) mod fake_cluster;
 pub(crate) mod fake_vault;
 pub(crate) mod oracle;
 pub(crate) mod pods;
+pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod service;
 pub(crate) mod sops;

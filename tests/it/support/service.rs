@@ -1,5 +1,6 @@
 //! A vault in this process, called without a port: real SOPS files, SQLite and audit.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,10 +17,10 @@ use tower::ServiceExt;
 use vanta::adapters::access::AccessFolder;
 use vanta::adapters::audit::AuditLog;
 use vanta::adapters::identity::ClientCredentials;
-use vanta::adapters::jwt::KeyRing;
+use vanta::adapters::jwt::{CurrentRing, KeyRing};
 use vanta::adapters::serve::Metrics;
 use vanta::adapters::sops::{Leave, SharedIdentities, SopsStore, StoreOptions};
-use vanta::adapters::state::SqliteState;
+use vanta::adapters::state::{StateSource, StateStore};
 use vanta::contract::clients::ClientEntry;
 use vanta::domain::grants::Grants;
 use vanta::domain::identity::ClientSecret;
@@ -70,7 +71,7 @@ pub(crate) struct Vault {
     router: Router,
     pub(crate) service: Arc<Service>,
     pub(crate) grants: watch::Sender<Option<Arc<Grants>>>,
-    pub(crate) state: Arc<SqliteState>,
+    pub(crate) state: Arc<StateStore>,
     store: Arc<SopsStore>,
     metrics: Arc<Metrics>,
     folder: TempDir,
@@ -144,7 +145,7 @@ impl Vault {
             leave: Leave::default(),
         });
         assert!(report.failed.is_empty(), "{report:?}");
-        let state = SqliteState::open(&folder.path().join("state.db")).await;
+        let state = StateStore::open(&StateSource::Folder(folder.path().to_owned())).await;
         let state = Arc::new(state.expect("the state opens"));
         let secret = ClientSecret::from_random(&[1; 32]);
         let clients = ClientCredentials::default();
@@ -161,9 +162,10 @@ impl Vault {
             authenticator: Arc::new(WithPods(clients)),
             versions: store.changes(),
             grants: receiver,
-            ring: Arc::new(
-                KeyRing::from_bytes(SIGNING_KEY.as_bytes()).expect("the key is long enough"),
+            ring: CurrentRing::new(
+                KeyRing::parse(SIGNING_KEY.as_bytes()).expect("the key is long enough"),
             ),
+            issues_per_minute: NonZeroU32::new(6000).expect("it is not zero"),
             state_since: state.created_at() - state_age,
             revision_key: state.revision_key(),
             audit: AuditLog::open(&audit, "test").expect("the audit opens"),

@@ -18,6 +18,7 @@ use crate::domain::grants::Grants;
 use crate::domain::identity::{Identity, is_client_secret};
 use crate::domain::policy::{Bounds, Request, Target, decide};
 use crate::domain::record::Event;
+use crate::domain::revocation::Revocation;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
@@ -46,6 +47,13 @@ async fn issue(
 ) -> Result<Response, ApiError> {
     let identity = service.identify(headers).await?;
     attempt.by(&identity);
+    service.issue_rate.take(&identity)?;
+    if service.tokens.is_blocked(&identity.subject).map_err(ApiError::stale_revocations)? {
+        return Err(ApiError::new(
+            ProblemKind::SubjectBlocked,
+            "an administrator has blocked the subject: it gets no tokens until that is taken back",
+        ));
+    }
     let asked = parse_request(headers, body)?;
     attempt.record.environment = Some(asked.environment.clone());
     attempt.record.key_pattern = Some(asked.key_pattern.clone());
@@ -62,7 +70,7 @@ async fn issue(
     let (claims, clamped) = claims(&identity, asked, bounds, granted, now)?;
     attempt.record.jti = Some(claims.jti.clone());
     service.tokens.issue(&claims).await.map_err(ApiError::state)?;
-    let token = sign(&service.ring, &claims).map_err(|error| internal(&error))?;
+    let token = sign(&service.ring.load(), &claims).map_err(|error| internal(&error))?;
     Ok(Json(response(token, claims, clamped)?).into_response())
 }
 
@@ -231,8 +239,9 @@ async fn revoke_token(
         Err(error) => attempt.record.reason = Some(error.kind.name().to_owned()),
         Ok(verified) => {
             attempt.with(&verified);
-            let claims = verified.claims();
-            service.tokens.revoke(&claims.jti, claims.exp).await.map_err(ApiError::state)?;
+            let Claims { jti, exp, .. } = verified.claims();
+            let revocation = Revocation::Token { id: jti.clone(), expires_at: *exp };
+            service.tokens.revoke(revocation).await.map_err(ApiError::state)?;
         }
     }
     Ok(StatusCode::OK.into_response())
@@ -248,5 +257,7 @@ fn parse_revocation(headers: &HeaderMap, body: &[u8]) -> Result<String, ApiError
     let form: RevokeRequest = serde_urlencoded::from_bytes(body).map_err(|_| {
         ApiError::new(ProblemKind::InvalidRequest, "send the token as `token=…` (RFC 7009)")
     })?;
-    Ok(form.token)
+    form.token.ok_or_else(|| {
+        ApiError::new(ProblemKind::InvalidRequest, "send the token as `token=…` (RFC 7009)")
+    })
 }

@@ -1,0 +1,82 @@
+use super::*;
+
+const DAY: i64 = 24 * 60 * 60;
+
+struct Token {
+    id: TokenId,
+    subject: Subject,
+    at: i64,
+}
+
+impl Token {
+    fn of(subject: &str, at: i64) -> Self {
+        Self { id: TokenId::from_random([1; 16]), subject: subject.parse().unwrap(), at }
+    }
+
+    fn is_revoked(&self, revocations: &Revocations) -> bool {
+        revocations.concern(IssuedToken { id: &self.id, subject: &self.subject, at: self.at })
+    }
+}
+
+fn of_subject(not_before: i64, blocked: bool) -> Revocation {
+    Revocation::Subject { subject: "client:ci".parse().unwrap(), not_before, blocked }
+}
+
+fn with(revocations: impl IntoIterator<Item = Revocation>) -> Revocations {
+    let mut all = Revocations::default();
+    revocations.into_iter().for_each(|revocation| all.add(revocation));
+    all
+}
+
+#[test]
+fn a_token_is_revoked_by_its_identifier_alone() {
+    let token = Token::of("client:ci", 100);
+    let other = TokenId::from_random([7; 16]);
+    assert!(token.is_revoked(&with([Revocation::of_unseen_token(token.id.clone(), 0)])));
+    assert!(!token.is_revoked(&with([Revocation::of_unseen_token(other, 0)])));
+}
+
+#[test]
+fn a_subjects_tokens_up_to_the_moment_are_revoked_and_later_ones_are_not() {
+    let revoked = with([of_subject(100, false)]);
+    assert!(Token::of("client:ci", 99).is_revoked(&revoked));
+    assert!(Token::of("client:ci", 100).is_revoked(&revoked));
+    assert!(!Token::of("client:ci", 101).is_revoked(&revoked));
+    assert!(!Token::of("client:cd", 99).is_revoked(&revoked));
+    assert!(!revoked.block(&"client:ci".parse().unwrap()));
+}
+
+#[test]
+fn the_later_revocation_of_a_subject_holds_in_whatever_order_they_come() {
+    let (first, second) = (of_subject(100, true), of_subject(200, false));
+    let subject = "client:ci".parse().unwrap();
+    for order in [[first.clone(), second.clone()], [second, first]] {
+        let revoked = with(order);
+        assert!(!revoked.block(&subject));
+        assert!(Token::of("client:ci", 150).is_revoked(&revoked));
+    }
+    let same_moment = with([of_subject(100, false), of_subject(100, true)]);
+    assert!(same_moment.block(&subject), "of the same moment, the stricter holds");
+}
+
+#[test]
+fn what_has_ended_is_forgotten_and_what_may_still_be_shown_is_not() {
+    let id = TokenId::from_random([7; 16]);
+    let token = Revocation::Token { id, expires_at: 1000 };
+    let mut all = with([token.clone(), of_subject(1000, false)]);
+    all.forget_ended(1060);
+    assert_eq!(all, with([token, of_subject(1000, false)]));
+    all.forget_ended(1061);
+    assert_eq!(all, with([of_subject(1000, false)]));
+    all.forget_ended(1000 + DAY + 60);
+    assert_eq!(all, with([of_subject(1000, false)]));
+    all.forget_ended(1000 + DAY + 61);
+    assert_eq!(all, Revocations::default());
+}
+
+#[test]
+fn a_block_is_never_forgotten() {
+    let mut all = with([of_subject(0, true)]);
+    all.forget_ended(i64::MAX);
+    assert!(all.block(&"client:ci".parse().unwrap()));
+}
