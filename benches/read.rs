@@ -15,7 +15,7 @@ use divan::Bencher;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use vanta::domain::grants::Permission;
-use vanta::domain::identity::{Identity, Method};
+use vanta::domain::identity::{Administers, Identity, Method};
 use vanta::domain::policy::{Request, Target, decide};
 
 use service::Vault;
@@ -40,6 +40,7 @@ fn decide_among(bencher: Bencher<'_, '_>, others: usize) {
         service_account_uid: None,
         credential_id: None,
         expires_at: None,
+        administers: Administers::Nothing,
     };
     let request = Request {
         environment: "dev".parse().expect("a name"),

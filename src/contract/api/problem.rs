@@ -84,6 +84,7 @@ problem_kinds! {
     OutOfScope 403 "out-of-scope" "The token or the grants do not reach this",
     NotGranted 403 "not-granted" "No grant allows this",
     SubjectMismatch 403 "subject-mismatch" "A token is issued to its own subject alone",
+    NotAdministrator 403 "not-administrator" "Only an administrator may do this",
     ValueWithheld 403 "value-withheld" "The value is of a kind that is not served",
     EnvironmentNotFound 404 "environment-not-found" "The environment does not exist",
     KeyNotFound 404 "key-not-found" "The key does not exist",

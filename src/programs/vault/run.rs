@@ -23,7 +23,7 @@ use crate::adapters::access::AccessFolder;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::ClientCredentials;
-use crate::adapters::kubernetes::ServiceAccountTokens;
+use crate::adapters::kubernetes::{ClusterAdministrators, ServiceAccountTokens};
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Listener, Metrics, Signals};
 use crate::adapters::sops::{SopsStore, StoreOptions};
@@ -124,6 +124,7 @@ impl Vault {
             Some(sources) => Arc::new(Identities {
                 clients: Arc::clone(&clients),
                 tokens: ServiceAccountTokens::new(sources.cluster.client.clone()),
+                administrators: ClusterAdministrators::new(sources.cluster.client.clone()),
             }),
             None => clients.clone(),
         };
