@@ -2,11 +2,9 @@
 //!
 //! Compare figures of one run with each other: they are of the machine that ran them.
 
-#[path = "../tests/it/support/pods.rs"]
-mod pods;
-#[path = "../tests/it/support/service.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
-mod service;
+#[path = "../tests/it/support/mod.rs"]
+#[expect(dead_code, clippy::panic, reason = "the tests use more of it, and fail by panicking")]
+mod support;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,10 +13,10 @@ use divan::Bencher;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use vanta::domain::grants::Permission;
-use vanta::domain::identity::{Identity, Method};
+use vanta::domain::identity::{Administers, Identity, Method};
 use vanta::domain::policy::{Request, Target, decide};
 
-use service::Vault;
+use support::service::{self, Vault};
 
 fn main() {
     divan::main();
@@ -40,6 +38,7 @@ fn decide_among(bencher: Bencher<'_, '_>, others: usize) {
         service_account_uid: None,
         credential_id: None,
         expires_at: None,
+        administers: Administers::Nothing,
     };
     let request = Request {
         environment: "dev".parse().expect("a name"),

@@ -30,13 +30,21 @@ pub struct ClientEntry {
     /// When the credential ends, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<jiff::Timestamp>,
+    /// Whether whoever shows it is an administrator.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub administrator: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 impl ClientEntry {
-    /// The entry of a secret, which does not end.
+    /// The entry of a secret, which does not end and is no administrator's.
     pub fn new(name: Label, id: String, secret: &ClientSecret) -> Self {
         let digits = secret.sha256().map(|byte| format!("{byte:02x}"));
-        Self { name, id, sha256: digits.concat(), expires_at: None }
+        Self { name, id, sha256: digits.concat(), expires_at: None, administrator: false }
     }
 
     /// The entry as an item of a YAML list, to be appended to the file.
@@ -46,8 +54,9 @@ impl ClientEntry {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let end = self.expires_at.map(|end| quoted(&end.to_string()));
         let end = end.map(|end| format!("  expires_at: {end}\n")).unwrap_or_default();
+        let administrator = if self.administrator { "  administrator: true\n" } else { "" };
         format!(
-            "- name: {}\n  id: {}\n  sha256: {}\n{end}",
+            "- name: {}\n  id: {}\n  sha256: {}\n{end}{administrator}",
             quoted(self.name.as_str()),
             quoted(&self.id),
             quoted(&self.sha256)

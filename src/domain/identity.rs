@@ -1,5 +1,6 @@
 //! Who a caller is, once it has proved it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -167,6 +168,31 @@ pub enum Method {
     AccessToken,
 }
 
+/// What the cluster knows a caller as, for its own rules to decide by. It is asked again each time:
+/// none of it is written down or put into a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterUser {
+    /// The user's name.
+    pub name: String,
+    /// The user's uid, where it has one.
+    pub uid: Option<String>,
+    /// The groups that the user is in.
+    pub groups: Vec<String>,
+    /// What else the cluster knows of the user: the pod that the proof is bound to, say.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// What a caller may do beyond its grants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Administers {
+    /// Nothing.
+    Nothing,
+    /// All that there is.
+    Everything,
+    /// What the cluster's rules allow this user.
+    AsCluster(Box<ClusterUser>),
+}
+
 /// What a caller proved about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -182,6 +208,8 @@ pub struct Identity {
     pub credential_id: Option<String>,
     /// When the proof ends: no access token outlives it.
     pub expires_at: Option<jiff::Timestamp>,
+    /// What it may do beyond its grants.
+    pub administers: Administers,
 }
 
 impl Identity {
@@ -204,6 +232,7 @@ impl Identity {
             service_account_uid: None,
             credential_id: None,
             expires_at: None,
+            administers: Administers::Nothing,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `tests/it/layering.rs` holds the imports.
 #![deny(clippy::disallowed_types)]
 
+pub mod administration;
 pub mod authority;
 pub mod claims;
 pub mod grants;

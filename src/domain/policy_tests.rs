@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::identity::{Method, PodReference};
+use crate::domain::identity::{Administers, Method, PodReference};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -56,6 +56,7 @@ fn identity(subject: Subject) -> Identity {
         service_account_uid: None,
         credential_id: None,
         expires_at: None,
+        administers: Administers::Nothing,
     }
 }
 

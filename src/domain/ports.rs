@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
+use super::administration::Administration;
 use super::claims::{Claims, TokenId};
-use super::identity::{Identity, Subject};
+use super::identity::{Administers, Identity, Subject};
 use super::names::{Environment, Key, Label};
 use super::policy::Grant;
 use super::revocation::{IssuedToken, Revocation};
@@ -147,6 +148,22 @@ pub trait Authenticator: Send + Sync {
         &'a self,
         credentials: &'a Credentials,
     ) -> Answer<'a, Result<Identity, AuthenticationError>>;
+
+    /// Whether an identity may do this, which no grant gives, as it stands at this moment.
+    ///
+    /// Without a cluster to ask, that is so where its credentials alone make it an administrator.
+    fn administers<'a>(
+        &'a self,
+        identity: &'a Identity,
+        _what: Administration,
+    ) -> Answer<'a, Result<(), AdministrationError>> {
+        Box::pin(std::future::ready(match identity.administers {
+            Administers::Everything => Ok(()),
+            Administers::Nothing | Administers::AsCluster(_) => {
+                Err(AdministrationError::Refused("its credentials are no administrator's".into()))
+            }
+        }))
+    }
 }
 
 /// What a caller shows to prove who it is.
@@ -170,5 +187,16 @@ pub enum AuthenticationError {
     Refused(String),
     /// Whoever must be asked does not answer. The text is for the log.
     #[error("the credentials cannot be checked: {0}")]
+    Unavailable(String),
+}
+
+/// Why an identity may not administer. The text is for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdministrationError {
+    /// It is no administrator in this.
+    #[error("it is no administrator: {0}")]
+    Refused(String),
+    /// Whoever must be asked does not answer.
+    #[error("whether it is an administrator cannot be asked: {0}")]
     Unavailable(String),
 }

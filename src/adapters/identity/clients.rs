@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 use crate::adapters::files::{ReadError, parse_yaml, read_text};
 use crate::contract::clients::{ClientEntry, ClientsFile};
-use crate::domain::identity::{ClientSecret, Identity, Method, Subject};
+use crate::domain::identity::{Administers, ClientSecret, Identity, Method, Subject};
 use crate::domain::names::Label;
 use crate::domain::ports::{Answer, AuthenticationError, Authenticator, Credentials};
 
@@ -57,6 +57,7 @@ struct Credential {
     id: String,
     hash: [u8; 32],
     expires_at: Option<Timestamp>,
+    administrator: bool,
 }
 
 /// Checks HTTP Basic credentials (RFC 7617) against hashes.
@@ -118,6 +119,11 @@ impl ClientCredentials {
             service_account_uid: None,
             credential_id: Some(credential.id.clone()),
             expires_at: credential.expires_at,
+            administers: if credential.administrator {
+                Administers::Everything
+            } else {
+                Administers::Nothing
+            },
         })
     }
 }
@@ -128,7 +134,7 @@ fn parse(text: &str) -> Result<Vec<Credential>, String> {
     let file = file.ok_or("there is not one YAML document in it")?;
     let mut credentials: Vec<Credential> = Vec::new();
     for entry in file.clients {
-        let ClientEntry { name, id, sha256, expires_at } = entry;
+        let ClientEntry { name, id, sha256, expires_at, administrator } = entry;
         let mut hash = [0; 32];
         hex::decode_to_slice(&sha256, &mut hash).map_err(|_| {
             format!("sha256 of client {name}, credential {id}, is not 64 hex digits")
@@ -136,7 +142,7 @@ fn parse(text: &str) -> Result<Vec<Credential>, String> {
         if credentials.iter().any(|known| known.name == name && known.id == id) {
             return Err(format!("client {name} has two credentials with id {id}"));
         }
-        credentials.push(Credential { name, id, hash, expires_at });
+        credentials.push(Credential { name, id, hash, expires_at, administrator });
     }
     Ok(credentials)
 }
@@ -204,6 +210,24 @@ mod tests {
         let refusal =
             clients.check(&"ci".parse().unwrap(), full("one").as_bytes(), Timestamp::now());
         assert_eq!(refusal.unwrap_err(), "credential a of client ci has expired");
+    }
+
+    #[test]
+    fn a_credential_is_an_administrators_where_its_entry_says_so_and_no_other_of_the_client_is() {
+        let clients = clients(&format!(
+            "clients:\n{}{}{}",
+            entry("ops", "a", "one", ", administrator: true"),
+            entry("ops", "b", "two", ", administrator: false"),
+            entry("ops", "c", "three", ""),
+        ));
+        let administers = |secret: &str| {
+            let name = "ops".parse().unwrap();
+            let identity = clients.check(&name, full(secret).as_bytes(), Timestamp::now());
+            identity.unwrap().administers
+        };
+        assert_eq!(administers("one"), Administers::Everything);
+        assert_eq!(administers("two"), Administers::Nothing);
+        assert_eq!(administers("three"), Administers::Nothing);
     }
 
     #[test]

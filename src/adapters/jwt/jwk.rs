@@ -39,10 +39,8 @@ where
 /// The keys of a set, in order. The error says where the JSON is wrong, and nothing of what it says.
 pub(super) fn read_set(json: &[u8]) -> Result<Vec<Jwk>, KeyRingError> {
     let set: Result<JwkSet, _> = serde_json::from_slice(json);
-    let set = set.map_err(|error| KeyRingError::NoKeySet {
-        line: error.line(),
-        column: error.column(),
-    })?;
+    let set =
+        set.map_err(|error| KeyRingError::NoKeySet { line: error.line(), column: error.column() })?;
     Ok(set.keys)
 }
 

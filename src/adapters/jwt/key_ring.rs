@@ -45,7 +45,9 @@ pub enum KeyRingError {
         column: usize,
     },
     /// A JWK Set without a key, or with too many.
-    #[error("the JWK Set has {0} keys: between 1 and {MAX_KEYS} are taken, of which the first signs")]
+    #[error(
+        "the JWK Set has {0} keys: between 1 and {MAX_KEYS} are taken, of which the first signs"
+    )]
     Count(usize),
     /// One key of a JWK Set cannot be used.
     #[error("key {number} of the JWK Set cannot be used: {reason}")]

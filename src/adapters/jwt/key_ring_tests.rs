@@ -61,10 +61,7 @@ fn a_set_that_cannot_be_used_is_refused_with_the_keys_number() {
         (jwk(OTHER, r#", "kid": """#), "its kid is not of 1 to 64 printable ASCII characters"),
         (jwk(OTHER, r#", "kid": "a b""#), "its kid is not of 1 to 64 printable ASCII characters"),
         (r#"{"kty": "oct"}"#.to_owned(), "it has no k"),
-        (
-            r#"{"kty": "oct", "k": "AA=="}"#.to_owned(),
-            "its k is not base64url without padding",
-        ),
+        (r#"{"kty": "oct", "k": "AA=="}"#.to_owned(), "its k is not base64url without padding"),
         (
             r#"{"kty": "RSA", "n": "AA", "e": "AQAB"}"#.to_owned(),
             "its kty is not oct; access tokens are signed with symmetric keys alone",

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::{AUDIENCE, CurrentRing, ISSUER, UnverifiedToken};
 use crate::domain::claims::Claims;
-use crate::domain::identity::{Identity, Method};
+use crate::domain::identity::{Administers, Identity, Method};
 use crate::domain::policy::MAX_TTL_MINUTES;
 
 /// How far two clocks may be apart, in seconds.
@@ -80,6 +80,8 @@ impl VerifiedToken {
             credential_id: None,
             // The validator has looked at the end already, with its leeway.
             expires_at: None,
+            // Whoever holds a token has its grants and no more, whoever asked for it.
+            administers: Administers::Nothing,
         }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! What the vault may do here is little, and stands in the chart's ClusterRole `vanta-vault`.
 
+mod administrators;
 mod ask;
 mod config_maps;
 mod connect;
@@ -16,6 +17,7 @@ mod status;
 mod tokens;
 mod watch;
 
+pub use administrators::ClusterAdministrators;
 pub use ask::{ClusterError, ask};
 pub use config_maps::{ClusterFiles, ConfigMaps};
 pub use connect::{Cluster, ConnectError};

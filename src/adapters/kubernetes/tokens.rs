@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::ask::{ClusterError, ask};
-use crate::domain::identity::{Identity, Method, PodReference, Subject};
+use crate::domain::identity::{Administers, ClusterUser, Identity, Method, PodReference, Subject};
 use crate::domain::names::{Label, ObjectName};
 use crate::domain::pod::AUDIENCE;
 use crate::domain::ports::{Answer, AuthenticationError, Authenticator, Credentials};
@@ -165,16 +165,22 @@ fn identity(
     let user = status.user.unwrap_or_default();
     let (namespace, name) = service_account(&user)
         .ok_or_else(|| refused("the token is not one of a service account"))?;
-    let extra = user.extra.unwrap_or_default();
-    let pod = pod(&namespace, &extra).map_err(|reason| refused(&reason))?;
+    let user = ClusterUser {
+        name: user.username.unwrap_or_default(),
+        uid: user.uid.filter(|uid| !uid.is_empty()),
+        groups: user.groups.unwrap_or_default(),
+        extra: user.extra.unwrap_or_default(),
+    };
+    let pod = pod(&namespace, &user.extra).map_err(|reason| refused(&reason))?;
     let expires_at = expires.map(Timestamp::from_second).transpose();
     Ok(Identity {
         method: Method::ServiceAccountToken,
         subject: Subject::ServiceAccount { namespace, name },
         pod,
-        service_account_uid: user.uid.filter(|uid| !uid.is_empty()),
-        credential_id: one(&extra, CREDENTIAL_ID).map(str::to_owned),
+        service_account_uid: user.uid.clone(),
+        credential_id: one(&user.extra, CREDENTIAL_ID).map(str::to_owned),
         expires_at: expires_at.map_err(|_| refused("the token's end is no time"))?,
+        administers: Administers::AsCluster(Box::new(user)),
     })
 }
 

@@ -83,9 +83,7 @@ macro_rules! write {
     ($database:expr, $statement:expr) => {
         $crate::adapters::state::database::in_time(async {
             Ok(match $database {
-                Database::Sqlite(pools) => {
-                    $statement.execute(&pools.writer).await?.rows_affected()
-                }
+                Database::Sqlite(pools) => $statement.execute(&pools.writer).await?.rows_affected(),
                 Database::Postgres(pools) => {
                     $statement.execute(&pools.writer).await?.rows_affected()
                 }
@@ -128,10 +126,9 @@ impl Database {
     pub(super) async fn connect(url: &str) -> Result<Self, StateError> {
         let options = PgConnectOptions::from_str(url).map_err(|_| StateError::Url)?;
         // `synchronous_commit`: a use that was taken is not forgotten when the server fails.
-        let options = options.application_name("vanta-vault").options([
-            ("statement_timeout", STATEMENT_TIMEOUT),
-            ("synchronous_commit", "on"),
-        ]);
+        let options = options
+            .application_name("vanta-vault")
+            .options([("statement_timeout", STATEMENT_TIMEOUT), ("synchronous_commit", "on")]);
         let pool = |connections| {
             PgPoolOptions::new().acquire_timeout(TIMEOUT).max_connections(connections)
         };

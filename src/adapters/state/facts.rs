@@ -37,7 +37,7 @@ async fn random_fact(database: &Database, name: &'static str) -> Result<[u8; 32]
 /// The fact of this name, which is written down the first time.
 async fn fact(database: &Database, name: &str, first: &str) -> Result<String, StateError> {
     const MAKE: &str = "INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    write!(database, sqlx::query(MAKE).bind(name).bind(first))?;
     const READ: &str = "SELECT value FROM facts WHERE name = $1";
+    write!(database, sqlx::query(MAKE).bind(name).bind(first))?;
     fetch!(database, writer, fetch_one, sqlx::query_scalar(READ).bind(name))
 }

@@ -10,9 +10,6 @@ mod revocations;
 mod store;
 mod view;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::PathBuf;
 
 use secrecy::SecretString;

@@ -31,7 +31,9 @@ impl View {
     pub(super) fn hear(&self, revocations: Vec<Revocation>, asked: Instant) {
         {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            revocations.into_iter().for_each(|revocation| known.add(revocation));
+            for revocation in revocations {
+                known.add(revocation);
+            }
         }
         if let Some(heard) = &self.heard {
             let mut heard = heard.write().unwrap_or_else(PoisonError::into_inner);

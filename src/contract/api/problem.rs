@@ -85,6 +85,7 @@ problem_kinds! {
     NotGranted 403 "not-granted" "No grant allows this",
     SubjectBlocked 403 "subject-blocked" "The subject gets no tokens",
     SubjectMismatch 403 "subject-mismatch" "A token is issued to its own subject alone",
+    NotAdministrator 403 "not-administrator" "Only an administrator may do this",
     ValueWithheld 403 "value-withheld" "The value is of a kind that is not served",
     EnvironmentNotFound 404 "environment-not-found" "The environment does not exist",
     KeyNotFound 404 "key-not-found" "The key does not exist",

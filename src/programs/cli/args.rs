@@ -260,6 +260,9 @@ pub(super) struct Hash {
     /// Which of the client's credentials it is, as the audit names it; made up when left out
     #[arg(long)]
     pub(super) id: Option<Label>,
+    /// Let whoever has it administer the vault: revoke, explain, read the audit
+    #[arg(long)]
+    pub(super) administrator: bool,
     /// Write the secret to this new file, with mode 0600, in place of standard output
     #[arg(long, value_name = "FILE")]
     pub(super) secret_file: Option<PathBuf>,

@@ -11,15 +11,27 @@ use super::error::ApiError;
 use super::service::Service;
 use crate::adapters::jwt::{UnverifiedToken, VerifiedToken};
 use crate::contract::api::problem::ProblemKind;
+use crate::domain::administration::Administration;
 use crate::domain::identity::Identity;
 use crate::domain::ports::Credentials;
 use crate::domain::secret::SecretValue;
 
 impl Service {
     /// The identity that a request's credentials prove.
-    pub(super) async fn identify(&self, headers: &HeaderMap) -> Result<Identity, ApiError> {
+    pub async fn identify(&self, headers: &HeaderMap) -> Result<Identity, ApiError> {
         let credentials = credentials(headers)?;
         self.authenticator.authenticate(&credentials).await.map_err(ApiError::authentication)
+    }
+
+    /// Lets only an administrator pass, as it stands at this moment: else 403, or 503 where the API
+    /// server, whose rules decide it in a cluster, does not answer.
+    pub async fn require_administrator(
+        &self,
+        identity: &Identity,
+        what: Administration,
+    ) -> Result<(), ApiError> {
+        let asked = self.authenticator.administers(identity, what).await;
+        asked.map_err(|error| ApiError::administration(error, what))
     }
 
     /// The access token that a request shows, verified and not revoked. The attempt is its

@@ -142,7 +142,11 @@ fn make_client(data: &Path) -> Result<(), DevError> {
     getrandom::fill(random.as_mut())?;
     let secret = ClientSecret::from_random(&random);
     let name = CLIENT.parse().expect("the client's name is a label");
-    let entry = ClientEntry::new(name, "generated".to_owned(), &secret);
+    // Whoever starts it may do all there is, and be shown all of it.
+    let entry = ClientEntry {
+        administrator: true,
+        ..ClientEntry::new(name, "generated".to_owned(), &secret)
+    };
     write_private(&data.join("client-secret"), secret.expose())?;
     Ok(write_private(&data.join("clients.yaml"), &entry.yaml())?)
 }

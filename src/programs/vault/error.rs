@@ -10,18 +10,20 @@ use axum::response::{IntoResponse, Response};
 
 use crate::adapters::jwt::TokenError;
 use crate::contract::api::problem::{Problem, ProblemKind, TYPE_BASE};
+use crate::domain::administration::Administration;
 use crate::domain::identity::is_client_secret;
 use crate::domain::names::InvalidName;
 use crate::domain::policy::Denial;
 use crate::domain::ports::{
-    AuthenticationError, FileFault, SecretStoreError, StaleRevocations, TokenStoreError,
+    AdministrationError, AuthenticationError, FileFault, SecretStoreError, StaleRevocations,
+    TokenStoreError,
 };
 
 /// An error with two texts: `detail` is for the caller, `cause` for the log.
 ///
 /// Neither holds a value, a token or a file's content.
 #[derive(Debug, Clone)]
-pub(super) struct ApiError {
+pub struct ApiError {
     pub(super) kind: ProblemKind,
     pub(super) detail: String,
     pub(super) cause: Option<String>,
@@ -86,6 +88,24 @@ impl ApiError {
             AuthenticationError::Unavailable(cause) => Self::new(
                 ProblemKind::IdentityUnavailable,
                 "whoever checks this kind of credentials does not answer; try again later",
+            )
+            .with_cause(cause),
+        }
+    }
+
+    pub(super) fn administration(error: AdministrationError, what: Administration) -> Self {
+        match error {
+            AdministrationError::Refused(cause) => Self::new(
+                ProblemKind::NotAdministrator,
+                format!(
+                    "this needs an administrator: in a cluster, a service account that may {what} \
+                     (ClusterRole vanta-admin); else a client whose entry says `administrator: true`"
+                ),
+            )
+            .with_cause(cause),
+            AdministrationError::Unavailable(cause) => Self::new(
+                ProblemKind::IdentityUnavailable,
+                "the API server, which knows who is an administrator, does not answer; try again later",
             )
             .with_cause(cause),
         }

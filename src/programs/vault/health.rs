@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,10 +15,7 @@ use super::standing::Standing;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::serve::{Metrics, scraped};
 use crate::adapters::sops::{EnvironmentStatus, SopsStore};
-use crate::adapters::state::{StateCheck, StateStore};
-
-/// How long the state store may take to answer before the vault is not ready.
-const STATE_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::adapters::state::StateStore;
 
 /// What readiness depends on. Liveness depends on nothing.
 pub(super) struct Health {
@@ -45,13 +41,7 @@ impl Health {
 /// 200 when requests can be answered, else 503. Each check says `ok` or what is wrong, which may be
 /// a part alone: an environment of several, a file of the grants.
 async fn ready(State(health): State<Arc<Health>>) -> Response {
-    let state = match tokio::time::timeout(STATE_TIMEOUT, health.state.check()).await {
-        Ok(check) => check,
-        Err(_) => {
-            let problem = Some("the state store does not answer".to_owned());
-            StateCheck { problem, serves: false }
-        }
-    };
+    let state = health.state.check().await;
     let environments = health.secrets.status();
     let granted = health.grants.borrow().is_some();
     let cluster = health.cluster.as_ref();

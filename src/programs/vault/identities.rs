@@ -3,14 +3,21 @@
 use std::sync::Arc;
 
 use crate::adapters::identity::ClientCredentials;
-use crate::adapters::kubernetes::ServiceAccountTokens;
-use crate::domain::identity::Identity;
-use crate::domain::ports::{Answer, AuthenticationError, Authenticator, Credentials};
+use crate::adapters::kubernetes::{ClusterAdministrators, ServiceAccountTokens};
+use crate::domain::administration::Administration;
+use crate::domain::identity::{Administers, Identity};
+use crate::domain::ports::{
+    AdministrationError, Answer, AuthenticationError, Authenticator, Credentials,
+};
 
 /// Clients by `Basic`, service accounts of the cluster by `Bearer`.
-pub(super) struct Identities {
-    pub(super) clients: Arc<ClientCredentials>,
-    pub(super) tokens: ServiceAccountTokens,
+pub struct Identities {
+    /// Those of the file.
+    pub clients: Arc<ClientCredentials>,
+    /// Service accounts.
+    pub tokens: ServiceAccountTokens,
+    /// Which service accounts are administrators.
+    pub administrators: ClusterAdministrators,
 }
 
 impl Authenticator for Identities {
@@ -21,6 +28,19 @@ impl Authenticator for Identities {
         match credentials {
             Credentials::Basic { .. } => self.clients.authenticate(credentials),
             Credentials::Bearer(_) => self.tokens.authenticate(credentials),
+        }
+    }
+
+    fn administers<'a>(
+        &'a self,
+        identity: &'a Identity,
+        what: Administration,
+    ) -> Answer<'a, Result<(), AdministrationError>> {
+        match &identity.administers {
+            Administers::AsCluster(user) => Box::pin(self.administrators.check(user, what)),
+            Administers::Everything | Administers::Nothing => {
+                self.clients.administers(identity, what)
+            }
         }
     }
 }

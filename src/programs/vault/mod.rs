@@ -26,6 +26,8 @@ mod status;
 mod view;
 mod waiting;
 
+pub use error::ApiError;
+pub use identities::Identities;
 pub use router::router;
 pub use run::main;
 pub use service::{GrantsReceiver, Service, ServiceParts};

@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use axum_server::Handle;
 use tokio::sync::watch;
 
-use super::cluster::{self, ClusterSources};
 use super::args::{Command, SigningKeyArgs, VaultArgs};
+use super::cluster::{self, ClusterSources};
 use super::config::Config;
 use super::health::Health;
 use super::identities::Identities;
@@ -24,7 +24,7 @@ use crate::adapters::audit::AuditLog;
 use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::ClientCredentials;
 use crate::adapters::jwt::CurrentRing;
-use crate::adapters::kubernetes::ServiceAccountTokens;
+use crate::adapters::kubernetes::{ClusterAdministrators, ServiceAccountTokens};
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Listener, Metrics, Signals};
 use crate::adapters::sops::{SopsStore, StoreOptions};
@@ -118,6 +118,7 @@ impl Vault {
             Some(sources) => Arc::new(Identities {
                 clients: Arc::clone(&clients),
                 tokens: ServiceAccountTokens::new(sources.cluster.client.clone()),
+                administrators: ClusterAdministrators::new(sources.cluster.client.clone()),
             }),
             None => clients.clone(),
         };

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 use vanta::adapters::sops::{Leave, RefreshReport, SharedIdentities, SopsStore, StoreOptions};
 use vanta::domain::grants::{Access, Grants, Permission, Policy, SubjectSelector};
-use vanta::domain::identity::{Identity, Method, Subject};
+use vanta::domain::identity::{Administers, Identity, Method, Subject};
 use vanta::domain::names::{Environment, Key};
 use vanta::domain::policy::{self, Grant, Request, Target};
 use vanta::domain::ports::{SecretStore, SecretStoreError};
@@ -102,6 +102,7 @@ fn decide(environment: &str, permission: Permission, target: Target) -> Grant {
         service_account_uid: None,
         credential_id: None,
         expires_at: None,
+        administers: Administers::Nothing,
     };
     let request = Request { environment: environment.parse().unwrap(), permission, target };
     policy::decide(&grants, &identity, &request, jiff::Timestamp::UNIX_EPOCH).unwrap()

@@ -1,7 +1,7 @@
 //! An API server on a loopback port that knows what the vault asks of one: what a real one cannot
 //! be brought to say, and without one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -44,6 +44,10 @@ struct State {
     changes: Vec<Change>,
     /// What is answered of a token.
     reviews: BTreeMap<String, Value>,
+    /// What is answered of a user, resource and verb: `NAME verb resource`.
+    allowed: BTreeSet<String>,
+    /// What was asked of users, whole.
+    access_reviews: Vec<Value>,
     /// The first line of each request.
     asked: Vec<String>,
 }
@@ -65,6 +69,8 @@ impl FakeCluster {
             objects: BTreeMap::new(),
             changes: Vec::new(),
             reviews: BTreeMap::new(),
+            allowed: BTreeSet::new(),
+            access_reviews: Vec::new(),
             asked: Vec::new(),
         };
         let cluster = Self { address, state: Arc::new(Mutex::new(state)) };
@@ -174,6 +180,23 @@ impl FakeCluster {
         self.token("vanta-vault", 4_000_000_000, status)
     }
 
+    /// Allows what a cluster's rules would, `USER VERB RESOURCE` of vanta.dev, and that alone.
+    pub(crate) fn allow(&self, rules: &[&str]) {
+        self.with(|state| state.allowed = rules.iter().map(|rule| (*rule).to_owned()).collect());
+    }
+
+    /// What was asked of users so far: the `spec` of each SubjectAccessReview.
+    pub(crate) fn access_reviews(&self) -> Vec<Value> {
+        self.with(|state| state.access_reviews.clone())
+    }
+
+    /// A client of it.
+    pub(crate) fn client(&self) -> kube::Client {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let address = self.address.parse().expect("the address is a URL");
+        kube::Client::try_from(kube::Config::new(address)).expect("a client can be made")
+    }
+
     /// The first line of each request that begins so.
     pub(crate) fn asked(&self, begin: &str) -> usize {
         self.with(|state| state.asked.iter().filter(|line| line.starts_with(begin)).count())
@@ -202,6 +225,9 @@ impl FakeCluster {
             (_, "GET", Some(plural)) => respond(stream, 200, &self.list(plural)),
             (_, "POST", _) if path.ends_with("/tokenreviews") => {
                 respond(stream, 201, &self.review(&body))
+            }
+            (_, "POST", _) if path.ends_with("/subjectaccessreviews") => {
+                respond(stream, 201, &self.review_access(body))
             }
             (_, "POST", _) if path.ends_with("/secrets") => {
                 let (code, answer) = self.create_secret(path, body);
@@ -263,6 +289,20 @@ impl FakeCluster {
         let known = self.with(|state| state.reviews.get(token).cloned());
         let mut review = body.clone();
         review["status"] = known.unwrap_or(unknown);
+        review
+    }
+
+    fn review_access(&self, mut review: Value) -> Value {
+        let spec = review["spec"].clone();
+        let asked = &spec["resourceAttributes"];
+        let words = [&spec["user"], &asked["verb"], &asked["resource"]];
+        let rule = words.map(|word| word.as_str().unwrap_or_default()).join(" ");
+        let in_cluster = asked["group"] == "vanta.dev" && asked["namespace"].is_null();
+        let allowed = self.with(|state| {
+            state.access_reviews.push(spec.clone());
+            in_cluster && state.allowed.contains(&rule)
+        });
+        review["status"] = json!({"allowed": allowed});
         review
     }
 

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use vanta::adapters::identity::ClientCredentials;
-use vanta::domain::identity::{Identity, Method, PodReference, Subject};
+use vanta::domain::identity::{Administers, Identity, Method, PodReference, Subject};
 use vanta::domain::ports::{Answer, AuthenticationError, Authenticator, Credentials};
 
 /// How each begins. Behind it come the name of an account in namespace `shop` and the seconds after
@@ -42,5 +42,6 @@ fn identity(token: &str) -> Option<Identity> {
         service_account_uid: Some(format!("uid-of-account-{account}")),
         credential_id: None,
         expires_at: Some(Timestamp::now() + life),
+        administers: Administers::Nothing,
     })
 }

@@ -33,9 +33,9 @@ impl Postgres {
             chown(folder.path(), uid, gid).expect("root gives a folder away");
         }
         let mut postgres = Self { programs, folder, server: None };
-        let mut make = postgres.command("initdb");
-        make.args(["--auth=trust", "--no-sync", "--username=vanta", "--pgdata"]);
-        let made = make.arg(postgres.data()).output().expect("initdb starts");
+        let mut initdb = postgres.command("initdb");
+        initdb.args(["--auth=trust", "--no-sync", "--username=vanta", "--pgdata"]);
+        let made = initdb.arg(postgres.data()).output().expect("initdb starts");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         postgres.resume();
         Some(postgres)
@@ -68,15 +68,6 @@ impl Postgres {
             let answer = ask.arg(self.folder.path()).output().expect("psql starts");
             answer.status.success().then_some(())
         });
-    }
-
-    /// What psql prints for a statement, without any decoration.
-    pub(crate) fn psql(&self, statement: &str) -> String {
-        let mut ask = self.command("psql");
-        ask.args(["--username=vanta", "--dbname=postgres", "-Atqc", statement, "--host"]);
-        let answer = ask.arg(self.folder.path()).output().expect("psql starts");
-        assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-        String::from_utf8(answer.stdout).expect("the answer is text").trim().to_owned()
     }
 
     fn data(&self) -> PathBuf {

@@ -18,14 +18,17 @@ use vanta::adapters::access::AccessFolder;
 use vanta::adapters::audit::AuditLog;
 use vanta::adapters::identity::ClientCredentials;
 use vanta::adapters::jwt::{CurrentRing, KeyRing};
+use vanta::adapters::kubernetes::{ClusterAdministrators, ServiceAccountTokens};
 use vanta::adapters::serve::Metrics;
 use vanta::adapters::sops::{Leave, SharedIdentities, SopsStore, StoreOptions};
 use vanta::adapters::state::{StateSource, StateStore};
 use vanta::contract::clients::ClientEntry;
 use vanta::domain::grants::Grants;
 use vanta::domain::identity::ClientSecret;
-use vanta::programs::vault::{Service, ServiceParts, router};
+use vanta::domain::ports::Authenticator;
+use vanta::programs::vault::{Identities, Service, ServiceParts, router};
 
+use super::fake_cluster::FakeCluster;
 use super::pods::WithPods;
 
 /// The key that signs the tokens of every vault here, so that a test can forge one.
@@ -126,7 +129,31 @@ impl Vault {
         Self::start_with(10_000, 0).await
     }
 
+    /// A vault in this cluster, as far as it is about who asks.
+    pub(crate) async fn start_in(cluster: &FakeCluster) -> Self {
+        let client = cluster.client();
+        let vault = Self::start_knowing(10_000, 0, |clients| {
+            Arc::new(Identities {
+                clients: Arc::new(clients),
+                tokens: ServiceAccountTokens::new(client.clone()),
+                administrators: ClusterAdministrators::new(client),
+            })
+        });
+        let vault = vault.await;
+        vault.grant(GRANTS);
+        vault
+    }
+
     async fn start_with(most_waiting: usize, state_age: i64) -> Self {
+        let knowing = |clients| -> Arc<dyn Authenticator> { Arc::new(WithPods(clients)) };
+        Self::start_knowing(most_waiting, state_age, knowing).await
+    }
+
+    async fn start_knowing(
+        most_waiting: usize,
+        state_age: i64,
+        authenticator: impl FnOnce(ClientCredentials) -> Arc<dyn Authenticator>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let secrets = folder.path().join("secrets");
         let audit = folder.path().join("audit");
@@ -151,15 +178,20 @@ impl Vault {
         let clients = ClientCredentials::default();
         let name = "ci".parse().expect("it is a name");
         let entry = ClientEntry::new(name, "first".to_owned(), &secret);
+        let administrator = ClientEntry {
+            administrator: true,
+            ..ClientEntry::new("ops".parse().expect("it is a name"), "first".to_owned(), &secret)
+        };
         let file = folder.path().join("clients.yaml");
-        std::fs::write(&file, entry.yaml()).expect("a file can be written");
+        let entries = entry.yaml() + &administrator.yaml();
+        std::fs::write(&file, entries).expect("a file can be written");
         clients.load(&file).expect("the clients are well formed");
         let (grants, receiver) = watch::channel(None);
         let (store, metrics) = (Arc::new(store), Arc::new(Metrics::default()));
         let service = Service::new(ServiceParts {
             secrets: store.clone(),
             tokens: state.clone(),
-            authenticator: Arc::new(WithPods(clients)),
+            authenticator: authenticator(clients),
             versions: store.changes(),
             grants: receiver,
             ring: CurrentRing::new(
@@ -232,6 +264,11 @@ impl Vault {
 
     pub(crate) fn basic(&self) -> String {
         format!("Basic {}", STANDARD.encode(format!("ci:{}", self.client_secret)))
+    }
+
+    /// The credentials of client `ops`, which is an administrator and has no grants.
+    pub(crate) fn administrator(&self) -> String {
+        format!("Basic {}", STANDARD.encode(format!("ops:{}", self.client_secret)))
     }
 
     /// Asks for a token with the client's credentials.

@@ -1,6 +1,7 @@
 //! The vault, as its callers see it.
 
 mod access;
+mod administrators;
 mod changes;
 mod cluster;
 mod cluster_sources;

@@ -28,7 +28,10 @@ pub(in crate::programs::cli) fn hash(args: &Hash, printer: &Printer) -> Result<(
         Some(id) => id.to_string(),
         None => hex::encode(*random::<4>()?),
     };
-    let entry = ClientEntry::new(args.name.clone(), id, &secret);
+    let entry = ClientEntry {
+        administrator: args.administrator,
+        ..ClientEntry::new(args.name.clone(), id, &secret)
+    };
     let yaml = entry.yaml();
     match &args.secret_file {
         Some(file) => {
