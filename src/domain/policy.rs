@@ -176,7 +176,7 @@ pub fn decide(grants: &Grants, identity: &Identity, request: &Request, now: Time
     let accesses: Vec<&Access> = grants
         .accesses
         .iter()
-        .filter(|access| access_covers(access, &identity.subject, request))
+        .filter(|access| access_obstacle(access, &identity.subject, request).is_none())
         .collect();
     if accesses.is_empty() {
         return Err(Denial::NoAccess);
@@ -184,8 +184,9 @@ pub fn decide(grants: &Grants, identity: &Identity, request: &Request, now: Time
     let pairs: Vec<(&Access, &Policy)> = accesses
         .iter()
         .flat_map(|access| {
+            let policies = grants.policies.iter();
             let around =
-                grants.policies.iter().filter(|policy| policy_covers(policy, access, request));
+                policies.filter(|policy| policy_obstacle(policy, access, request).is_none());
             around.map(|policy| (*access, policy))
         })
         .collect();
@@ -208,18 +209,58 @@ pub fn decide(grants: &Grants, identity: &Identity, request: &Request, now: Time
     })
 }
 
-fn access_covers(access: &Access, subject: &Subject, request: &Request) -> bool {
-    access.subject == *subject
-        && access.environment == request.environment
-        && access.permissions.contains(&request.permission)
-        && pattern_covers(&access.key_pattern, &request.target)
+/// Why an object has no part in a request: the first that is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It is about other subjects.
+    Subject,
+    /// It is about another environment.
+    Environment,
+    /// It does not allow what would be done.
+    Permission,
+    /// It leaves other keys open.
+    Keys,
 }
 
-fn policy_covers(policy: &Policy, access: &Access, request: &Request) -> bool {
-    policy.environment == request.environment
-        && policy.permissions.contains(&request.permission)
-        && policy.subjects.iter().any(|selector| selects(selector, access))
-        && open_patterns(policy, access, request).next().is_some()
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Subject => "it is for other subjects",
+            Self::Environment => "it is for another environment",
+            Self::Permission => "it does not allow the permission",
+            Self::Keys => "its patterns do not match",
+        })
+    }
+}
+
+/// Why a SecretAccess has no part in a subject's request, where it has none.
+pub fn access_obstacle(access: &Access, subject: &Subject, request: &Request) -> Option<Obstacle> {
+    if access.subject != *subject {
+        Some(Obstacle::Subject)
+    } else if access.environment != request.environment {
+        Some(Obstacle::Environment)
+    } else if !access.permissions.contains(&request.permission) {
+        Some(Obstacle::Permission)
+    } else if !pattern_covers(&access.key_pattern, &request.target) {
+        Some(Obstacle::Keys)
+    } else {
+        None
+    }
+}
+
+/// Why a SecretPolicy leaves nothing open of what a SecretAccess gives, where it leaves nothing.
+pub fn policy_obstacle(policy: &Policy, access: &Access, request: &Request) -> Option<Obstacle> {
+    if policy.environment != request.environment {
+        Some(Obstacle::Environment)
+    } else if !policy.permissions.contains(&request.permission) {
+        Some(Obstacle::Permission)
+    } else if !policy.subjects.iter().any(|selector| selects(selector, access)) {
+        Some(Obstacle::Subject)
+    } else if open_patterns(policy, access, request).next().is_none() {
+        Some(Obstacle::Keys)
+    } else {
+        None
+    }
 }
 
 /// Whether a pattern leaves a target open. For a token, what plainly cannot meet the pattern that

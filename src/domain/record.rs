@@ -27,8 +27,12 @@ pub enum Event {
     List,
     /// A caller asked what it may have.
     Access,
-    /// A token was revoked.
+    /// Tokens were revoked.
     Revoke,
+    /// An administrator asked what a token is.
+    Introspect,
+    /// Somebody asked why a subject may do something or not.
+    Explain,
     /// Credentials or a token were shown that prove nothing.
     Authenticate,
     /// The log was opened again after a crash, and an unfinished line was cut off.

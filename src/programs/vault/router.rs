@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 
 use super::context;
 use super::error::ApiError;
-use super::handlers::{access, secrets, tokens};
+use super::handlers::{access, explanation, introspection, revocation, secrets, tokens};
 use super::service::Service;
 use crate::contract::api::problem::ProblemKind;
 
@@ -19,7 +19,9 @@ pub fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/api/v1/access", get(access::list))
         .route("/api/v1/vault/tokens/generate", post(tokens::generate))
-        .route("/api/v1/vault/tokens/revoke", post(tokens::revoke))
+        .route("/api/v1/access/explain", post(explanation::explain))
+        .route("/api/v1/vault/tokens/introspect", post(introspection::introspect))
+        .route("/api/v1/vault/tokens/revoke", post(revocation::revoke))
         .route("/api/v1/vault/{environment}", get(secrets::list).head(no_head))
         .route("/api/v1/vault/{environment}/{key}", get(secrets::read).head(no_head))
         .fallback(no_route)

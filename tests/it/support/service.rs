@@ -30,6 +30,7 @@ use vanta::programs::vault::{Identities, Service, ServiceParts, router};
 
 use super::fake_cluster::FakeCluster;
 use super::pods::WithPods;
+use super::postgres::Postgres;
 
 /// The key that signs the tokens of every vault here, so that a test can forge one.
 pub(crate) const SIGNING_KEY: &str = "a signing key for tests, 0123456789abcdef";
@@ -144,6 +145,18 @@ impl Vault {
         vault
     }
 
+    /// A replica whose state is in this PostgreSQL, and which hears of what the others revoke.
+    pub(crate) async fn start_sharing(postgres: &Postgres) -> Self {
+        let source = StateSource::Postgres(postgres.url().into());
+        let state = StateStore::open(&source).await.expect("the state opens");
+        let vault = Self::assemble(10_000, 0, Some(state), |clients| Arc::new(WithPods(clients)));
+        let vault = vault.await;
+        vault.grant(GRANTS);
+        let state = Arc::clone(&vault.state);
+        tokio::spawn(async move { state.run().await });
+        vault
+    }
+
     async fn start_with(most_waiting: usize, state_age: i64) -> Self {
         let knowing = |clients| -> Arc<dyn Authenticator> { Arc::new(WithPods(clients)) };
         Self::start_knowing(most_waiting, state_age, knowing).await
@@ -152,6 +165,16 @@ impl Vault {
     async fn start_knowing(
         most_waiting: usize,
         state_age: i64,
+        authenticator: impl FnOnce(ClientCredentials) -> Arc<dyn Authenticator>,
+    ) -> Self {
+        Self::assemble(most_waiting, state_age, None, authenticator).await
+    }
+
+    /// With a state of its own, unless one is given.
+    async fn assemble(
+        most_waiting: usize,
+        state_age: i64,
+        state: Option<StateStore>,
         authenticator: impl FnOnce(ClientCredentials) -> Arc<dyn Authenticator>,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
@@ -172,8 +195,13 @@ impl Vault {
             leave: Leave::default(),
         });
         assert!(report.failed.is_empty(), "{report:?}");
-        let state = StateStore::open(&StateSource::Folder(folder.path().to_owned())).await;
-        let state = Arc::new(state.expect("the state opens"));
+        let state = match state {
+            Some(state) => state,
+            None => StateStore::open(&StateSource::Folder(folder.path().to_owned()))
+                .await
+                .expect("the state opens"),
+        };
+        let state = Arc::new(state);
         let secret = ClientSecret::from_random(&[1; 32]);
         let clients = ClientCredentials::default();
         let name = "ci".parse().expect("it is a name");

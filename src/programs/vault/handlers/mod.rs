@@ -1,8 +1,12 @@
 //! What each call does, one file for each noun of the API.
 
 pub(super) mod access;
+mod body;
+pub(super) mod explanation;
 mod give;
+pub(super) mod introspection;
 pub(super) mod read_all;
+pub(super) mod revocation;
 mod scope;
 pub(super) mod secrets;
 pub(super) mod tokens;

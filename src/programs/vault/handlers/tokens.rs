@@ -1,24 +1,23 @@
-//! `POST /api/v1/vault/tokens/…`: access tokens are issued and revoked.
+//! `POST /api/v1/vault/tokens/generate`: access tokens are issued.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use jiff::Timestamp;
 
+use super::body;
 use crate::adapters::jwt::{AUDIENCE, ISSUER, sign};
 use crate::contract::api::problem::ProblemKind;
-use crate::contract::api::tokens::{GenerateRequest, GenerateResponse, RevokeRequest};
+use crate::contract::api::tokens::{GenerateRequest, GenerateResponse};
 use crate::domain::claims::{Claims, Granted, Scope, TokenId};
 use crate::domain::grants::Grants;
 use crate::domain::identity::{Identity, is_client_secret};
 use crate::domain::policy::{Bounds, Request, Target, decide};
 use crate::domain::record::Event;
-use crate::domain::revocation::Revocation;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
@@ -74,26 +73,9 @@ async fn issue(
     Ok(Json(response(token, claims, clamped)?).into_response())
 }
 
-fn media_type(headers: &HeaderMap) -> &str {
-    let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok()).unwrap_or_default();
-    given.split(';').next().unwrap_or_default().trim()
-}
-
 fn parse_request(headers: &HeaderMap, body: &[u8]) -> Result<GenerateRequest, ApiError> {
-    if !media_type(headers).eq_ignore_ascii_case("application/json") {
-        return Err(ApiError::new(
-            ProblemKind::UnsupportedMediaType,
-            "send the body as `Content-Type: application/json`",
-        ));
-    }
     let refuse = |detail| Err(ApiError::new(ProblemKind::InvalidRequest, detail));
-    // A derived reader takes an array of the fields, too.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return refuse("the body is one JSON object");
-    }
-    let mut asked: GenerateRequest = serde_json::from_slice(body).map_err(|error| {
-        ApiError::new(ProblemKind::InvalidRequest, format!("the body cannot be read: {error}"))
-    })?;
+    let mut asked: GenerateRequest = body::json(headers, body)?;
     asked.permissions.sort_unstable();
     asked.permissions.dedup();
     if is_client_secret(asked.key_pattern.as_str().as_bytes()) {
@@ -212,52 +194,4 @@ fn response(
 fn internal(error: &dyn std::fmt::Display) -> ApiError {
     ApiError::new(ProblemKind::Internal, "the token could not be made; the vault's log says more")
         .with_cause(error)
-}
-
-/// `POST …/revoke` (RFC 7009): 200 once it is stored, whether or not the token was known.
-///
-/// The token proves itself. One that is not the vault's, or has ended, needs no revocation.
-pub(in crate::programs::vault) async fn revoke(
-    State(service): State<Arc<Service>>,
-    Extension(context): Context,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&context, Event::Revoke);
-    let result = revoke_token(&service, &mut attempt, &headers, &body).await;
-    attempt.finish(&service, result).await
-}
-
-async fn revoke_token(
-    service: &Service,
-    attempt: &mut Attempt,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Response, ApiError> {
-    let token = parse_revocation(headers, body)?;
-    match service.verify_text(&token, attempt.record.time) {
-        Err(error) => attempt.record.reason = Some(error.kind.name().to_owned()),
-        Ok(verified) => {
-            attempt.with(&verified);
-            let Claims { jti, exp, .. } = verified.claims();
-            let revocation = Revocation::Token { id: jti.clone(), expires_at: *exp };
-            service.tokens.revoke(revocation).await.map_err(ApiError::state)?;
-        }
-    }
-    Ok(StatusCode::OK.into_response())
-}
-
-fn parse_revocation(headers: &HeaderMap, body: &[u8]) -> Result<String, ApiError> {
-    if !media_type(headers).eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(ApiError::new(
-            ProblemKind::UnsupportedMediaType,
-            "send the body as `Content-Type: application/x-www-form-urlencoded` (RFC 7009)",
-        ));
-    }
-    let form: RevokeRequest = serde_urlencoded::from_bytes(body).map_err(|_| {
-        ApiError::new(ProblemKind::InvalidRequest, "send the token as `token=…` (RFC 7009)")
-    })?;
-    form.token.ok_or_else(|| {
-        ApiError::new(ProblemKind::InvalidRequest, "send the token as `token=…` (RFC 7009)")
-    })
 }

@@ -11,26 +11,26 @@ use vanta::domain::revocation::Revocation;
 use crate::support::postgres::Postgres;
 
 /// A database, and what keeps it there.
-pub(super) struct Place {
-    pub(super) source: StateSource,
+struct Place {
+    source: StateSource,
     _folder: Option<tempfile::TempDir>,
-    pub(super) postgres: Option<Postgres>,
+    _postgres: Option<Postgres>,
 }
 
 impl Place {
     fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let source = StateSource::Folder(folder.path().to_owned());
-        Self { source, _folder: Some(folder), postgres: None }
+        Self { source, _folder: Some(folder), _postgres: None }
     }
 
-    pub(super) fn postgres() -> Option<Self> {
+    fn postgres() -> Option<Self> {
         let postgres = Postgres::start()?;
         let source = StateSource::Postgres(postgres.url().into());
-        Some(Self { source, _folder: None, postgres: Some(postgres) })
+        Some(Self { source, _folder: None, _postgres: Some(postgres) })
     }
 
-    pub(super) async fn open(&self) -> Arc<StateStore> {
+    async fn open(&self) -> Arc<StateStore> {
         Arc::new(StateStore::open(&self.source).await.unwrap())
     }
 }
@@ -40,7 +40,7 @@ fn places() -> impl Iterator<Item = Place> {
     [Some(Place::sqlite()), Place::postgres()].into_iter().flatten()
 }
 
-pub(super) fn claims(subject: &str, number: u8, limit: Option<u32>) -> Claims {
+fn claims(subject: &str, number: u8, limit: Option<u32>) -> Claims {
     let now = jiff::Timestamp::now().as_second();
     serde_json::from_value(serde_json::json!({
         "iss": "i", "aud": "a", "sub": subject, "exp": now + 60, "nbf": now, "iat": now,
@@ -55,7 +55,7 @@ pub(super) fn claims(subject: &str, number: u8, limit: Option<u32>) -> Claims {
     .unwrap()
 }
 
-pub(super) fn is_revoked(state: &StateStore, claims: &Claims) -> bool {
+fn is_revoked(state: &StateStore, claims: &Claims) -> bool {
     state.is_revoked(claims.issued()).unwrap()
 }
 
@@ -63,7 +63,7 @@ fn revocation_of(claims: &Claims) -> Revocation {
     Revocation::Token { id: claims.jti.clone(), expires_at: claims.exp }
 }
 
-pub(super) fn revocation_of_subject(claims: &Claims, blocked: bool) -> Revocation {
+fn revocation_of_subject(claims: &Claims, blocked: bool) -> Revocation {
     Revocation::Subject { subject: claims.sub.clone(), not_before: claims.iat, blocked }
 }
 

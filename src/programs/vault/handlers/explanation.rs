@@ -1,0 +1,128 @@
+//! `POST /api/v1/access/explain`: why a subject may do something, or not.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use jiff::Timestamp;
+
+use super::body;
+use crate::contract::api::explanation::{
+    ExplainRequest, ExplainedAccess, ExplainedBounds, ExplainedPolicy, Explanation,
+};
+use crate::contract::api::problem::ProblemKind;
+use crate::domain::administration::Administration;
+use crate::domain::grants::{Access, Grants};
+use crate::domain::identity::Identity;
+use crate::domain::policy::{Request, Target, access_obstacle, decide, policy_obstacle};
+use crate::domain::record::Event;
+use crate::programs::vault::attempt::Attempt;
+use crate::programs::vault::context::Context;
+use crate::programs::vault::error::ApiError;
+use crate::programs::vault::service::Service;
+
+/// The very decision that a read or an issue would get at this moment; it gives no value, and does
+/// not say whether a key exists.
+pub(in crate::programs::vault) async fn explain(
+    State(service): State<Arc<Service>>,
+    Extension(context): Context,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let mut attempt = Attempt::new(&context, Event::Explain);
+    let result = explain_asked(&service, &mut attempt, &headers, &body).await;
+    attempt.finish(&service, result).await
+}
+
+async fn explain_asked(
+    service: &Service,
+    attempt: &mut Attempt,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let caller = service.identify(headers).await?;
+    attempt.by(&caller);
+    let asked: ExplainRequest = body::json(headers, body)?;
+    attempt.record.environment = Some(asked.environment.clone());
+    attempt.record.keys = asked.key.iter().cloned().collect();
+    attempt.record.key_pattern.clone_from(&asked.key_pattern);
+    let identity = match asked.subject {
+        Some(subject) if subject != caller.subject => {
+            service.require_administrator(&caller, Administration::Explain).await?;
+            attempt.record.reason = Some(format!("about {subject}"));
+            Identity::supposed(subject)
+        }
+        _ => caller,
+    };
+    let target = match (asked.key, asked.key_pattern) {
+        (Some(key), None) => Target::Key(key),
+        (None, Some(pattern)) => Target::Issue(pattern),
+        (None, None) => Target::Names,
+        (Some(_), Some(_)) => {
+            let detail = "give one of `key` and `key_pattern`, or neither for the names";
+            return Err(ApiError::new(ProblemKind::InvalidRequest, detail));
+        }
+    };
+    let request = Request { environment: asked.environment, permission: asked.permission, target };
+    let blocked = service.tokens.is_blocked(&identity.subject);
+    let blocked = blocked.map_err(ApiError::stale_revocations)?;
+    let grants = service.grants()?;
+    let explanation = explanation(&grants, &identity, &request, blocked, attempt.record.time);
+    Ok(Json(explanation).into_response())
+}
+
+fn explanation(
+    grants: &Grants,
+    identity: &Identity,
+    request: &Request,
+    blocked: bool,
+    now: Timestamp,
+) -> Explanation {
+    let decision = decide(grants, identity, request, now);
+    let own = grants.accesses.iter().filter(|access| access.subject == identity.subject);
+    let mut accesses: Vec<ExplainedAccess> =
+        own.map(|access| explained(grants, access, identity, request)).collect();
+    accesses.sort_by(|a, b| a.name.cmp(&b.name));
+    let grant = decision.as_ref().ok();
+    Explanation {
+        subject: identity.subject.clone(),
+        allowed: grant.is_some(),
+        reason: match &decision {
+            Ok(grant) => grant.because(),
+            Err(denial) => denial.to_string(),
+        },
+        blocked,
+        bounds: grant.map(|grant| ExplainedBounds {
+            ttl_minutes: grant.bounds().ttl_minutes,
+            usage_limit: grant.bounds().usage_limit,
+        }),
+        granted: grant.map(|grant| grant.granted().to_vec()).unwrap_or_default(),
+        accesses,
+    }
+}
+
+fn explained(
+    grants: &Grants,
+    access: &Access,
+    identity: &Identity,
+    request: &Request,
+) -> ExplainedAccess {
+    let name = format!("{}/{}", access.namespace, access.name);
+    if let Some(obstacle) = access_obstacle(access, &identity.subject, request) {
+        return ExplainedAccess { name, obstacle: Some(obstacle.to_string()), policies: vec![] };
+    }
+    let policies = grants.policies.iter();
+    let policies = policies.filter(|policy| policy.environment == request.environment);
+    let mut policies: Vec<ExplainedPolicy> = policies
+        .map(|policy| ExplainedPolicy {
+            name: policy.name.to_string(),
+            obstacle: policy_obstacle(policy, access, request).map(|found| found.to_string()),
+            requires_pod: policy.require_pod_bound_token,
+        })
+        .collect();
+    policies.sort_by(|a, b| a.name.cmp(&b.name));
+    ExplainedAccess { name, obstacle: None, policies }
+}

@@ -1,0 +1,107 @@
+//! `POST /api/v1/vault/tokens/revoke` (RFC 7009): tokens end before their time.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::body;
+use crate::contract::api::problem::ProblemKind;
+use crate::contract::api::tokens::RevokeRequest;
+use crate::domain::administration::Administration;
+use crate::domain::claims::{Claims, TokenId};
+use crate::domain::identity::Subject;
+use crate::domain::record::Event;
+use crate::domain::revocation::Revocation;
+use crate::programs::vault::attempt::Attempt;
+use crate::programs::vault::context::Context;
+use crate::programs::vault::error::ApiError;
+use crate::programs::vault::service::Service;
+
+const EXPECTED: &str = "send one of `token=…`, which needs no other credentials, and, as an \
+    administrator, `jti=…` or `subject=…`; with `subject`, `block=true` refuses it new tokens and \
+    `block=false` takes that back";
+
+/// 200 once it is stored, whether or not the token was known.
+///
+/// A token proves itself; one that is not the vault's, or has ended, needs no revocation. All else
+/// is for administrators.
+pub(in crate::programs::vault) async fn revoke(
+    State(service): State<Arc<Service>>,
+    Extension(context): Context,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let mut attempt = Attempt::new(&context, Event::Revoke);
+    let result = revoke_asked(&service, &mut attempt, &headers, &body).await;
+    attempt.finish(&service, result).await
+}
+
+/// What is to end.
+enum Asked {
+    Token(String),
+    TokenOf(TokenId),
+    AllOf { subject: Subject, blocked: bool },
+}
+
+async fn revoke_asked(
+    service: &Service,
+    attempt: &mut Attempt,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let now = attempt.record.time.as_second();
+    let revocation = match parse(headers, body)? {
+        Asked::Token(token) => match service.verify_text(&token, attempt.record.time) {
+            Err(error) => {
+                attempt.record.reason = Some(error.kind.name().to_owned());
+                return Ok(StatusCode::OK.into_response());
+            }
+            Ok(verified) => {
+                attempt.with(&verified);
+                let Claims { jti, exp, .. } = verified.claims();
+                Revocation::Token { id: jti.clone(), expires_at: *exp }
+            }
+        },
+        Asked::TokenOf(id) => {
+            administrator(service, attempt, headers).await?;
+            attempt.record.jti = Some(id.clone());
+            Revocation::of_unseen_token(id, now)
+        }
+        Asked::AllOf { subject, blocked } => {
+            administrator(service, attempt, headers).await?;
+            let blocks = if blocked { "gets no new ones" } else { "may get new ones" };
+            attempt.record.reason = Some(format!("all tokens of {subject}, which {blocks}"));
+            Revocation::Subject { subject, not_before: now, blocked }
+        }
+    };
+    service.tokens.revoke(revocation).await.map_err(ApiError::state)?;
+    Ok(StatusCode::OK.into_response())
+}
+
+async fn administrator(
+    service: &Service,
+    attempt: &mut Attempt,
+    headers: &HeaderMap,
+) -> Result<(), ApiError> {
+    let identity = service.identify(headers).await?;
+    attempt.by(&identity);
+    service.require_administrator(&identity, Administration::RevokeTokens).await
+}
+
+fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Asked, ApiError> {
+    let refuse = || ApiError::new(ProblemKind::InvalidRequest, EXPECTED);
+    let form: RevokeRequest = body::form(headers, body, EXPECTED)?;
+    match (form.token, form.jti, form.subject, form.block) {
+        (Some(token), None, None, None) => Ok(Asked::Token(token)),
+        (None, Some(id), None, None) => Ok(Asked::TokenOf(ApiError::parse_name(&id)?)),
+        (None, None, Some(subject), block) => {
+            let subject = ApiError::parse_name(&subject)?;
+            Ok(Asked::AllOf { subject, blocked: block.unwrap_or(false) })
+        }
+        _ => Err(refuse()),
+    }
+}

@@ -1,4 +1,0 @@
-//! The state store: the same promises in SQLite and in PostgreSQL.
-
-mod outage;
-mod promises;

@@ -1,0 +1,126 @@
+//! Replicas that share a PostgreSQL, and its being away.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+use vanta::adapters::state::STALE_AFTER;
+
+use crate::support::postgres::Postgres;
+use crate::support::service::{Reply, Vault};
+
+/// Two replicas and the database between them, where there can be one.
+async fn two() -> Option<(Postgres, [Arc<Vault>; 2])> {
+    let postgres = Postgres::start()?;
+    let one = Arc::new(Vault::start_sharing(&postgres).await);
+    let other = Arc::new(Vault::start_sharing(&postgres).await);
+    Some((postgres, [one, other]))
+}
+
+/// What a read with the token gives: `200`, or the problem.
+async fn read(vault: &Vault, token: &str) -> String {
+    let reply = vault.read("dev/GREETING", token, &[]).await;
+    if reply.status == 200 { "200".to_owned() } else { reply.problem() }
+}
+
+async fn revoke(vault: &Vault, form: String) -> Reply {
+    let request = Request::post("/api/v1/vault/tokens/revoke")
+        .header("authorization", vault.administrator())
+        .header("content-type", "application/x-www-form-urlencoded");
+    vault.send(request.body(Body::from(form)).unwrap()).await
+}
+
+/// Reads until that gives what is expected; how long that took.
+async fn until_read_gives(vault: &Vault, token: &str, expected: &str) -> Duration {
+    let started = Instant::now();
+    loop {
+        let found = read(vault, token).await;
+        if found == expected {
+            return started.elapsed();
+        }
+        assert!(started.elapsed() < 2 * STALE_AFTER, "{found} and not {expected}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixty_four_racers_on_two_replicas_get_exactly_as_many_values_as_there_are_uses() {
+    let Some((_postgres, replicas)) = two().await else { return };
+    for round in 0..50 {
+        let body = json!({"environment": "dev", "key_pattern": "APP_*", "usage_limit": 10});
+        let token = Arc::new(replicas[round % 2].token_with(body).await);
+        let racers: Vec<_> = (0..64)
+            .map(|number| {
+                let (vault, token) = (Arc::clone(&replicas[number % 2]), Arc::clone(&token));
+                tokio::spawn(async move { vault.read("dev/APP_DB_USER", &token, &[]).await })
+            })
+            .collect();
+        let mut values = 0;
+        for racer in racers {
+            let reply = racer.await.unwrap();
+            if reply.status == 200 {
+                values += 1;
+            } else {
+                assert_eq!(reply.problem(), "token-exhausted");
+            }
+        }
+        assert_eq!(values, 10, "in round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_holds_on_the_other_replica_within_five_seconds() {
+    let Some((_postgres, [one, other])) = two().await else { return };
+    let issued =
+        one.generate(json!({"environment": "dev", "key_pattern": "GREETING"})).await.json();
+    let by_id = issued["token"].as_str().unwrap().to_owned();
+    let by_subject = one.token("*").await;
+    assert_eq!(read(&other, &by_id).await, "200");
+    let form = format!("jti={}", issued["jti"].as_str().unwrap());
+    assert_eq!(revoke(&one, form).await.status, 200);
+    let seen = until_read_gives(&other, &by_id, "token-revoked").await;
+    assert!(seen < Duration::from_secs(5), "{seen:?}");
+    assert_eq!(read(&other, &by_subject).await, "200");
+    assert_eq!(revoke(&one, "subject=client:ci&block=true".to_owned()).await.status, 200);
+    let seen = until_read_gives(&other, &by_subject, "token-revoked").await;
+    assert!(seen < Duration::from_secs(5), "{seen:?}");
+    let refused = other.generate(json!({"environment": "dev", "key_pattern": "GREETING"})).await;
+    assert_eq!(refused.problem(), "subject-blocked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revisions_are_the_same_on_all_replicas() {
+    let Some((_postgres, [one, other])) = two().await else { return };
+    let token = one.token("*").await;
+    let first = one.read("dev/GREETING", &token, &[]).await;
+    assert_eq!(first.header("etag"), other.read("dev/GREETING", &token, &[]).await.header("etag"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_postgresql_limited_tokens_are_not_served_and_others_until_the_view_is_old() {
+    let Some((mut postgres, [vault, _])) = two().await else { return };
+    let unlimited = json!({"environment": "dev", "key_pattern": "GREETING"});
+    let unlimited = vault.token_with(unlimited).await;
+    let body = json!({"environment": "dev", "key_pattern": "GREETING", "usage_limit": 9});
+    let limited = vault.token_with(body.clone()).await;
+    let gone = Instant::now();
+    postgres.crash();
+    assert_eq!(read(&vault, &limited).await, "state-unavailable");
+    assert_eq!(vault.generate(body).await.problem(), "state-unavailable");
+    assert_eq!(read(&vault, &unlimited).await, "200");
+    assert!(vault.state.check().await.problem.is_some());
+    assert!(vault.state.check().await.serves, "it is still of use");
+    until_read_gives(&vault, &unlimited, "revocations-stale").await;
+    // It may have been heard of a moment before the server went away.
+    assert!(gone.elapsed() + Duration::from_secs(2) > STALE_AFTER, "{:?}", gone.elapsed());
+    assert!(!vault.state.check().await.serves);
+    let refused = vault.generate(json!({"environment": "dev", "key_pattern": "GREETING"})).await;
+    assert_eq!(refused.problem(), "revocations-stale");
+    assert_eq!(refused.header("retry-after"), "1");
+    postgres.resume();
+    until_read_gives(&vault, &unlimited, "200").await;
+    until_read_gives(&vault, &limited, "200").await;
+    assert!(vault.state.check().await.problem.is_none());
+}
