@@ -133,10 +133,10 @@ impl Exchange {
         path: &str,
         authorization: &SecretString,
         fields: &[(&str, &str)],
-    ) -> Result<(), ClientError> {
+    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
         let request =
             self.agent.post(self.url(path)).header("authorization", authorization.expose_secret());
-        self.answered(request.send_form(fields.iter().copied())).map(drop)
+        self.answered(request.send_form(fields.iter().copied()))
     }
 
     fn url(&self, path: &str) -> String {

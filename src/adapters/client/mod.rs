@@ -4,6 +4,8 @@
 //! a value. Nothing is sent in clear but to this machine itself.
 
 mod address;
+#[cfg(feature = "cli")]
+mod administration;
 mod authorities;
 mod credential;
 mod distrust;
@@ -80,7 +82,7 @@ impl VaultClient {
     /// `POST /api/v1/vault/tokens/revoke`, which a token may ask for itself.
     pub fn revoke(&self, token: &AccessToken) -> Result<(), ClientError> {
         let path = format!("{BASE_PATH}/vault/tokens/revoke");
-        self.exchange.post_form(&path, &token.header(), &[("token", token.expose())])
+        self.exchange.post_form(&path, &token.header(), &[("token", token.expose())]).map(drop)
     }
 
     /// `GET /api/v1/vault/{environment}/{key}`

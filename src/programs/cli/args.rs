@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::domain::claims::TokenId;
 use crate::domain::grants::{FileFormat, Permission};
+use crate::domain::identity::Subject;
 use crate::domain::names::{Environment, Key, Label};
 use crate::domain::pattern::KeyPattern;
 
@@ -100,6 +102,8 @@ pub(super) enum Command {
     Get(Get),
     /// Print the names of the keys in scope, never a value
     List(List),
+    /// Show why a subject may do something, or not
+    Explain(Explain),
     /// Run a command that finds secrets in its environment or in a file in memory
     RunWithSecrets(RunWithSecrets),
     /// What `run-with-secrets` becomes to run the command
@@ -120,8 +124,11 @@ pub(super) enum Command {
 pub(super) enum TokenCommand {
     /// Print a new access token; what it may do goes to standard error
     Generate(Generate),
-    /// End the access token that --token, --token-file or VANTA_TOKEN gives
-    Revoke,
+    /// End the access token that --token, --token-file or VANTA_TOKEN gives; as an administrator,
+    /// others
+    Revoke(Revoke),
+    /// Show what that token is and whether it is good; for administrators
+    Inspect,
 }
 
 #[derive(Subcommand)]
@@ -155,6 +162,42 @@ pub(super) struct Generate {
     #[arg(long, value_delimiter = ',', value_name = "read|list", default_value = "read")]
     #[arg(value_parser = permission)]
     pub(super) permission: Vec<Permission>,
+}
+
+#[derive(clap::Args)]
+#[command(override_usage = "vanta-cli token revoke [OPTIONS]")]
+pub(super) struct Revoke {
+    /// The identifier of the token to end, in place of a token
+    #[arg(long, conflicts_with = "subject")]
+    pub(super) jti: Option<TokenId>,
+    /// Whose tokens of this moment all end: client:NAME, system:serviceaccount:NAMESPACE:NAME or
+    /// oidc:ISSUER:SUBJECT
+    #[arg(long)]
+    pub(super) subject: Option<Subject>,
+    /// Let the subject have no new ones either
+    #[arg(long, requires = "subject")]
+    pub(super) block: bool,
+    /// Let the subject have new ones again
+    #[arg(long, requires = "subject", conflicts_with = "block")]
+    pub(super) unblock: bool,
+}
+
+#[derive(clap::Args)]
+#[command(override_usage = "vanta-cli explain [OPTIONS] <ENVIRONMENT> [KEY]")]
+pub(super) struct Explain {
+    /// The environment
+    pub(super) environment: Environment,
+    /// The key; the names of all keys when neither it nor --key-pattern is given
+    pub(super) key: Option<Key>,
+    /// What a token would be asked for, in place of a key
+    #[arg(long, short, value_name = "PATTERN", conflicts_with = "key")]
+    pub(super) key_pattern: Option<KeyPattern>,
+    /// What would be done
+    #[arg(long, value_name = "read|list", default_value = "read", value_parser = permission)]
+    pub(super) permission: Permission,
+    /// Of whom; of yourself when left out. Of others, administrators may ask
+    #[arg(long)]
+    pub(super) subject: Option<Subject>,
 }
 
 #[derive(clap::Args)]

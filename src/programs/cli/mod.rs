@@ -60,9 +60,13 @@ fn run(global: &args::Global, command: Command, printer: &Printer) -> Result<Exi
         Command::Token { command: TokenCommand::Generate(args) } => {
             commands::token::generate(&config()?, args, printer)?;
         }
-        Command::Token { command: TokenCommand::Revoke } => {
-            commands::token::revoke(&config()?, printer)?;
+        Command::Token { command: TokenCommand::Revoke(args) } => {
+            commands::token::revoke(&config()?, args, printer)?;
         }
+        Command::Token { command: TokenCommand::Inspect } => {
+            commands::token::inspect(&config()?, printer)?;
+        }
+        Command::Explain(args) => commands::explain::run(&config()?, args, printer)?,
         Command::Get(args) => commands::get::run(&config()?, &args, printer)?,
         Command::List(args) => commands::list::run(&config()?, &args, printer)?,
         Command::Hold(args) => return commands::hold::run(&args),

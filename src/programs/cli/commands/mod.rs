@@ -2,6 +2,7 @@
 
 pub(super) mod client;
 pub(super) mod completion;
+pub(super) mod explain;
 pub(super) mod get;
 pub(super) mod hold;
 pub(super) mod list;

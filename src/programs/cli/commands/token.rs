@@ -1,10 +1,12 @@
-//! `token generate` and `token revoke`
+//! `token generate`, `token revoke` and `token inspect`
+
+use jiff::Timestamp;
 
 use crate::adapters::client::AccessToken;
 use crate::adapters::process::Status;
 use crate::contract::api::tokens::{GenerateRequest, GenerateResponse};
 use crate::domain::pattern::GrantedPattern;
-use crate::programs::cli::args::Generate;
+use crate::programs::cli::args::{Generate, Revoke};
 use crate::programs::cli::config::Config;
 use crate::programs::cli::failure::Failure;
 use crate::programs::cli::printer::Printer;
@@ -39,13 +41,69 @@ pub(in crate::programs::cli) fn generate(
     Printer::raw(format!("{}\n", token.expose()).as_bytes())
 }
 
-pub(in crate::programs::cli) fn revoke(config: &Config, printer: &Printer) -> Result<(), Failure> {
-    config.client.revoke(config.given_token()?)?;
+pub(in crate::programs::cli) fn revoke(
+    config: &Config,
+    args: Revoke,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let told = match (args.jti, args.subject) {
+        (Some(jti), _) => {
+            config.client.revoke_token_of(config.identity()?, &jti)?;
+            format!("token {jti} is revoked")
+        }
+        (None, Some(subject)) => {
+            let block = (args.block || args.unblock).then_some(args.block);
+            config.client.revoke_all_of(config.identity()?, &subject, block)?;
+            let blocked = if args.block { ", and it gets no new ones" } else { "" };
+            format!("all tokens of {subject} are revoked{blocked}")
+        }
+        (None, None) => {
+            config.client.revoke(config.given_token()?)?;
+            "revoked".to_owned()
+        }
+    };
     if printer.for_people() {
-        Printer::note("revoked");
+        Printer::note(&told);
         return Ok(());
     }
     printer.document(&serde_json::json!({ "revoked": true }))
+}
+
+/// Shows what an administrator is told of a token. One that is not good is no failure: that is
+/// what was asked.
+pub(in crate::programs::cli) fn inspect(config: &Config, printer: &Printer) -> Result<(), Failure> {
+    let said = config.client.introspect(config.identity()?, config.given_token()?)?;
+    if !printer.for_people() {
+        return printer.document(&said);
+    }
+    let Some(token) = said.token.filter(|_| said.active) else {
+        return Printer::raw(b"not active\n");
+    };
+    let uses = match (token.usage_limit, token.uses_left) {
+        (Some(limit), Some(left)) => format!("{left} of {limit} left"),
+        _ => "not counted".to_owned(),
+    };
+    let end = Timestamp::from_second(token.exp).map_or(token.exp.to_string(), |at| at.to_string());
+    let pod = token.pod.map(|pod| format!("pod          {}/{}\n", pod.namespace, pod.name));
+    Printer::raw(
+        format!(
+            "active\n\
+             jti          {}\n\
+             subject      {}\n\
+             {}environment  {}\n\
+             keys         {}\n\
+             permissions  {}\n\
+             expires      {end}\n\
+             uses         {uses}\n",
+            token.jti,
+            token.sub,
+            pod.unwrap_or_default(),
+            token.vanta_scope.environment,
+            token.vanta_scope.key_pattern,
+            token.scope,
+        )
+        .as_bytes(),
+    )
 }
 
 /// The token of an answer, where it is one.
