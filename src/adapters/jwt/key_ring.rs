@@ -71,7 +71,7 @@ impl KeyRing {
 }
 
 impl Key {
-    fn new(secret: Vec<u8>) -> Self {
+    pub(super) fn new(secret: Vec<u8>) -> Self {
         // The thumbprint of RFC 7638 section 3.2, whose members are `k` and `kty`.
         let encoded = URL_SAFE_NO_PAD.encode(&secret);
         let thumbprint = Sha256::digest(format!(r#"{{"k":"{encoded}","kty":"oct"}}"#));
@@ -105,6 +105,23 @@ mod tests {
         assert_eq!(refusal(&[b'a'; 64]), KeyRingError::NotRandom(1));
         let spaces = format!("{}  \n", "0123456789abcdef0123456789abcde");
         assert_eq!(refusal(spaces.as_bytes()), KeyRingError::TooShort(31));
+        let seven: Vec<u8> = (0..64).map(|at| b'a' + at % 7).collect();
+        assert_eq!(refusal(&seven), KeyRingError::NotRandom(7));
+        let eight: Vec<u8> = (0..64).map(|at| b'a' + at % 8).collect();
+        assert!(KeyRing::from_bytes(&eight).is_ok());
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_own_id_alone() {
+        let (ring, other) = (KeyRing::generate().unwrap(), KeyRing::generate().unwrap());
+        let id = &ring.signing().id;
+        assert!(ring.by_id(id).is_some());
+        for unknown in ["", &id[1..], &other.signing().id] {
+            assert!(ring.by_id(unknown).is_none(), "{unknown}");
+        }
+        // What RFC 7638 section 3.2 makes of this key, its first 96 bits.
+        let known = KeyRing::from_bytes(b"0123456789abcdef0123456789abcdef").unwrap();
+        assert_eq!(known.signing().id, "XOBEfwKZzZgziWfq");
     }
 
     #[test]

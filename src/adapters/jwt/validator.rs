@@ -87,7 +87,7 @@ impl VerifiedToken {
 /// Validates access tokens against a ring.
 #[derive(Debug, Clone)]
 pub struct Validator {
-    ring: Arc<KeyRing>,
+    pub(super) ring: Arc<KeyRing>,
     state_since: i64,
 }
 
@@ -150,7 +150,7 @@ fn signature_and_parties() -> Validation {
     validation
 }
 
-fn refusal(kind: &ErrorKind) -> TokenError {
+pub(super) fn refusal(kind: &ErrorKind) -> TokenError {
     match kind {
         ErrorKind::InvalidSignature => TokenError::Signature,
         ErrorKind::InvalidAudience => TokenError::Audience,
