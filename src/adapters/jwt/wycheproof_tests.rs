@@ -99,16 +99,16 @@ fn a_signature_that_is_changed_as_the_vectors_change_a_tag_is_refused() {
         // The tag that is right, whole, and so what the vector changed of it.
         let mut mac = Hmac::<Sha256>::new_from_slice(&vector.key).unwrap();
         mac.update(&vector.msg);
-        let right = mac.finalize().into_bytes();
-        let changes = right.iter().zip(&vector.tag).map(|(right, tag)| right ^ tag);
+        let whole = mac.finalize().into_bytes();
+        let changes = whole.iter().zip(&vector.tag).map(|(whole, tag)| whole ^ tag);
         signature = signature.iter().zip(changes).map(|(byte, change)| byte ^ change).collect();
 
-        let changed = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
-        let changed = UnverifiedToken::parse(&changed).unwrap();
-        let verified = validator.verify(&changed, NOW).map(|_| ());
+        let other = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
+        let other = UnverifiedToken::parse(&other).unwrap();
+        let outcome = validator.verify(&other, NOW).map(|_| ());
         let expected = if expected { Ok(()) } else { Err(TokenError::Signature) };
-        assert_eq!(verified, expected, "{}: {}", vector.tc_id, vector.comment);
-        refused += usize::from(verified.is_err());
+        assert_eq!(outcome, expected, "{}: {}", vector.tc_id, vector.comment);
+        refused += usize::from(outcome.is_err());
     }
     assert_eq!(refused, 138, "108 changed tags, and 30 right ones of 128 bits");
 }
