@@ -124,7 +124,7 @@ impl Window {
 fn compare(report: &mut Report, attack: impl Fn(&str, &AtomicBool) + Sync) -> f64 {
     let site = Site::new();
     let mut command = site.command();
-    command.env("VANTA_LOG", "warn");
+    command.env("VANTA_LOG", "info");
     let vault = Program::start(command, "http");
     let body = json!({"environment": "dev", "key_pattern": "GREETING"});
     let token = vault.token_with(&site, &body);
