@@ -69,13 +69,13 @@ fuzz: ## look for inputs that break a parser, FUZZ_SECONDS (600) for each of FUZ
 
 mutants: ## change the policy and the tokens' validation line by line, and see which change no test notices (hours)
 	@scripts/setup mutants
-	cargo mutants --output $(TARGET) $(MUTANTS)
+	CARGO_TARGET_DIR=$(abspath $(TARGET)) cargo mutants --output $(TARGET) $(MUTANTS)
 
 soak: ## the long runs that measure, each a section of docs/soak.md
 	@scripts/setup build
 	cargo build --release --bins
-	rm -f $(TARGET)/soak.md
-	cargo test --release --test soak -- all --report $(TARGET)/soak.md
+	printf '# Soaking\n\nWritten by `make soak`. Figures are of the machine that ran them; compare those of one run.\n\n' > docs/soak.md
+	cargo test --release --test soak -- all --report $(CURDIR)/docs/soak.md
 
 cluster-up: ## start a throwaway Kubernetes on this machine (Linux, root); the first time takes some ten minutes
 	@scripts/setup cluster
