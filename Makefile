@@ -6,7 +6,12 @@ export PATH := $(CACHE)/bin:$(HOME)/.cargo/bin:$(PATH)
 export VANTA_ORACLES := $(CACHE)/oracles
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build release test test-fast test-cluster lint deny bench setup manifests cluster-up demo-cluster cluster-down
+# How long each target is fuzzed, and where its builds are kept.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help demo build release test test-fast test-cluster lint deny bench setup manifests cluster-up demo-cluster cluster-down fuzz mutants soak
 
 help: ## list the commands
 	@printf 'VANTA: make COMMAND\n\n'
@@ -55,6 +60,22 @@ deny: ## licences, sources and bans of the dependencies (installs cargo-deny onc
 bench: ## measure a read, whole and in its parts; the numbers are of this machine
 	@scripts/setup build
 	cargo bench --bench '*'
+
+fuzz: ## look for inputs that break a parser, FUZZ_SECONDS (600) for each of FUZZ_TARGETS (all; nightly Rust)
+	@scripts/setup fuzz
+	for target in $(FUZZ_TARGETS); do \
+	  scripts/fuzz $$target $(FUZZ_SECONDS) || exit 1; \
+	done
+
+mutants: ## change the policy and the tokens' validation line by line, and see which change no test notices (hours)
+	@scripts/setup mutants
+	CARGO_TARGET_DIR=$(abspath $(TARGET)) cargo mutants --output $(TARGET) $(MUTANTS)
+
+soak: ## the long runs that measure, each a section of docs/soak.md
+	@scripts/setup build
+	cargo build --release --bins
+	printf '# Soaking\n\nWritten by `make soak`. Figures are of the machine that ran them; compare those of one run.\n\n' > docs/soak.md
+	cargo test --release --test soak -- all --report $(CURDIR)/docs/soak.md
 
 cluster-up: ## start a throwaway Kubernetes on this machine (Linux, root); the first time takes some ten minutes
 	@scripts/setup cluster

@@ -73,10 +73,10 @@ fn check(text: &str) -> Result<(), &'static str> {
         if let Some(opened) = class_at {
             match byte {
                 b']' if at == opened + 1 => return Err("a class '[…]' is not empty"),
-                b']' if !ranges_rise(&text.as_bytes()[opened + 1..at]) => {
-                    return Err("a range goes from a lower to a higher character");
+                b']' => {
+                    check_class(&text.as_bytes()[opened + 1..at])?;
+                    class_at = None;
                 }
-                b']' => class_at = None,
                 b'!' | b'^' if at == opened + 1 => {
                     return Err("a negated class is not supported: list what is meant");
                 }
@@ -114,19 +114,23 @@ fn check(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether each `a-c` of a class goes up, read as globset does: a `-` that has nothing before or
-/// behind it stands for itself.
-fn ranges_rise(class: &[u8]) -> bool {
-    let (mut first, mut in_range) = (None, false);
-    for &byte in class {
-        match first {
-            Some(first) if in_range && byte < first => return false,
-            Some(_) if in_range => in_range = false,
-            Some(_) if byte == b'-' => in_range = true,
-            _ => first = Some(byte),
+/// Each `a-c` of a class goes up and ends there. A `-` that has nothing before or behind it stands
+/// for itself; one between a range and more would be read by globset as a longer range.
+fn check_class(mut class: &[u8]) -> Result<(), &'static str> {
+    while let [first, rest @ ..] = class {
+        let [b'-', last, behind @ ..] = rest else {
+            class = rest;
+            continue;
+        };
+        if last < first {
+            return Err("a range goes from a lower to a higher character");
         }
+        if matches!(behind, [b'-', _, ..]) {
+            return Err("a range does not go on after its end: put '-' last in the class");
+        }
+        class = behind;
     }
-    true
+    Ok(())
 }
 
 impl PartialEq for KeyPattern {
@@ -220,6 +224,8 @@ mod tests {
             "[0-9b-a]",
             "[e-ca]",
             "[b-z-a]",
+            "[a-c-e]",
+            "[a--]",
             "ä",
             "a\0",
             "[a/b]",

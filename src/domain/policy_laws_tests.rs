@@ -7,8 +7,8 @@ use proptest::sample::{select, subsequence};
 use super::*;
 use crate::domain::names::Label;
 
-const KEYS: [&str; 5] = ["A", "B", "AB", "A.B", "BA"];
-const SUBJECTS: [&str; 4] = [
+pub(super) const KEYS: [&str; 5] = ["A", "B", "AB", "A.B", "BA"];
+pub(super) const SUBJECTS: [&str; 4] = [
     "system:serviceaccount:shop:checkout",
     "system:serviceaccount:bank:till",
     "client:ci",
@@ -50,7 +50,7 @@ fn selectors() -> impl Strategy<Value = SubjectSelector> {
     })
 }
 
-fn accesses() -> impl Strategy<Value = Access> {
+pub(super) fn accesses() -> impl Strategy<Value = Access> {
     let bounds = (option::of(1..90_u32), option::of(1..9_u32));
     let names = select(vec!["a", "b", "c"]);
     (names, namespaces(), subjects(), environments(), patterns(), permissions(), bounds).prop_map(
@@ -68,7 +68,7 @@ fn accesses() -> impl Strategy<Value = Access> {
     )
 }
 
-fn policies() -> impl Strategy<Value = Policy> {
+pub(super) fn policies() -> impl Strategy<Value = Policy> {
     let bounds = (option::of(1..90_u32), option::of(1..9_u32), proptest::bool::weighted(0.2));
     let names = select(vec!["p", "q", "r"]);
     let (selectors, patterns) = (vec(selectors(), 1..4), vec(patterns(), 1..3));
@@ -86,13 +86,13 @@ fn policies() -> impl Strategy<Value = Policy> {
     )
 }
 
-fn worlds() -> impl Strategy<Value = Grants> {
+pub(super) fn worlds() -> impl Strategy<Value = Grants> {
     (vec(accesses(), 0..6), vec(policies(), 0..5))
         .prop_map(|(accesses, policies)| Grants { accesses, policies })
 }
 
 /// Somebody of these worlds, in a pod or not.
-fn callers() -> impl Strategy<Value = Identity> {
+pub(super) fn callers() -> impl Strategy<Value = Identity> {
     (subjects(), any::<bool>()).prop_map(
         |(subject, pod)| {
             if pod { in_a_pod(subject) } else { identity(subject) }
@@ -101,7 +101,7 @@ fn callers() -> impl Strategy<Value = Identity> {
 }
 
 /// Every request that these worlds can tell apart.
-fn requests() -> Vec<Request> {
+pub(super) fn requests() -> Vec<Request> {
     let keys = KEYS.into_iter().map(|key| Target::Key(name(key)));
     let issues = ["*", "A", "A*"].into_iter().map(|pattern| Target::Issue(name(pattern)));
     let targets: Vec<Target> = keys.chain(issues).chain([Target::Names]).collect();
@@ -120,7 +120,7 @@ fn requests() -> Vec<Request> {
 }
 
 /// The request for one key of what is asked for here.
-fn for_key(request: &Request, key: &str) -> Request {
+pub(super) fn for_key(request: &Request, key: &str) -> Request {
     Request { target: Target::Key(name(key)), ..request.clone() }
 }
 
@@ -149,7 +149,7 @@ fn narrow(mut world: Grants, how: u8, at: prop::sample::Index) -> Grants {
 }
 
 /// Whether the second is at least as strict as the first.
-fn no_looser(first: Bounds, second: Bounds) -> bool {
+pub(super) fn no_looser(first: Bounds, second: Bounds) -> bool {
     let uses = |bounds: Bounds| bounds.usage_limit.unwrap_or(u32::MAX);
     second.ttl_minutes <= first.ttl_minutes && uses(second) <= uses(first)
 }

@@ -319,3 +319,6 @@ fn a_denial_names_what_is_missing() {
 
 #[path = "policy_laws_tests.rs"]
 mod laws;
+
+#[path = "policy_composition_tests.rs"]
+mod composition;

@@ -1,3 +1,5 @@
+//! What revocations say of tokens and subjects, in whatever order they come.
+
 use super::*;
 
 const DAY: i64 = 24 * 60 * 60;

@@ -5,6 +5,7 @@
 mod agent;
 mod chart;
 mod cli;
+mod corpora;
 mod crd;
 mod docs;
 mod injector;

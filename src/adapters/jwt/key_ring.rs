@@ -76,10 +76,14 @@ impl KeyRing {
     /// The ring that these bytes are: a JWK Set (RFC 7517 section 5) of symmetric keys, of which
     /// the first signs, or else one key, where they are text without the white space around it.
     pub fn parse(bytes: &[u8]) -> Result<Self, KeyRingError> {
-        let secret = std::str::from_utf8(bytes).map_or(bytes, |text| text.trim().as_bytes());
-        if secret.first() == Some(&b'{') {
-            return Self::of_set(secret);
+        let text = std::str::from_utf8(bytes).map(str::trim);
+        // Random bytes may begin with a brace; text they are not.
+        if let Ok(text) = text
+            && text.starts_with('{')
+        {
+            return Self::of_set(text.as_bytes());
         }
+        let secret = text.map_or(bytes, str::as_bytes);
         check(secret)?;
         Ok(Self { keys: vec![Key::new(secret.to_vec(), None)] })
     }
@@ -140,7 +144,7 @@ fn check(secret: &[u8]) -> Result<(), KeyRingError> {
 }
 
 impl Key {
-    fn new(secret: Vec<u8>, id: Option<String>) -> Self {
+    pub(super) fn new(secret: Vec<u8>, id: Option<String>) -> Self {
         // The thumbprint of RFC 7638 section 3.2, whose members are `k` and `kty`.
         let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(&secret));
         let json = Zeroizing::new(format!(r#"{{"k":"{}","kty":"oct"}}"#, *encoded));

@@ -1,3 +1,5 @@
+//! Which texts and bytes are signing keys, and which of them signs.
+
 use super::*;
 
 const TEXT: &str = "0123456789abcdef0123456789abcdef";
@@ -22,6 +24,23 @@ fn a_key_that_is_short_or_not_random_is_refused() {
     assert_eq!(refusal(&[b'a'; 64]), KeyRingError::NotRandom(1));
     let spaces = format!("{}  \n", "0123456789abcdef0123456789abcde");
     assert_eq!(refusal(spaces.as_bytes()), KeyRingError::TooShort(31));
+    let seven: Vec<u8> = (0..64).map(|at| b'a' + at % 7).collect();
+    assert_eq!(refusal(&seven), KeyRingError::NotRandom(7));
+    let eight: Vec<u8> = (0..64).map(|at| b'a' + at % 8).collect();
+    assert!(KeyRing::parse(&eight).is_ok());
+}
+
+#[test]
+fn a_key_is_found_by_its_own_id_alone() {
+    let (ring, other) = (KeyRing::generate().unwrap(), KeyRing::generate().unwrap());
+    let id = &ring.signing().id;
+    assert!(ring.by_id(id).is_some());
+    for unknown in ["", &id[1..], &other.signing().id] {
+        assert!(ring.by_id(unknown).is_none(), "{unknown}");
+    }
+    // What RFC 7638 section 3.2 makes of this key, its first 96 bits.
+    let known = KeyRing::parse(TEXT.as_bytes()).unwrap();
+    assert_eq!(known.signing().id, "XOBEfwKZzZgziWfq");
 }
 
 #[test]
@@ -31,6 +50,8 @@ fn a_text_and_its_line_are_one_key_and_bytes_are_taken_as_they_are() {
     assert_eq!(text.signing().id, line.signing().id);
     let bytes: Vec<u8> = (b'\n'..).chain(200..).take(31).chain([255]).collect();
     assert!(KeyRing::parse(&bytes).is_ok(), "32 bytes, of which the first is white space");
+    let bytes: Vec<u8> = (b'{'..).chain(200..).take(31).chain([255]).collect();
+    assert!(KeyRing::parse(&bytes).is_ok(), "32 bytes, of which the first is a brace");
 }
 
 #[test]

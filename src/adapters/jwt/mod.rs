@@ -22,3 +22,8 @@ pub const ISSUER: &str = "vanta-vault";
 
 /// The `aud` of every access token.
 pub const AUDIENCE: &str = "vanta-api";
+
+#[cfg(test)]
+mod validator_tests;
+#[cfg(test)]
+mod wycheproof_tests;

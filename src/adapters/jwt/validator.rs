@@ -89,7 +89,7 @@ impl VerifiedToken {
 /// Validates access tokens against the ring of the moment.
 #[derive(Debug, Clone)]
 pub struct Validator {
-    ring: Arc<CurrentRing>,
+    pub(super) ring: Arc<CurrentRing>,
     state_since: i64,
 }
 
@@ -153,7 +153,7 @@ fn signature_and_parties() -> Validation {
     validation
 }
 
-fn refusal(kind: &ErrorKind) -> TokenError {
+pub(super) fn refusal(kind: &ErrorKind) -> TokenError {
     match kind {
         ErrorKind::InvalidSignature => TokenError::Signature,
         ErrorKind::InvalidAudience => TokenError::Audience,

@@ -28,7 +28,7 @@ pub(super) const MAX_RENAMED: usize = 128;
 /// The longest text of an issuer or of its subject, in bytes.
 pub(super) const MAX_OIDC_LEN: usize = 1024;
 
-/// What `KeyPattern` takes (`domain/pattern.rs`), but for the order in a range.
+/// What `KeyPattern` takes (`domain/pattern.rs`), but for the order in a range and one that goes on.
 const PATTERN_GRAMMAR: &str = r"^([A-Za-z0-9_.*?-]|\\[[A-Za-z0-9_.-]+\\]|\\{([A-Za-z0-9_.*?-]|\\[[A-Za-z0-9_.-]+\\])+(,([A-Za-z0-9_.*?-]|\\[[A-Za-z0-9_.-]+\\])+)*\\})+$";
 
 /// Gives a kind of text its schema: its longest length, and rules, each with its message.

@@ -18,7 +18,8 @@ pub(super) fn write(variables: &Named<'_, String>) -> Result<SecretValue, Render
         lines.push((name, quote, text));
     }
     // The whole length is known, so that growing leaves no copies behind in freed memory.
-    let length = lines.iter().map(|(name, _, text)| name.len() + text.len() + "=''\n".len()).sum();
+    let length: usize =
+        lines.iter().map(|(name, _, text)| name.len() + text.len() + "=''\n".len()).sum();
     let mut written = Zeroizing::new(String::with_capacity(length));
     for (name, quote, text) in lines {
         written.push_str(name);
@@ -28,6 +29,7 @@ pub(super) fn write(variables: &Named<'_, String>) -> Result<SecretValue, Render
         written.push(quote);
         written.push('\n');
     }
+    debug_assert_eq!(written.len(), length, "it never grew");
     Ok(SecretValue::new(written.as_bytes().to_vec()))
 }
 

@@ -32,7 +32,8 @@ fn write(named: &Named<'_, Key>, frame: &Frame) -> Result<SecretValue, RenderErr
     // An escape is at most six times as long as its byte: no growing, so no copies left behind.
     let room =
         named.iter().map(|(name, (_, value))| name.as_str().len() + value.expose().len() * 6 + 16);
-    let mut written = Zeroizing::new(String::with_capacity(room.sum::<usize>() + 16));
+    let room = room.sum::<usize>() + 16;
+    let mut written = Zeroizing::new(String::with_capacity(room));
     written.push_str(frame.open);
     for (at, (name, (key, value))) in named.iter().enumerate() {
         if at > 0 {
@@ -44,6 +45,7 @@ fn write(named: &Named<'_, Key>, frame: &Frame) -> Result<SecretValue, RenderErr
         quote(text_of(key, value)?, &mut written);
     }
     written.push_str(frame.close);
+    debug_assert!(written.len() <= room, "it never grew");
     Ok(SecretValue::new(written.as_bytes().to_vec()))
 }
 
@@ -91,6 +93,14 @@ mod tests {
     #[test]
     fn what_yaml_would_fold_or_refuse_is_escaped() {
         assert_eq!(quoted("a\u{85}\u{2028}\u{7f}\0😀"), r#""a\u0085\u2028\u007f\u0000😀""#);
+    }
+
+    #[test]
+    fn a_value_of_escapes_alone_has_room() {
+        let (key, value) = ("K".parse().unwrap(), SecretValue::from("\u{1}".repeat(1000)));
+        let named = BTreeMap::from([("K".parse().unwrap(), (&key, &value))]);
+        // Growing would leave a copy behind: `write` asserts that there is none.
+        assert_eq!(json(&named).unwrap().expose().len(), "{\n  \"K\": \"\"\n}\n".len() + 6000);
     }
 
     proptest::proptest! {

@@ -1,19 +1,20 @@
 //! python-dotenv, dotenv for Node and a POSIX shell read back what is written for them.
 //!
-//! The readers are installed once into the build's folder. Where one cannot be had the test says
-//! so in a line and asks the others.
+//! `scripts/setup test` installs the readers. Where one cannot be had the tests say so in a line and
+//! ask the others.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::strategy::{BoxedStrategy, Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use vanta::domain::grants::FileFormat;
 use vanta::domain::names::Key;
-use vanta::domain::render::{Rendered, render_as};
+use vanta::domain::render::{RenderError, Rendered, render_as};
 use vanta::domain::secret::SecretValue;
+
+use crate::support::{oracle, passed_over};
 
 /// Prints name and value of each variable, NUL after each.
 const PYTHON: &str = "import sys, dotenv
@@ -27,9 +28,99 @@ const SHELL: &str = "set -a; . \"$1\"; env -0";
 
 #[test]
 fn every_value_that_is_written_is_read_back_by_all_three() {
-    let values = values();
+    read_back(&values());
+}
+
+#[test]
+fn two_hundred_values_of_each_kind_are_read_back_or_refused_by_name() {
+    let mut runner = TestRunner::deterministic();
+    let mut written = BTreeMap::new();
+    for Kind { name, values, has_a_form } in kinds() {
+        let mut refused = 0;
+        for at in 0..EACH {
+            let value = values.new_tree(&mut runner).expect("nothing is filtered out").current();
+            let key: Key = format!("VALUE_{name}_{at}").parse().expect("it is a key");
+            match alone(&key, &value) {
+                Ok(()) => drop(written.insert(key, SecretValue::from(value))),
+                Err(error) => {
+                    let said = error.to_string();
+                    assert!(said.contains(key.as_str()) && said.contains("format: json"), "{said}");
+                    assert!(value.len() < 8 || !said.contains(&value), "the value is told");
+                    refused += 1;
+                }
+            }
+        }
+        match has_a_form {
+            HasAForm::Always => assert_eq!(refused, 0, "{name}: {refused} are refused"),
+            HasAForm::Seldom => assert!(refused > 0, "{name}: none is refused"),
+            HasAForm::Never => assert_eq!(refused, EACH, "{name}: some are written"),
+        }
+    }
+    read_back(&written);
+}
+
+/// How many values there are of a kind.
+const EACH: usize = 200;
+
+/// Whether the three readers share a form for the values of a kind.
+enum HasAForm {
+    Always,
+    Seldom,
+    Never,
+}
+
+struct Kind {
+    name: &'static str,
+    values: BoxedStrategy<String>,
+    has_a_form: HasAForm,
+}
+
+fn kinds() -> Vec<Kind> {
+    use HasAForm::{Always, Never, Seldom};
+    let kind = |name, regex: &str, has_a_form| {
+        let values = proptest::string::string_regex(regex).expect("it is a regular expression");
+        Kind { name, values: values.boxed(), has_a_form }
+    };
+    vec![
+        kind("PLAIN", "[A-Za-z0-9_./:@,+-]{1,40}", Always),
+        kind("EMPTY", "", Always),
+        kind("BLANKS", "[ \t]{1,3}[a-z ]{0,9}[ \t]{1,3}", Always),
+        kind("SINGLE_QUOTES", "[a-z ]{0,5}'[a-z ']{0,9}", Always),
+        kind("DOUBLE_QUOTES", "[a-z ]{0,5}\"[a-z \"]{0,9}", Always),
+        kind("BOTH_QUOTES", "[a-z'\"]{0,9}('[a-z]*\"|\"[a-z]*')[a-z'\"]{0,9}", Never),
+        kind("DOLLARS", "[a-z$() ]{0,9}\\$[a-z0-9($]{1,9}", Always),
+        kind("BRACED_DOLLARS", "[a-z ]{0,5}\\$\\{[A-Z:-]{0,6}\\}?[a-z]{0,5}", Never),
+        kind("BACKSLASHES", "[a-z\\\\]{0,6}\\\\[a-z\\\\ntr$]{0,6}", Seldom),
+        kind("LAST_BACKSLASH", "[a-z '\"]{0,9}\\\\", Never),
+        kind("NEWLINES", "[a-z=# \n]{0,9}\n[a-z=# \n]{0,9}", Always),
+        kind("CARRIAGE_RETURNS", "[a-z\n]{0,9}\r[a-z\n]{0,9}", Never),
+        kind("UNICODE", "[\u{a0}-\u{d7ff}\u{e000}-\u{10ffff}]{1,12}", Always),
+        kind("LINE_SEPARATORS", "[a-z]{0,4}[\u{85}\u{2028}\u{2029}\u{b}\u{c}][a-z]{0,4}", Always),
+        kind("HASHES", "[a-z ]{0,5} ?#[a-z #]{0,9}", Always),
+        kind("EQUALS", "[A-Z ]{0,5}=[a-z =]{0,9}", Always),
+        kind("BACKTICKS", "[a-z ]{0,5}`[a-z `]{0,9}", Always),
+        kind(
+            "EXPORTS",
+            "(export |export\t)?[A-Z]{1,4}=[a-z]{0,4}\n[A-Z]{1,4}=[a-z\"]{0,4}",
+            Always,
+        ),
+        kind("CONTROLS", "[a-z\u{1}-\u{9}\u{b}\u{c}\u{e}-\u{1f}\u{7f}]{1,12}", Always),
+        kind("NULS", "[a-z]{0,5}\u{0}[a-z]{0,5}", Never),
+        kind("QUOTED_JSON", "\\{\"[a-z]{1,5}\": ?\"[a-z$#]{0,5}\"\\}", Always),
+        kind("LONG", "[A-Za-z0-9+/ #=]{2000,4000}", Always),
+    ]
+}
+
+/// What comes of one value by itself.
+fn alone(key: &Key, value: &str) -> Result<(), RenderError> {
+    let values = BTreeMap::from([(key.clone(), SecretValue::from(value.to_owned()))]);
+    render_as(&values, FileFormat::Dotenv, &BTreeMap::new()).map(|_| ())
+}
+
+/// Has each reader read these values, which have to be what was written.
+fn read_back(values: &BTreeMap<Key, SecretValue>) {
     let Rendered::Text(text) =
-        render_as(&values, FileFormat::Dotenv, &BTreeMap::new()).expect("these have a form")
+        render_as(values, FileFormat::Dotenv, &BTreeMap::new()).expect("these have a form")
     else {
         panic!("dotenv is one text");
     };
@@ -40,7 +131,9 @@ fn every_value_that_is_written_is_read_back_by_all_three() {
         values.iter().map(|(key, value)| (key.as_str(), value.expose_str().unwrap())).collect();
     for (reader, command) in readers() {
         let Some(mut command) = command else {
-            println!("{reader} cannot be had here, so it is not asked");
+            passed_over(&format!(
+                "{reader} is not here, so it is not asked: run `scripts/setup test`"
+            ));
             continue;
         };
         let output = command.arg(&file).output().unwrap();
@@ -74,15 +167,11 @@ fn values() -> BTreeMap<Key, SecretValue> {
         "([ \t\nab=#$'\"`\\\\{}()!*~;&|<>%\u{e9}\u{2028}\u{85}\u{a0}]|#|\\n|\\$|export A=|'|\"){0,10}",
     )
     .unwrap();
-    let one = |value: &str| {
-        let key = "K".parse().expect("it is a key");
-        let values = BTreeMap::from([(key, SecretValue::from(value.to_owned()))]);
-        render_as(&values, FileFormat::Dotenv, &BTreeMap::new()).is_ok()
-    };
+    let key = "K".parse().expect("it is a key");
     let mut values = BTreeMap::new();
     while values.len() < 1500 {
         let value = special.new_tree(&mut runner).expect("nothing is filtered out").current();
-        if one(&value) {
+        if alone(&key, &value).is_ok() {
             let key = format!("VALUE_{}", values.len()).parse().expect("it is a key");
             values.insert(key, SecretValue::from(value));
         }
@@ -90,50 +179,41 @@ fn values() -> BTreeMap<Key, SecretValue> {
     values
 }
 
+/// Each reader, or none where it cannot be had.
 fn readers() -> Vec<(&'static str, Option<Command>)> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dotenv-readers");
-    fs::create_dir_all(&folder).expect("the build's folder can be written");
     let shell = |program: &str| {
         let mut command = Command::new(program);
         command.args(["-c", SHELL, "sh"]);
-        // A POSIX shell is everywhere; bash may not be.
-        Command::new(program).args(["-c", ":"]).status().is_ok().then_some(command)
+        works(Command::new(program).args(["-c", ":"])).then_some(command)
     };
     vec![
-        ("python-dotenv", python(&folder)),
-        ("dotenv for Node", node(&folder, "latest")),
-        ("dotenv 16 for Node", node(&folder, "16")),
+        ("python-dotenv", python()),
+        ("dotenv for Node", node("dotenv")),
+        ("dotenv 16 for Node", node("dotenv-16")),
         ("sh", shell("sh")),
         ("bash", shell("bash")),
     ]
 }
 
-fn python(folder: &Path) -> Option<Command> {
-    let python = folder.join("python/bin/python");
-    if !python.exists() {
-        succeeds(Command::new("python3").args(["-m", "venv"]).arg(folder.join("python")))?;
-    }
-    let has_it = |python: &PathBuf| succeeds(Command::new(python).args(["-c", "import dotenv"]));
-    if has_it(&python).is_none() {
-        succeeds(Command::new(&python).args(["-m", "pip", "install", "-q", "python-dotenv"]))?;
-    }
-    let mut command = Command::new(python);
-    command.args(["-c", PYTHON]);
-    Some(command)
+fn python() -> Option<Command> {
+    let with = |script: &str| {
+        let mut command = Command::new("python3");
+        command.args(["-c", script]).env("PYTHONPATH", oracle::libraries()?.join("python"));
+        Some(command)
+    };
+    works(&mut with("import dotenv")?).then(|| with(PYTHON))?
 }
 
-fn node(folder: &Path, version: &str) -> Option<Command> {
-    let folder = folder.join(format!("node-{version}"));
-    if !folder.join("node_modules/dotenv").exists() {
-        fs::create_dir_all(&folder).ok()?;
-        let package = format!("dotenv@{version}");
-        succeeds(Command::new("npm").args(["install", "--prefix"]).arg(&folder).arg(package))?;
-    }
-    let mut command = Command::new("node");
-    command.args(["-e", NODE]).env("NODE_PATH", folder.join("node_modules"));
-    Some(command)
+fn node(library: &str) -> Option<Command> {
+    let with = |script: &str| {
+        let mut command = Command::new("node");
+        command.args(["-e", &script.replace("'dotenv'", &format!("'{library}'"))]);
+        command.env("NODE_PATH", oracle::libraries()?.join("node_modules"));
+        Some(command)
+    };
+    works(&mut with("require('dotenv')")?).then(|| with(NODE))?
 }
 
-fn succeeds(command: &mut Command) -> Option<()> {
-    command.output().is_ok_and(|output| output.status.success()).then_some(())
+fn works(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
 }

@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub(crate) mod asked;
+pub(crate) mod attackers;
 pub(crate) mod cli;
 pub(crate) mod fake_cluster;
 pub(crate) mod fake_vault;
@@ -8,6 +9,7 @@ pub(crate) mod oracle;
 pub(crate) mod pods;
 pub(crate) mod postgres;
 pub(crate) mod program;
+pub(crate) mod raw;
 pub(crate) mod service;
 pub(crate) mod sops;
 

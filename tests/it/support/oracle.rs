@@ -10,6 +10,12 @@ pub(crate) fn program(name: &str, named_in: &str) -> Option<PathBuf> {
     variable(named_in).or_else(|| on_path(name)).or_else(|| cached(name))
 }
 
+/// The folder of the libraries of other languages: `node_modules` and `python` are in it.
+pub(crate) fn libraries() -> Option<PathBuf> {
+    let folder = variable("VANTA_ORACLES").or_else(|| Some(cache()?.join("oracles")));
+    folder.filter(|folder| folder.is_dir())
+}
+
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = variable("PATH")?;
     let candidates = std::env::split_paths(&path).map(|folder| folder.join(name));
@@ -17,7 +23,10 @@ fn on_path(name: &str) -> Option<PathBuf> {
 }
 
 fn cached(name: &str) -> Option<PathBuf> {
-    let cache =
-        variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))?;
-    Some(cache.join("vanta/bin").join(name)).filter(|program| program.is_file())
+    Some(cache()?.join("bin").join(name)).filter(|program| program.is_file())
+}
+
+fn cache() -> Option<PathBuf> {
+    let all = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|it| it.join(".cache")));
+    all.map(|all| all.join("vanta"))
 }

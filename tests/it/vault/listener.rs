@@ -6,22 +6,8 @@ use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
-use crate::support::program::{DEADLINE, Program, Site, until};
-
-fn connect(vault: &Program) -> TcpStream {
-    let address = vault.api.strip_prefix("http://").unwrap();
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    stream
-}
-
-/// What comes back until the vault closes the connection.
-fn answer(mut stream: TcpStream) -> String {
-    let mut bytes = Vec::new();
-    // A reset is an end, too.
-    let _ = stream.read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
-}
+use crate::support::program::{DEADLINE, Site, until};
+use crate::support::raw::{answer, connect};
 
 #[test]
 fn a_client_that_never_ends_its_head_is_let_go() {

@@ -1,0 +1,55 @@
+//! Long runs: what is measured against the real programs, or happens too seldom for a test.
+//!
+//! `cargo test --release --test soak -- RUN… [--report FILE]`. A run prints its section, and adds
+//! it to the file where one is named. Figures are of the machine that ran them; what is compared
+//! is of one run.
+#![expect(clippy::print_stdout, clippy::panic, reason = "a run tells what it found, or fails")]
+
+mod attacked;
+mod report;
+#[path = "../it/support/mod.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod support;
+
+use std::process::ExitCode;
+
+use report::Report;
+
+/// A run: its name, what it does, and the function that does it.
+type Run = (&'static str, &'static str, fn(&mut Report));
+
+/// Every run, in the order in which `all` goes through them.
+const RUNS: [Run; 2] = [
+    ("slowloris", "good reads beside 200 connections that never finish", attacked::slowloris),
+    ("heavy", "good reads beside bodies of a gibibyte and heads of a mebibyte", attacked::heavy),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let (mut names, mut file) = (Vec::new(), None);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--report" => file = arguments.next(),
+            "all" => names.extend(RUNS.map(|(name, ..)| name.to_owned())),
+            // What cargo says to every test's program.
+            _ if argument.starts_with("--") => {}
+            _ => names.push(argument),
+        }
+    }
+    let known = |name: &String| RUNS.iter().find(|(known, ..)| known == name);
+    let Some(chosen) = names.iter().map(known).collect::<Option<Vec<&Run>>>() else {
+        println!("soak: there is no such run; without a name, they are listed");
+        return ExitCode::from(64);
+    };
+    if chosen.is_empty() {
+        for (name, what, _) in RUNS {
+            println!("{name:12} {what}");
+        }
+    }
+    for (name, what, run) in chosen {
+        let mut report = Report::new(name, what);
+        run(&mut report);
+        report.close(file.as_deref());
+    }
+    ExitCode::SUCCESS
+}
