@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kube::Resource;
 use kube::api::Api;
@@ -115,6 +116,14 @@ impl ClusterGrants {
     /// How it stands with the API server, for each kind.
     pub fn contacts(&self) -> [&Contact; 2] {
         [&self.accesses_contact, &self.policies_contact]
+    }
+
+    /// For how long nothing was heard of one of the kinds; nothing before both were.
+    ///
+    /// While the API server is well this stays below the time that it keeps a watch open.
+    pub fn silence(&self) -> Duration {
+        let silences = self.contacts().map(|contact| contact.silence().unwrap_or_default());
+        silences.into_iter().max().unwrap_or_default()
     }
 
     /// The SecretPolicies that do not hold together, each with what is in use in its place.

@@ -9,6 +9,7 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use super::config::ClusterConfig;
+use super::freshness::Silence;
 use super::reload::WatchedSecrets;
 use super::service::{GrantsReceiver, Service};
 use super::status::Statuses;
@@ -46,6 +47,12 @@ impl ClusterSources {
             cluster,
             taken: watch::Sender::new(!with_config_maps),
         })
+    }
+
+    /// For how long one of the kinds that grants are made of was not heard of.
+    pub(super) fn silence(&self) -> Silence {
+        let grants = Arc::clone(&self.grants);
+        Arc::new(move || grants.silence())
     }
 
     /// What is wrong, asked whenever readiness is.

@@ -6,11 +6,13 @@
 mod args;
 mod attempt;
 mod auth;
+mod callers;
 mod cluster;
 mod config;
 mod context;
 mod dev;
 mod error;
+mod freshness;
 mod handlers;
 mod health;
 mod identities;
@@ -27,6 +29,7 @@ mod view;
 mod waiting;
 
 pub use error::ApiError;
+pub use freshness::{Freshness, Silence};
 pub use identities::Identities;
 pub use router::router;
 pub use run::main;

@@ -14,6 +14,7 @@ use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::config::{IDENTITY_ADVICE, read_signing_keys};
+use super::freshness::LastSeen;
 use super::standing::Standing;
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
@@ -48,6 +49,8 @@ pub(super) struct WatchedSecrets {
 pub(super) struct WatchedSettings {
     /// None where the grants are the cluster's.
     pub(super) access: Option<(AccessFolder, GrantsSender)>,
+    /// When the folder of the grants was last seen.
+    pub(super) access_seen: Arc<LastSeen>,
     pub(super) clients: Arc<ClientCredentials>,
     pub(super) clients_file: Option<PathBuf>,
     pub(super) clients_watch: Watch,
@@ -96,6 +99,9 @@ impl WatchedSettings {
     fn look_at_grants(&mut self) {
         let Some((access, sender)) = &mut self.access else { return };
         let report = access.refresh();
+        if access.is_seen() {
+            self.access_seen.now();
+        }
         if report.changed
             && let Some(grants) = access.grants()
         {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::args::{Command, SigningKeyArgs, VaultArgs};
 use super::cluster::{self, ClusterSources};
 use super::config::Config;
+use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
 use super::health::Health;
 use super::identities::Identities;
 use super::reload::{Watched, WatchedSecrets, WatchedSettings};
@@ -122,6 +123,18 @@ impl Vault {
             }),
             None => clients.clone(),
         };
+        let access_seen = Arc::new(LastSeen::default());
+        let freshness = Freshness {
+            silence: match &cluster {
+                Some(sources) => sources.silence(),
+                None => {
+                    let seen = Arc::clone(&access_seen);
+                    Arc::new(move || seen.silence())
+                }
+            },
+            issue_limit: ISSUE_LIMIT,
+            read_limit: config.callers.grants_stale_after(),
+        };
         let tls = config.tls.as_ref().map(serve::TlsFiles::load).transpose()?;
         let standing = Arc::new(Standing::default());
         let ring = CurrentRing::new(config.signing_keys.ring);
@@ -129,8 +142,9 @@ impl Vault {
             secrets: WatchedSecrets { store: Arc::clone(&secrets), metrics: Arc::clone(&metrics) },
             settings: WatchedSettings {
                 access,
+                access_seen,
                 clients,
-                clients_file: config.clients_file,
+                clients_file: config.callers.clients_file,
                 clients_watch: Watch::default(),
                 signing_keys: config.signing_keys.file.map(|file| (file, Arc::clone(&ring))),
                 signing_keys_watch: Watch::default(),
@@ -148,6 +162,7 @@ impl Vault {
             authenticator,
             versions: secrets.changes(),
             grants: grants_receiver.clone(),
+            freshness: freshness.clone(),
             ring: Arc::clone(&ring),
             issues_per_minute: config.issues_per_minute,
             state_since: state.created_at(),
@@ -161,6 +176,7 @@ impl Vault {
             audit,
             secrets,
             grants: grants_receiver.clone(),
+            freshness,
             standing,
             cluster: cluster.as_ref().map(ClusterSources::health),
             metrics,

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::attempt::Sampler;
 use super::error::ApiError;
+use super::freshness::Freshness;
 use super::issue_rate::IssueRate;
 use super::revision::RevisionKey;
 use super::waiting::Waits;
@@ -46,6 +47,8 @@ pub struct ServiceParts {
     pub versions: watch::Receiver<Versions>,
     /// The grants.
     pub grants: GrantsReceiver,
+    /// How old the grants are.
+    pub freshness: Freshness,
     /// The signing keys.
     pub ring: Arc<CurrentRing>,
     /// How many tokens one identity may ask for in a minute.
@@ -79,6 +82,7 @@ pub struct Service {
     pub(super) waits: Waits,
     answers: Arc<Semaphore>,
     grants: GrantsReceiver,
+    freshness: Freshness,
     audit: AuditLog,
 }
 
@@ -105,6 +109,7 @@ impl Service {
             ring: parts.ring,
             metrics: parts.metrics,
             grants: parts.grants,
+            freshness: parts.freshness,
             audit: parts.audit,
             anonymous_failures: Sampler::default(),
             issue_rate: IssueRate::new(parts.issues_per_minute),
@@ -115,8 +120,22 @@ impl Service {
         })
     }
 
-    /// The grants as they stand now: 503 before they were first read, never 403.
+    /// The grants as they stand now: 503 before they were first read, never 403; and 503 where
+    /// nothing was heard of them for long.
     pub(super) fn grants(&self) -> Result<Arc<Grants>, ApiError> {
+        let grants = self.known_grants()?;
+        self.freshness.to_read().map_err(ApiError::stale)?;
+        Ok(grants)
+    }
+
+    /// The same to issue a token by, which has to be heard of sooner: a token lives on.
+    pub(super) fn grants_to_issue(&self) -> Result<Arc<Grants>, ApiError> {
+        let grants = self.known_grants()?;
+        self.freshness.to_issue().map_err(ApiError::stale)?;
+        Ok(grants)
+    }
+
+    fn known_grants(&self) -> Result<Arc<Grants>, ApiError> {
         self.grants.borrow().clone().ok_or_else(|| {
             ApiError::new(
                 ProblemKind::GrantsNotReady,

@@ -18,12 +18,17 @@ type Plural = &'static str;
 
 const PLURALS: [Plural; 3] = ["secretaccesses", "secretpolicies", "configmaps"];
 
+/// How often a watch is told that all is well; a real one does so once a minute.
+const BOOKMARKS: Duration = Duration::from_millis(50);
+
 /// How the API server feels.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
     Willing,
     /// It accepts connections and closes them.
     Away,
+    /// It keeps connections open, and says nothing.
+    Silent,
     /// It forbids to list this kind.
     Forbids(Plural),
 }
@@ -48,6 +53,7 @@ struct State {
     allowed: BTreeSet<String>,
     /// What was asked of users, whole.
     access_reviews: Vec<Value>,
+    bookmarks: u64,
     /// The first line of each request.
     asked: Vec<String>,
 }
@@ -71,6 +77,7 @@ impl FakeCluster {
             reviews: BTreeMap::new(),
             allowed: BTreeSet::new(),
             access_reviews: Vec::new(),
+            bookmarks: 0,
             asked: Vec::new(),
         };
         let cluster = Self { address, state: Arc::new(Mutex::new(state)) };
@@ -190,6 +197,11 @@ impl FakeCluster {
         self.with(|state| state.access_reviews.clone())
     }
 
+    /// How many bookmarks its watches have sent.
+    pub(crate) fn bookmarks(&self) -> u64 {
+        self.with(|state| state.bookmarks)
+    }
+
     /// A client of it.
     pub(crate) fn client(&self) -> kube::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -209,6 +221,9 @@ impl FakeCluster {
             state.asked.push(line.clone());
             state.mood
         });
+        while self.with(|state| state.mood == Mood::Silent) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         let mut words = line.split(' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -263,8 +278,18 @@ impl FakeCluster {
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
              Transfer-Encoding: chunked\r\n\r\n"
         )?;
+        let kind = self.with(|state| {
+            let objects = state.objects.iter().find(|((kind, ..), _)| *kind == plural);
+            objects.map(|(_, object)| (object["apiVersion"].clone(), object["kind"].clone()))
+        });
         let (mood, end) = (self.with(|state| state.mood), Instant::now() + Duration::from_mins(2));
-        while Instant::now() < end && self.with(|state| state.mood == mood) {
+        let mut bookmarked = Instant::now();
+        let lasts = |now| now == mood || now == Mood::Silent;
+        while Instant::now() < end && self.with(|state| lasts(state.mood)) {
+            if self.with(|state| state.mood == Mood::Silent) {
+                std::thread::sleep(Duration::from_millis(2));
+                continue;
+            }
             let (changes, gone) = self.with(|state| {
                 let changes = state.changes.iter();
                 let new = changes.filter(|one| one.plural == plural && one.version > version);
@@ -277,6 +302,17 @@ impl FakeCluster {
             for change in changes {
                 version = change.version;
                 chunk(stream, &change.event)?;
+            }
+            // Of what was told until now, and never ahead of it.
+            if let Some((api, kind)) = &kind
+                && query.contains("allowWatchBookmarks=true")
+                && bookmarked.elapsed() >= BOOKMARKS
+            {
+                bookmarked = Instant::now();
+                let metadata = json!({"resourceVersion": version.to_string()});
+                let object = json!({"apiVersion": api, "kind": kind, "metadata": metadata});
+                chunk(stream, &json!({"type": "BOOKMARK", "object": object}))?;
+                self.with(|state| state.bookmarks += 1);
             }
             std::thread::sleep(Duration::from_millis(2));
         }

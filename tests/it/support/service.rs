@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -26,7 +27,7 @@ use vanta::contract::clients::ClientEntry;
 use vanta::domain::grants::Grants;
 use vanta::domain::identity::ClientSecret;
 use vanta::domain::ports::Authenticator;
-use vanta::programs::vault::{Identities, Service, ServiceParts, router};
+use vanta::programs::vault::{Freshness, Identities, Service, ServiceParts, Silence, router};
 
 use super::fake_cluster::FakeCluster;
 use super::pods::WithPods;
@@ -78,6 +79,7 @@ pub(crate) struct Vault {
     pub(crate) state: Arc<StateStore>,
     store: Arc<SopsStore>,
     metrics: Arc<Metrics>,
+    silence: Arc<Mutex<Silence>>,
     folder: TempDir,
     client_secret: String,
 }
@@ -215,6 +217,7 @@ impl Vault {
         std::fs::write(&file, entries).expect("a file can be written");
         clients.load(&file).expect("the clients are well formed");
         let (grants, receiver) = watch::channel(None);
+        let silence: Arc<Mutex<Silence>> = Arc::new(Mutex::new(Arc::new(|| Duration::ZERO)));
         let (store, metrics) = (Arc::new(store), Arc::new(Metrics::default()));
         let service = Service::new(ServiceParts {
             secrets: store.clone(),
@@ -222,6 +225,14 @@ impl Vault {
             authenticator: authenticator(clients),
             versions: store.changes(),
             grants: receiver,
+            freshness: Freshness {
+                silence: Arc::new({
+                    let silence = Arc::clone(&silence);
+                    move || (silence.lock().expect("no holder panics"))()
+                }),
+                issue_limit: Duration::from_secs(90),
+                read_limit: Duration::from_mins(5),
+            },
             ring: CurrentRing::new(
                 KeyRing::parse(SIGNING_KEY.as_bytes()).expect("the key is long enough"),
             ),
@@ -239,9 +250,15 @@ impl Vault {
             state,
             store,
             metrics,
+            silence,
             folder,
             client_secret: secret.expose().to_owned(),
         }
+    }
+
+    /// For how long nothing was heard of the grants, from now on.
+    pub(crate) fn hear(&self, silence: impl Fn() -> Duration + Send + Sync + 'static) {
+        *self.silence.lock().expect("no holder panics") = Arc::new(silence);
     }
 
     /// Puts these objects in place of all grants.

@@ -16,6 +16,7 @@ mod reading;
 mod replicas;
 mod revocation;
 mod rotation;
+mod staleness;
 mod tls;
 mod uses;
 mod validation;
