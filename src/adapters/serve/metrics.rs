@@ -37,6 +37,7 @@ struct EnvironmentLabels {
 pub enum Reload {
     Grants,
     Clients,
+    Issuers,
     Certificate,
     Secrets,
     SigningKeys,

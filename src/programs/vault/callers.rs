@@ -14,6 +14,9 @@ pub(super) struct CallerArgs {
     /// The file of clients and the hashes of their secrets
     #[arg(long, env = "VANTA_CLIENTS_FILE")]
     pub(super) clients_file: Option<PathBuf>,
+    /// The file of OIDC issuers, whose ID tokens prove who a caller is
+    #[arg(long, env = "VANTA_OIDC_FILE")]
+    pub(super) oidc_file: Option<PathBuf>,
     /// After how many seconds without news of the grants nothing is read any more
     #[arg(
         long,
@@ -28,7 +31,7 @@ pub(super) struct CallerArgs {
 impl CallerArgs {
     /// With this file of clients, and all else as it is by default.
     pub(super) fn with_clients(file: PathBuf) -> Self {
-        Self { clients_file: Some(file), grants_stale_after: READ_LIMIT.as_secs() }
+        Self { clients_file: Some(file), oidc_file: None, grants_stale_after: READ_LIMIT.as_secs() }
     }
 
     /// How long reads are answered without news of the grants.

@@ -74,11 +74,13 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     }
     let secrets = (!secrets.is_empty()).then(|| secrets.join("; "));
     let clients = health.standing.clients.text();
+    let issuers = health.standing.issuers.text();
     let signing_keys = health.standing.signing_keys.text();
     let checks = [
         ("audit", audit),
         ("clients", clients),
         ("grants", grants),
+        ("issuers", issuers),
         ("secrets", secrets),
         ("signing_keys", signing_keys),
         ("state", state.problem),

@@ -23,14 +23,12 @@ use super::{dev, router};
 use crate::adapters::access::AccessFolder;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::files::{Watch, make_folder};
-use crate::adapters::identity::ClientCredentials;
+use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
-use crate::adapters::kubernetes::{ClusterAdministrators, ServiceAccountTokens};
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Listener, Metrics, Signals};
 use crate::adapters::sops::{SopsStore, StoreOptions};
 use crate::adapters::state::{StateSource, StateStore};
-use crate::domain::ports::Authenticator;
 
 /// How long requests in progress may take once the vault is told to end.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -115,14 +113,12 @@ impl Vault {
             }
             None => None,
         };
-        let authenticator: Arc<dyn Authenticator> = match &cluster {
-            Some(sources) => Arc::new(Identities {
-                clients: Arc::clone(&clients),
-                tokens: ServiceAccountTokens::new(sources.cluster.client.clone()),
-                administrators: ClusterAdministrators::new(sources.cluster.client.clone()),
-            }),
-            None => clients.clone(),
-        };
+        let issuers = Arc::new(OidcIssuers::default());
+        let authenticator = Arc::new(Identities::new(
+            Arc::clone(&clients),
+            Arc::clone(&issuers),
+            cluster.as_ref().map(|sources| sources.cluster.client.clone()),
+        ));
         let access_seen = Arc::new(LastSeen::default());
         let freshness = Freshness {
             silence: match &cluster {
@@ -146,6 +142,9 @@ impl Vault {
                 clients,
                 clients_file: config.callers.clients_file,
                 clients_watch: Watch::default(),
+                issuers,
+                issuers_file: config.callers.oidc_file,
+                issuers_watch: Watch::default(),
                 signing_keys: config.signing_keys.file.map(|file| (file, Arc::clone(&ring))),
                 signing_keys_watch: Watch::default(),
                 certificate: config.tls.zip(tls.clone()),

@@ -17,9 +17,8 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use vanta::adapters::access::AccessFolder;
 use vanta::adapters::audit::AuditLog;
-use vanta::adapters::identity::ClientCredentials;
+use vanta::adapters::identity::{ClientCredentials, OidcIssuers};
 use vanta::adapters::jwt::{CurrentRing, KeyRing};
-use vanta::adapters::kubernetes::{ClusterAdministrators, ServiceAccountTokens};
 use vanta::adapters::serve::Metrics;
 use vanta::adapters::sops::{Leave, SharedIdentities, SopsStore, StoreOptions};
 use vanta::adapters::state::{StateSource, StateStore};
@@ -136,11 +135,7 @@ impl Vault {
     pub(crate) async fn start_in(cluster: &FakeCluster) -> Self {
         let client = cluster.client();
         let vault = Self::start_knowing(10_000, 0, |clients| {
-            Arc::new(Identities {
-                clients: Arc::new(clients),
-                tokens: ServiceAccountTokens::new(client.clone()),
-                administrators: ClusterAdministrators::new(client),
-            })
+            Arc::new(Identities::new(Arc::new(clients), Arc::default(), Some(client)))
         });
         let vault = vault.await;
         vault.grant(GRANTS);
@@ -157,6 +152,14 @@ impl Vault {
         let state = Arc::clone(&vault.state);
         tokio::spawn(async move { state.run().await });
         vault
+    }
+
+    /// A vault that believes these issuers beside its client.
+    pub(crate) async fn start_believing(issuers: Arc<OidcIssuers>) -> Self {
+        Self::start_knowing(10_000, 0, |clients| {
+            Arc::new(Identities::new(Arc::new(clients), issuers, None))
+        })
+        .await
     }
 
     async fn start_with(most_waiting: usize, state_age: i64) -> Self {

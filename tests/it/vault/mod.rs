@@ -12,6 +12,7 @@ mod explanation;
 mod issue;
 mod leaks;
 mod listener;
+mod oidc;
 mod reading;
 mod replicas;
 mod revocation;
