@@ -56,10 +56,10 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     let ready = granted && fresh && loaded && state.serves && audit.is_none();
     let unread = || "the grants are not read yet".to_owned();
     let behind = health.standing.grants.text().or_else(|| cluster?.grants());
-    let stale = health.freshness.problem().filter(|_| granted);
-    let behind = match (stale, behind) {
-        (Some(stale), Some(behind)) => Some(format!("{stale}; {behind}")),
-        (stale, behind) => stale.or(behind),
+    let withheld = health.freshness.problem().filter(|_| granted);
+    let behind = match (withheld, behind) {
+        (Some(withheld), Some(behind)) => Some(format!("{withheld}; {behind}")),
+        (withheld, behind) => withheld.or(behind),
     };
     let grants = match behind {
         Some(error) if granted => Some(error),

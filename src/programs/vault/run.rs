@@ -121,12 +121,11 @@ impl Vault {
         ));
         let access_seen = Arc::new(LastSeen::default());
         let freshness = Freshness {
-            silence: match &cluster {
-                Some(sources) => sources.silence(),
-                None => {
-                    let seen = Arc::clone(&access_seen);
-                    Arc::new(move || seen.silence())
-                }
+            silence: if let Some(sources) = &cluster {
+                sources.silence()
+            } else {
+                let seen = Arc::clone(&access_seen);
+                Arc::new(move || seen.silence())
             },
             issue_limit: ISSUE_LIMIT,
             read_limit: config.callers.grants_stale_after(),

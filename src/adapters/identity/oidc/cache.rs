@@ -79,12 +79,9 @@ impl KeyCache {
 mod tests {
     use super::*;
 
-    fn set(key_ids: &[&str]) -> KeySet {
-        KeySet::for_test(key_ids)
-    }
-
-    fn fetched(key_ids: &[&str], max_age: Option<u64>) -> Result<Fetched, String> {
-        Ok(Fetched { keys: set(key_ids), max_age: max_age.map(Duration::from_secs) })
+    fn fetched(key_ids: &[&str], max_age: Option<u64>) -> Fetched {
+        let keys = KeySet::for_test(key_ids);
+        Fetched { keys, max_age: max_age.map(Duration::from_secs) }
     }
 
     /// A cache, moment after moment.
@@ -124,7 +121,7 @@ mod tests {
         {
             let mut scenario = Scenario::new();
             assert_eq!(scenario.plan("a"), "ask");
-            scenario.answered(fetched(&["a"], max_age));
+            scenario.answered(Ok(fetched(&["a"], max_age)));
             assert_eq!(scenario.after(fresh - 1).plan("a"), "use", "{max_age:?}");
             assert_eq!(scenario.after(1).plan("a"), "ask", "{max_age:?}");
         }
@@ -133,17 +130,17 @@ mod tests {
     #[test]
     fn a_key_that_is_not_known_is_asked_for_once_in_ten_seconds() {
         let mut scenario = Scenario::new();
-        scenario.answered(fetched(&["a"], None));
+        scenario.answered(Ok(fetched(&["a"], None)));
         assert_eq!(scenario.after(9).plan("b"), "use", "which will not verify it");
         assert_eq!(scenario.after(1).plan("b"), "ask");
-        scenario.answered(fetched(&["a"], None));
+        scenario.answered(Ok(fetched(&["a"], None)));
         assert_eq!(scenario.after(9).plan("c"), "use");
     }
 
     #[test]
     fn an_issuer_that_is_away_is_asked_again_and_again_and_its_keys_are_kept_for_a_day() {
         let mut scenario = Scenario::new();
-        scenario.answered(fetched(&["a"], None)).after(3600).answered(Err("away".into()));
+        scenario.answered(Ok(fetched(&["a"], None))).after(3600).answered(Err("away".into()));
         assert_eq!(scenario.plan("a"), "use");
         assert_eq!(scenario.after(10).plan("a"), "ask");
         scenario.after(23 * 3600 - 11).answered(Err("away".into()));
@@ -155,7 +152,10 @@ mod tests {
     #[test]
     fn a_key_that_is_gone_goes_with_the_next_answer() {
         let mut scenario = Scenario::new();
-        scenario.answered(fetched(&["a"], None)).after(3600).answered(fetched(&["b"], None));
+        scenario
+            .answered(Ok(fetched(&["a"], None)))
+            .after(3600)
+            .answered(Ok(fetched(&["b"], None)));
         let Plan::Use(keys) = scenario.cache.plan("a", scenario.now) else { panic!("it is fresh") };
         assert!(!keys.has("a") && keys.has("b"));
     }
