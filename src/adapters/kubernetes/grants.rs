@@ -20,6 +20,7 @@ use super::watch::{Seen, Watch};
 use crate::contract::crd::{SecretAccess, SecretAccessStatus, SecretPolicy};
 use crate::domain::grants::{Access, Grants, Policy};
 use crate::domain::identity::Subject;
+use crate::domain::names::Environment;
 
 /// How many SecretAccesses of a namespace are in force for one subject: each read looks at all of
 /// them, and whoever may write in a namespace may write any number.
@@ -32,6 +33,8 @@ pub struct AccessObject {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Its uid.
+    pub uid: Option<String>,
     /// Counts the changes of what it says.
     pub generation: Option<i64>,
     /// How it stands, as was written before.
@@ -111,6 +114,22 @@ impl ClusterGrants {
         let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         objects.policies.as_ref()?;
         Some(bounded(objects.accesses.as_ref()?.values().cloned()).collect())
+    }
+
+    /// The SecretAccesses of a subject in an environment, the first of them: namespace, name, uid.
+    pub fn of_subject(
+        &self,
+        subject: &Subject,
+        environment: &Environment,
+        most: usize,
+    ) -> Vec<(String, String, Option<String>)> {
+        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = objects.accesses.iter().flat_map(BTreeMap::values).filter(|object| {
+            let access = object.access.as_ref();
+            access.is_ok_and(|one| one.subject == *subject && one.environment == *environment)
+        });
+        let names = own.map(|one| (one.namespace.clone(), one.name.clone(), one.uid.clone()));
+        names.take(most).collect()
     }
 
     /// How it stands with the API server, for each kind.
@@ -259,6 +278,7 @@ fn access_entry(
     let access = AccessObject {
         namespace: namespace.clone(),
         name: name.clone(),
+        uid: object.meta().uid.clone(),
         generation: object.meta().generation,
         status: object.0.as_ref().ok().and_then(|object| object.status.clone()),
         access,
@@ -310,6 +330,7 @@ mod tests {
     fn of_one_subject_so_many_are_in_force_and_those_of_others_are_not_counted() {
         let object = |namespace: &str, name: String, account: &str| AccessObject {
             namespace: namespace.to_owned(),
+            uid: None,
             generation: None,
             status: None,
             access: Ok(Access {

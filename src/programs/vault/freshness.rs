@@ -79,8 +79,10 @@ impl LastSeen {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    pub(super) fn silence(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    /// Since when it was not.
+    pub(super) fn silent(self: &Arc<Self>) -> Silence {
+        let seen = Arc::clone(self);
+        Arc::new(move || seen.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
     }
 }
 

@@ -8,6 +8,7 @@ mod attempt;
 mod auth;
 mod callers;
 mod cluster;
+mod complaints;
 mod config;
 mod context;
 mod dev;
@@ -28,6 +29,7 @@ mod status;
 mod view;
 mod waiting;
 
+pub use complaints::{Complaint, Complaints};
 pub use error::ApiError;
 pub use freshness::{Freshness, Silence};
 pub use identities::Identities;

@@ -21,7 +21,7 @@ use crate::adapters::files::Watch;
 use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{Metrics, Reload, TlsFiles};
-use crate::adapters::sops::{ConfigMapFiles, RefreshReport, SopsStore};
+use crate::adapters::sops::{ConfigMapFiles, Failed, RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
 use crate::domain::ports::FileFault;
 
@@ -220,12 +220,14 @@ impl WatchedSecrets {
         }
     }
 
-    /// Takes the files of ConfigMaps in the place of those before.
-    pub(super) fn take(&self, files: ConfigMapFiles) {
+    /// Takes the files of ConfigMaps in the place of those before. Gives what could not be loaded.
+    pub(super) fn take(&self, files: ConfigMapFiles) -> Vec<Failed> {
         let report = self.store.take(files);
+        let failed = report.failed.clone();
         if !report.is_empty() {
             self.report(report);
         }
+        failed
     }
 
     /// Logs and counts what became of the SOPS files.

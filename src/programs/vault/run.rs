@@ -11,7 +11,7 @@ use axum_server::Handle;
 use tokio::sync::watch;
 
 use super::args::{Command, SigningKeyArgs, VaultArgs};
-use super::cluster::{self, ClusterSources};
+use super::cluster::{self, ClusterSources, Told};
 use super::config::Config;
 use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
 use super::health::Health;
@@ -82,7 +82,7 @@ struct Vault {
     service: Arc<Service>,
     health_of: Health,
     watched: Watched,
-    cluster: Option<(Arc<ClusterSources>, GrantsReceiver)>,
+    cluster: Option<(Arc<ClusterSources>, GrantsReceiver, Told)>,
     state: Arc<StateStore>,
 }
 
@@ -109,10 +109,17 @@ impl Vault {
         let cluster = match config.cluster {
             Some(cluster) => {
                 let cluster = cluster::connect(cluster).await?;
-                Some(ClusterSources::new(cluster, grants, with_config_maps))
+                Some(ClusterSources::new(
+                    cluster,
+                    grants,
+                    with_config_maps,
+                    Arc::clone(&metrics),
+                    config.replica.clone(),
+                ))
             }
             None => None,
         };
+        let (cluster, told) = cluster.unzip();
         let issuers = Arc::new(OidcIssuers::default());
         let authenticator = Arc::new(Identities::new(
             Arc::clone(&clients),
@@ -120,16 +127,8 @@ impl Vault {
             cluster.as_ref().map(|sources| sources.cluster.client.clone()),
         ));
         let access_seen = Arc::new(LastSeen::default());
-        let freshness = Freshness {
-            silence: if let Some(sources) = &cluster {
-                sources.silence()
-            } else {
-                let seen = Arc::clone(&access_seen);
-                Arc::new(move || seen.silence())
-            },
-            issue_limit: ISSUE_LIMIT,
-            read_limit: config.callers.grants_stale_after(),
-        };
+        let read_limit = config.callers.grants_stale_after();
+        let freshness = freshness(cluster.as_deref(), &access_seen, read_limit);
         let tls = config.tls.as_ref().map(serve::TlsFiles::load).transpose()?;
         let standing = Arc::new(Standing::default());
         let ring = CurrentRing::new(config.signing_keys.ring);
@@ -161,6 +160,7 @@ impl Vault {
             versions: secrets.changes(),
             grants: grants_receiver.clone(),
             freshness: freshness.clone(),
+            complaints: cluster.as_ref().map(|of| of.complaints.clone()).unwrap_or_default(),
             ring: Arc::clone(&ring),
             issues_per_minute: config.issues_per_minute,
             state_since: state.created_at(),
@@ -179,7 +179,7 @@ impl Vault {
             cluster: cluster.as_ref().map(ClusterSources::health),
             metrics,
         };
-        let cluster = cluster.map(|cluster| (cluster, grants_receiver));
+        let cluster = cluster.zip(told).map(|(cluster, told)| (cluster, grants_receiver, told));
         let (api, health) = (serve::bind(config.listen)?, serve::bind(config.health_listen)?);
         Ok(Self { api, health, tls, service, health_of, watched, cluster, state })
     }
@@ -191,7 +191,9 @@ impl Vault {
         let (service, secrets) = (Arc::clone(&self.service), self.watched.secrets.clone());
         let watched_cluster = async {
             match self.cluster {
-                Some((cluster, grants)) => cluster.run(self.service, secrets, grants).await,
+                Some((cluster, grants, told)) => {
+                    cluster.run(self.service, secrets, grants, told).await
+                }
                 None => std::future::pending().await,
             }
         };
@@ -227,6 +229,19 @@ async fn open_state(source: &StateSource) -> anyhow::Result<Arc<StateStore>> {
         StateSource::Postgres(_) => "state in PostgreSQL".to_owned(),
     };
     Ok(Arc::new(StateStore::open(source).await.context(place)?))
+}
+
+/// How old the grants are, which are the cluster's or those of a folder.
+fn freshness(
+    cluster: Option<&ClusterSources>,
+    folder: &Arc<LastSeen>,
+    read_limit: Duration,
+) -> Freshness {
+    let silence = match cluster {
+        Some(sources) => sources.silence(),
+        None => folder.silent(),
+    };
+    Freshness { silence, issue_limit: ISSUE_LIMIT, read_limit }
 }
 
 /// Starts to drain at the first SIGTERM or SIGINT.

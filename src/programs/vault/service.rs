@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use zeroize::Zeroizing;
 
 use super::attempt::Sampler;
+use super::complaints::Complaints;
 use super::error::ApiError;
 use super::freshness::Freshness;
 use super::issue_rate::IssueRate;
@@ -59,6 +60,8 @@ pub struct ServiceParts {
     pub revision_key: [u8; 32],
     /// The audit.
     pub audit: AuditLog,
+    /// Who is told of refusals.
+    pub complaints: Complaints,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How many callers may wait for a change at once.
@@ -74,6 +77,7 @@ pub struct Service {
     pub(super) validator: Validator,
     pub(super) revisions: RevisionKey,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) complaints: Complaints,
     pub(super) anonymous_failures: Sampler,
     pub(super) issue_rate: IssueRate,
     pub(super) requests: Semaphore,
@@ -111,6 +115,7 @@ impl Service {
             grants: parts.grants,
             freshness: parts.freshness,
             audit: parts.audit,
+            complaints: parts.complaints,
             anonymous_failures: Sampler::default(),
             issue_rate: IssueRate::new(parts.issues_per_minute),
             requests: Semaphore::new(MAX_REQUESTS),

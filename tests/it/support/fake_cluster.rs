@@ -54,6 +54,7 @@ struct State {
     /// What was asked of users, whole.
     access_reviews: Vec<Value>,
     bookmarks: u64,
+    events: Vec<Value>,
     /// The first line of each request.
     asked: Vec<String>,
 }
@@ -78,6 +79,7 @@ impl FakeCluster {
             allowed: BTreeSet::new(),
             access_reviews: Vec::new(),
             bookmarks: 0,
+            events: Vec::new(),
             asked: Vec::new(),
         };
         let cluster = Self { address, state: Arc::new(Mutex::new(state)) };
@@ -202,6 +204,14 @@ impl FakeCluster {
         self.with(|state| state.bookmarks)
     }
 
+    /// The events of an object so far.
+    pub(crate) fn events(&self, kind: &str, name: &str) -> Vec<Value> {
+        let about = |event: &&Value| {
+            event["regarding"]["kind"] == kind && event["regarding"]["name"] == name
+        };
+        self.with(|state| state.events.iter().filter(about).cloned().collect())
+    }
+
     /// A client of it.
     pub(crate) fn client(&self) -> kube::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -243,6 +253,14 @@ impl FakeCluster {
             }
             (_, "POST", _) if path.ends_with("/subjectaccessreviews") => {
                 respond(stream, 201, &self.review_access(body))
+            }
+            (_, "POST", _) if path.ends_with("/events") => {
+                let (code, answer) = self.create_event(path, body);
+                respond(stream, code, &answer)
+            }
+            (_, "PATCH", _) if path.contains("/events/") => {
+                let (code, answer) = self.count_event(path, &body);
+                respond(stream, code, &answer)
             }
             (_, "POST", _) if path.ends_with("/secrets") => {
                 let (code, answer) = self.create_secret(path, body);
@@ -342,6 +360,32 @@ impl FakeCluster {
         review
     }
 
+    fn create_event(&self, path: &str, event: Value) -> (u16, Value) {
+        let namespace = path.split('/').nth_back(1).unwrap_or_default();
+        // What the API server's own validation wants.
+        let given = ["action", "reason", "reportingController", "reportingInstance", "eventTime"];
+        let whole = given.iter().all(|field| event[field].is_string())
+            && event["metadata"]["namespace"] == namespace
+            && event["regarding"]["namespace"] == namespace;
+        if !whole {
+            return (422, failure(422, "Invalid", "the event is not whole"));
+        }
+        self.with(|state| state.events.push(event.clone()));
+        (201, event)
+    }
+
+    fn count_event(&self, path: &str, body: &Value) -> (u16, Value) {
+        let name = path.split('/').next_back().unwrap_or_default();
+        self.with(|state| {
+            let known = state.events.iter_mut().find(|event| event["metadata"]["name"] == name);
+            let Some(event) = known else {
+                return (404, failure(404, "NotFound", "it is gone"));
+            };
+            event["series"] = body["series"].clone();
+            (200, event.clone())
+        })
+    }
+
     fn create_secret(&self, path: &str, mut body: Value) -> (u16, Value) {
         let namespace = path.split('/').nth_back(1).unwrap_or_default().to_owned();
         let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -383,8 +427,10 @@ impl State {
             let changed = i64::from(before["spec"] != object["spec"]);
             let generation = before["metadata"]["generation"].as_i64().unwrap_or(1) + changed;
             object["metadata"]["generation"] = generation.into();
+            object["metadata"]["uid"] = before["metadata"]["uid"].clone();
         } else {
             object["metadata"]["generation"] = 1.into();
+            object["metadata"]["uid"] = format!("uid-{}", self.version).into();
         }
         if object["status"].is_null() {
             object.as_object_mut().expect("an object is one").remove("status");

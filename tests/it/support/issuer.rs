@@ -202,7 +202,7 @@ impl Issuer {
         self.with(|state| state.asked.push(path.clone()));
         let mut stream = reader.into_inner();
         match (manner, path.as_str()) {
-            (Manner::Slow, _) => std::thread::sleep(Duration::from_secs(60)),
+            (Manner::Slow, _) => std::thread::sleep(Duration::from_mins(1)),
             (Manner::Status(status), _) => respond(&mut stream, status, "", "{}")?,
             (Manner::Redirects(to), _) => {
                 respond(&mut stream, 302, &format!("Location: {to}\r\n"), "")?;
@@ -210,7 +210,7 @@ impl Issuer {
             (Manner::Endless, _) => {
                 write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")?;
                 loop {
-                    stream.write_all(&[b' '; 64 * 1024])?;
+                    stream.write_all(&[b' '; 8 * 1024])?;
                 }
             }
             (manner, "/.well-known/openid-configuration") => {

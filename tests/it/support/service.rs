@@ -26,7 +26,9 @@ use vanta::contract::clients::ClientEntry;
 use vanta::domain::grants::Grants;
 use vanta::domain::identity::ClientSecret;
 use vanta::domain::ports::Authenticator;
-use vanta::programs::vault::{Freshness, Identities, Service, ServiceParts, Silence, router};
+use vanta::programs::vault::{
+    Complaints, Freshness, Identities, Service, ServiceParts, Silence, router,
+};
 
 use super::fake_cluster::FakeCluster;
 use super::pods::WithPods;
@@ -236,6 +238,7 @@ impl Vault {
                 issue_limit: Duration::from_secs(90),
                 read_limit: Duration::from_mins(5),
             },
+            complaints: Complaints::default(),
             ring: CurrentRing::new(
                 KeyRing::parse(SIGNING_KEY.as_bytes()).expect("the key is long enough"),
             ),

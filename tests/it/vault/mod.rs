@@ -8,6 +8,7 @@ mod cluster_sources;
 mod configuration;
 mod crash;
 mod dev;
+mod events;
 mod explanation;
 mod issue;
 mod leaks;
