@@ -24,6 +24,8 @@ pub struct AccessFolder {
     files: BTreeMap<PathBuf, File>,
     /// Why the folder cannot be listed.
     problem: Option<String>,
+    /// Whether changes in the folder would be seen.
+    seen: bool,
     grants: Option<Arc<Grants>>,
 }
 
@@ -51,12 +53,17 @@ pub struct AccessReport {
 impl AccessFolder {
     /// A folder that was not looked at yet.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, files: BTreeMap::new(), problem: None, grants: None }
+        Self { path, files: BTreeMap::new(), problem: None, seen: false, grants: None }
     }
 
     /// The grants; none before anything could be read.
     pub fn grants(&self) -> Option<&Arc<Grants>> {
         self.grants.as_ref()
+    }
+
+    /// Whether the last look has seen what there is; a folder that is gone has been seen to be so.
+    pub fn is_seen(&self) -> bool {
+        self.seen
     }
 
     /// All that is wrong, in the order of the files.
@@ -68,7 +75,9 @@ impl AccessFolder {
     /// Looks at the folder, and reads the files that have changed. It blocks.
     pub fn refresh(&mut self) -> AccessReport {
         let before: BTreeSet<String> = self.problems().into_iter().collect();
-        let touched = match list(&self.path) {
+        let listed = list(&self.path);
+        self.seen = listed.as_ref().map_or_else(ReadError::means_missing, |_| true);
+        let touched = match listed {
             Ok(paths) => {
                 self.problem = None;
                 self.read(&paths)
@@ -309,6 +318,22 @@ spec:
         assert_eq!((accesses, problems.len()), (0, 1));
         assert!(problems[0].contains("no grants"), "{problems:?}");
         assert_eq!(scenario.look().2, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_listed_is_not_seen_and_one_that_is_gone_is() {
+        let mut scenario = Scenario::with(&[("a.yaml", ACCESS)]);
+        scenario.look();
+        assert!(scenario.access.is_seen());
+        let path = scenario.folder.path().to_owned();
+        fs::remove_dir_all(&path).unwrap();
+        symlink(&path, &path).unwrap();
+        let (accesses, _, problems) = scenario.look();
+        assert_eq!(accesses, 1, "what it said stays in use");
+        assert!(!scenario.access.is_seen() && problems[0].contains("no change is seen"));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(scenario.look().0, 0);
+        assert!(scenario.access.is_seen());
     }
 
     #[test]

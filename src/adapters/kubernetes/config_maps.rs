@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
@@ -23,6 +23,7 @@ pub struct ConfigMaps {
     api: Api<ConfigMap>,
     contact: Contact,
     files: watch::Sender<Option<ClusterFiles>>,
+    uids: Mutex<BTreeMap<String, String>>,
 }
 
 impl ConfigMaps {
@@ -32,12 +33,18 @@ impl ConfigMaps {
             api: Api::namespaced(cluster.client.clone(), &cluster.namespace),
             contact: Contact::default(),
             files: watch::Sender::new(None),
+            uids: Mutex::default(),
         }
     }
 
     /// All files; none before they were read for the first time.
     pub fn files(&self) -> watch::Receiver<Option<ClusterFiles>> {
         self.files.subscribe()
+    }
+
+    /// The uid of a ConfigMap by this name.
+    pub fn uid(&self, name: &str) -> Option<String> {
+        self.uids.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// How it stands with the API server.
@@ -54,6 +61,7 @@ impl ConfigMaps {
     }
 
     fn see(&self, seen: Seen<ConfigMap>) {
+        self.note_uids(&seen);
         let before = self.files.borrow().clone().unwrap_or_default();
         let after = match seen {
             Seen::All(objects) => objects.into_iter().flat_map(files_of).collect(),
@@ -70,6 +78,22 @@ impl ConfigMaps {
             changed
         });
     }
+
+    fn note_uids(&self, seen: &Seen<ConfigMap>) {
+        let mut uids = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen {
+            Seen::All(objects) => *uids = objects.iter().filter_map(names).collect(),
+            Seen::Applied(object) => uids.extend(names(object)),
+            Seen::Deleted(object) => {
+                uids.retain(|name, _| object.metadata.name.as_ref() != Some(name));
+            }
+        }
+    }
+}
+
+/// Its name and uid.
+fn names(object: &ConfigMap) -> Option<(String, String)> {
+    object.metadata.name.clone().zip(object.metadata.uid.clone())
 }
 
 fn without(mut files: ClusterFiles, object: &ConfigMap) -> ClusterFiles {

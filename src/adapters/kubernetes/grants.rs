@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kube::Resource;
 use kube::api::Api;
@@ -19,6 +20,7 @@ use super::watch::{Seen, Watch};
 use crate::contract::crd::{SecretAccess, SecretAccessStatus, SecretPolicy};
 use crate::domain::grants::{Access, Grants, Policy};
 use crate::domain::identity::Subject;
+use crate::domain::names::Environment;
 
 /// How many SecretAccesses of a namespace are in force for one subject: each read looks at all of
 /// them, and whoever may write in a namespace may write any number.
@@ -31,6 +33,8 @@ pub struct AccessObject {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Its uid.
+    pub uid: Option<String>,
     /// Counts the changes of what it says.
     pub generation: Option<i64>,
     /// How it stands, as was written before.
@@ -112,9 +116,33 @@ impl ClusterGrants {
         Some(bounded(objects.accesses.as_ref()?.values().cloned()).collect())
     }
 
+    /// The SecretAccesses of a subject in an environment, the first of them: namespace, name, uid.
+    pub fn of_subject(
+        &self,
+        subject: &Subject,
+        environment: &Environment,
+        most: usize,
+    ) -> Vec<(String, String, Option<String>)> {
+        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = objects.accesses.iter().flat_map(BTreeMap::values).filter(|object| {
+            let access = object.access.as_ref();
+            access.is_ok_and(|one| one.subject == *subject && one.environment == *environment)
+        });
+        let names = own.map(|one| (one.namespace.clone(), one.name.clone(), one.uid.clone()));
+        names.take(most).collect()
+    }
+
     /// How it stands with the API server, for each kind.
     pub fn contacts(&self) -> [&Contact; 2] {
         [&self.accesses_contact, &self.policies_contact]
+    }
+
+    /// For how long nothing was heard of one of the kinds; nothing before both were.
+    ///
+    /// While the API server is well this stays below the time that it keeps a watch open.
+    pub fn silence(&self) -> Duration {
+        let silences = self.contacts().map(|contact| contact.silence().unwrap_or_default());
+        silences.into_iter().max().unwrap_or_default()
     }
 
     /// The SecretPolicies that do not hold together, each with what is in use in its place.
@@ -250,6 +278,7 @@ fn access_entry(
     let access = AccessObject {
         namespace: namespace.clone(),
         name: name.clone(),
+        uid: object.meta().uid.clone(),
         generation: object.meta().generation,
         status: object.0.as_ref().ok().and_then(|object| object.status.clone()),
         access,
@@ -301,6 +330,7 @@ mod tests {
     fn of_one_subject_so_many_are_in_force_and_those_of_others_are_not_counted() {
         let object = |namespace: &str, name: String, account: &str| AccessObject {
             namespace: namespace.to_owned(),
+            uid: None,
             generation: None,
             status: None,
             access: Ok(Access {

@@ -142,7 +142,6 @@ where
         let mut objects = Vec::new();
         loop {
             let page = ask(&what, self.api.list(&params)).await?;
-            self.contact.heard();
             objects.extend(page.items);
             let more = page.metadata.continue_.filter(|token| !token.is_empty());
             if more.is_some() {
@@ -153,6 +152,8 @@ where
             let text = format!("to {what}: the answer has no resourceVersion");
             let version = version.ok_or(Failure { text, stale: true, expired: false })?;
             see(Seen::All(objects));
+            // Not before: what is heard counts as news, and it was not seen until now.
+            self.contact.heard();
             return Ok(version);
         }
     }

@@ -37,6 +37,7 @@ struct EnvironmentLabels {
 pub enum Reload {
     Grants,
     Clients,
+    Issuers,
     Certificate,
     Secrets,
     SigningKeys,
@@ -54,6 +55,7 @@ pub struct Metrics {
     shown: Mutex<BTreeSet<String>>,
     audit_failures: Counter<u64, AtomicU64>,
     waiting: Gauge,
+    events_dropped: Counter<u64, AtomicU64>,
 }
 
 /// Something that is counted for as long as it is there.
@@ -78,6 +80,7 @@ impl Default for Metrics {
             shown: Mutex::default(),
             audit_failures: Counter::default(),
             waiting: Gauge::default(),
+            events_dropped: Counter::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -101,6 +104,11 @@ impl Default for Metrics {
             "audit_failures",
             "Answers withheld because the audit could not be written",
             metrics.audit_failures.clone(),
+        );
+        registry.register(
+            "events_dropped",
+            "Events of the cluster that were not told, since too many waited",
+            metrics.events_dropped.clone(),
         );
         registry.register("waiting", "Callers that wait for a change", metrics.waiting.clone());
         Self { registry, ..metrics }
@@ -140,6 +148,11 @@ impl Metrics {
     /// Counts an answer that was withheld for the audit's sake.
     pub fn audit_failure(&self) {
         self.audit_failures.inc();
+    }
+
+    /// Counts an event of the cluster that nobody is told of.
+    pub fn event_dropped(&self) {
+        self.events_dropped.inc();
     }
 
     /// Counts a caller that waits for a change.

@@ -98,6 +98,7 @@ problem_kinds! {
     IssueLimited 429 "issue-limited" "Too many tokens were asked for",
     Internal 500 "internal" "Something went wrong inside the vault",
     GrantsNotReady 503 "grants-not-ready" "The grants are not read yet",
+    GrantsStale 503 "grants-stale" "The grants may have changed unseen",
     StateUnavailable 503 "state-unavailable" "The state store does not answer",
     RevocationsStale 503 "revocations-stale" "The vault has not heard of revocations for too long",
     AuditUnavailable 503 "audit-unavailable" "The audit cannot be written",

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::callers::CallerArgs;
 use crate::domain::names::{Label, ObjectName};
 
 /// Serves secrets from SOPS-encrypted files to whoever the grants allow them, and records it.
@@ -122,9 +123,8 @@ pub(super) struct ServeArgs {
     /// Where to answer `/healthz`, `/readyz` and `/metrics`
     #[arg(long, env = "VANTA_HEALTH_LISTEN", default_value = "0.0.0.0:9090")]
     pub(super) health_listen: SocketAddr,
-    /// The file of clients and the hashes of their secrets
-    #[arg(long, env = "VANTA_CLIENTS_FILE")]
-    pub(super) clients_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) callers: CallerArgs,
     /// The folder of the state database, of one replica alone; replicas share VANTA_STATE_URL
     #[arg(long, env = "VANTA_STATE_PATH")]
     pub(super) state_path: Option<PathBuf>,

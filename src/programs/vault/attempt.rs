@@ -48,6 +48,7 @@ impl Attempt {
         result: Result<Response, ApiError>,
     ) -> Result<Response, ApiError> {
         if let Err(error) = &result {
+            service.complaints.take(&self.record, error, &service.metrics);
             let failed = error.kind.status() >= 500;
             self.record.outcome = if failed { Outcome::Failed } else { Outcome::Refused };
             self.record.reason = Some(match &error.cause {

@@ -4,19 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio::time::sleep;
 
+use super::complaints::{self, Complaint, Complaints, MOST_WAITING};
 use super::config::ClusterConfig;
+use super::freshness::Silence;
 use super::reload::WatchedSecrets;
 use super::service::{GrantsReceiver, Service};
 use super::status::Statuses;
 use crate::adapters::kubernetes::{
-    Cluster, ClusterFiles, ClusterGrants, ConfigMaps, Contact, Made, make_signing_key,
+    About, Cluster, ClusterFiles, ClusterGrants, ConfigMaps, Contact, EventWriter, Made, Notice,
+    make_signing_key,
 };
 use crate::adapters::serve::{Metrics, Reload};
-use crate::adapters::sops::{ConfigMapFiles, ConfigMapKey};
+use crate::adapters::sops::{ConfigMapFiles, ConfigMapKey, Failed};
 use crate::domain::grants::Grants;
 use crate::domain::names::ObjectName;
 
@@ -28,6 +31,18 @@ pub(super) struct ClusterSources {
     pub(super) config_maps: Option<Arc<ConfigMaps>>,
     /// Whether the ConfigMaps' files were taken once.
     taken: watch::Sender<bool>,
+    /// Takes what is refused.
+    pub(super) complaints: Complaints,
+    notices: mpsc::Sender<Notice>,
+    metrics: Arc<Metrics>,
+}
+
+/// What is told in the cluster, and by whom.
+pub(super) struct Told {
+    complaints: mpsc::Receiver<Complaint>,
+    notices: mpsc::Receiver<Notice>,
+    /// This replica's name.
+    replica: String,
 }
 
 /// What is wrong with what the cluster gives, for readiness.
@@ -39,13 +54,27 @@ impl ClusterSources {
         cluster: Cluster,
         grants: watch::Sender<Option<Arc<Grants>>>,
         with_config_maps: bool,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+        metrics: Arc<Metrics>,
+        replica: String,
+    ) -> (Arc<Self>, Told) {
+        let (notices, told) = mpsc::channel(MOST_WAITING);
+        let (complaints, complained) = Complaints::channel();
+        let sources = Self {
             grants: Arc::new(ClusterGrants::new(&cluster, grants)),
             config_maps: with_config_maps.then(|| Arc::new(ConfigMaps::new(&cluster))),
             cluster,
             taken: watch::Sender::new(!with_config_maps),
-        })
+            complaints,
+            notices,
+            metrics,
+        };
+        (Arc::new(sources), Told { complaints: complained, notices: told, replica })
+    }
+
+    /// For how long one of the kinds that grants are made of was not heard of.
+    pub(super) fn silence(&self) -> Silence {
+        let grants = Arc::clone(&self.grants);
+        Arc::new(move || grants.silence())
     }
 
     /// What is wrong, asked whenever readiness is.
@@ -59,6 +88,7 @@ impl ClusterSources {
         service: Arc<Service>,
         secrets: WatchedSecrets,
         grants: GrantsReceiver,
+        told: Told,
     ) -> Result<(), JoinError> {
         let statuses = Statuses {
             service,
@@ -67,11 +97,20 @@ impl ClusterSources {
             client: self.cluster.client.clone(),
         };
         let metrics = Arc::clone(&secrets.metrics);
+        let events = EventWriter::new(self.cluster.client.clone(), told.replica, told.notices);
+        let complaints = complaints::tell(
+            told.complaints,
+            Arc::clone(&self.grants),
+            self.notices.clone(),
+            Arc::clone(&metrics),
+        );
         tokio::select! {
             never = self.grants.run() => match never {},
             ended = self.take_files(secrets) => ended,
             ended = self.write_statuses(statuses) => ended,
             () = tell_of_grants(grants, metrics) => Ok(()),
+            never = events.run() => match never {},
+            () = complaints => Ok(()),
         }
     }
 
@@ -85,15 +124,45 @@ impl ClusterSources {
                     return Ok(());
                 }
                 let Some(files) = files.borrow_and_update().clone() else { continue };
-                let secrets = secrets.clone();
+                let (secrets, names) = (secrets.clone(), files.keys().cloned().collect::<Vec<_>>());
                 // Opening files takes long: not on a thread that serves others.
-                tokio::task::spawn_blocking(move || secrets.take(of_store(files))).await?;
+                let taken = tokio::task::spawn_blocking(move || secrets.take(of_store(files)));
+                for failed in taken.await? {
+                    self.tell_of(&failed, &names);
+                }
                 self.taken.send_replace(true);
             }
         };
         tokio::select! {
             never = config_maps.run() => match never {},
             ended = taking => ended,
+        }
+    }
+
+    /// Tells the ConfigMaps with an environment's file that it is not loaded.
+    fn tell_of(&self, failed: &Failed, names: &[(String, String)]) {
+        let file = format!("{}.enc.", failed.environment);
+        let served = if failed.serves_earlier {
+            "an earlier version is served"
+        } else {
+            "nothing of it is served"
+        };
+        for (config_map, _) in names.iter().filter(|(_, key)| key.starts_with(&file)) {
+            let notice = Notice {
+                about: About {
+                    api_version: "v1",
+                    kind: "ConfigMap",
+                    namespace: self.cluster.namespace.clone(),
+                    name: config_map.clone(),
+                    uid: self.config_maps.as_ref().and_then(|maps| maps.uid(config_map)),
+                },
+                reason: "NotLoaded",
+                action: "Load",
+                note: format!("environment {}, {served}: {}", failed.environment, failed.reason),
+            };
+            if self.notices.try_send(notice).is_err() {
+                self.metrics.event_dropped();
+            }
         }
     }
 

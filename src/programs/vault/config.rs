@@ -9,6 +9,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::args::{DevArgs, ServeArgs, SigningKeyArgs, SopsAllow, SourceArgs};
+use super::callers::CallerArgs;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
 use crate::adapters::serve::TlsFiles;
@@ -42,7 +43,7 @@ pub(super) struct Config {
     pub(super) tls: Option<TlsFiles>,
     pub(super) sources: Sources,
     pub(super) cluster: Option<ClusterConfig>,
-    pub(super) clients_file: Option<PathBuf>,
+    pub(super) callers: CallerArgs,
     pub(super) state: StateSource,
     pub(super) audit_path: PathBuf,
     pub(super) replica: String,
@@ -150,7 +151,7 @@ impl ServeArgs {
             tls,
             sources: self.sources.resolve(None, self.kubernetes)?,
             cluster: self.kubernetes.then_some(ClusterConfig { namespace: self.namespace }),
-            clients_file: self.clients_file,
+            callers: self.callers,
             state: state(self.state_path)?,
             audit_path: needed(
                 self.audit_path,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::args::DevArgs;
+use super::callers::CallerArgs;
 use super::config::{Config, ConfigError, Examples, SigningKeys};
 use crate::adapters::files::{PrivateError, make_private_folder, write_private};
 use crate::adapters::jwt::KeyRing;
@@ -74,7 +75,7 @@ pub(super) fn prepare(args: DevArgs) -> Result<(Config, PathBuf), DevError> {
         tls: None,
         sources: args.sources.resolve(Some(&examples), false)?,
         cluster: None,
-        clients_file: Some(data.join("clients.yaml")),
+        callers: CallerArgs::with_clients(data.join("clients.yaml")),
         state: StateSource::Folder(data.join("state")),
         audit_path: data.join("audit"),
         replica: "dev".to_owned(),

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 
+use super::freshness::Stale;
 use crate::adapters::jwt::TokenError;
 use crate::contract::api::problem::{Problem, ProblemKind, TYPE_BASE};
 use crate::domain::administration::Administration;
@@ -123,6 +124,12 @@ impl ApiError {
             "the token's scope, or the grants as they are now, do not reach this; ask for a token of the right scope, or for a SecretAccess and a SecretPolicy that allow it",
         )
         .with_cause(cause)
+    }
+
+    pub(super) fn stale(stale: Stale) -> Self {
+        let detail =
+            format!("{stale}; it goes on by itself once there is news: see the vault's /readyz");
+        Self::new(ProblemKind::GrantsStale, detail)
     }
 
     pub(super) fn state(error: TokenStoreError) -> Self {

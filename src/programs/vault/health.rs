@@ -10,6 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 
 use super::cluster::ClusterHealth;
+use super::freshness::Freshness;
 use super::service::GrantsReceiver;
 use super::standing::Standing;
 use crate::adapters::audit::AuditLog;
@@ -23,6 +24,7 @@ pub(super) struct Health {
     pub(super) audit: AuditLog,
     pub(super) secrets: Arc<SopsStore>,
     pub(super) grants: GrantsReceiver,
+    pub(super) freshness: Freshness,
     pub(super) standing: Arc<Standing>,
     pub(super) cluster: Option<ClusterHealth>,
     pub(super) metrics: Arc<Metrics>,
@@ -49,9 +51,16 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         || environments.is_empty() && cluster.is_some_and(ClusterHealth::may_be_empty);
     let audit =
         (!health.audit.is_writing()).then(|| "its writer has ended: restart the vault".to_owned());
-    let ready = granted && loaded && state.serves && audit.is_none();
+    // Where nothing may be read, nothing can be answered.
+    let fresh = health.freshness.to_read().is_ok();
+    let ready = granted && fresh && loaded && state.serves && audit.is_none();
     let unread = || "the grants are not read yet".to_owned();
     let behind = health.standing.grants.text().or_else(|| cluster?.grants());
+    let withheld = health.freshness.problem().filter(|_| granted);
+    let behind = match (withheld, behind) {
+        (Some(withheld), Some(behind)) => Some(format!("{withheld}; {behind}")),
+        (withheld, behind) => withheld.or(behind),
+    };
     let grants = match behind {
         Some(error) if granted => Some(error),
         Some(error) => Some(format!("{}: {error}", unread())),
@@ -65,11 +74,13 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     }
     let secrets = (!secrets.is_empty()).then(|| secrets.join("; "));
     let clients = health.standing.clients.text();
+    let issuers = health.standing.issuers.text();
     let signing_keys = health.standing.signing_keys.text();
     let checks = [
         ("audit", audit),
         ("clients", clients),
         ("grants", grants),
+        ("issuers", issuers),
         ("secrets", secrets),
         ("signing_keys", signing_keys),
         ("state", state.problem),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::adapters::identity::ClientCredentials;
+use kube::Client;
+
+use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::kubernetes::{ClusterAdministrators, ServiceAccountTokens};
 use crate::domain::administration::Administration;
 use crate::domain::identity::{Administers, Identity};
@@ -10,14 +12,26 @@ use crate::domain::ports::{
     AdministrationError, Answer, AuthenticationError, Authenticator, Credentials,
 };
 
-/// Clients by `Basic`, service accounts of the cluster by `Bearer`.
+/// Clients by `Basic`; by `Bearer` the subjects of OIDC issuers, and all else that the cluster
+/// knows.
 pub struct Identities {
-    /// Those of the file.
-    pub clients: Arc<ClientCredentials>,
-    /// Service accounts.
-    pub tokens: ServiceAccountTokens,
-    /// Which service accounts are administrators.
-    pub administrators: ClusterAdministrators,
+    clients: Arc<ClientCredentials>,
+    issuers: Arc<OidcIssuers>,
+    cluster: Option<(ServiceAccountTokens, ClusterAdministrators)>,
+}
+
+impl Identities {
+    /// Those of the files, and of a cluster where there is one.
+    pub fn new(
+        clients: Arc<ClientCredentials>,
+        issuers: Arc<OidcIssuers>,
+        cluster: Option<Client>,
+    ) -> Self {
+        let cluster = cluster.map(|client| {
+            (ServiceAccountTokens::new(client.clone()), ClusterAdministrators::new(client))
+        });
+        Self { clients, issuers, cluster }
+    }
 }
 
 impl Authenticator for Identities {
@@ -25,9 +39,19 @@ impl Authenticator for Identities {
         &'a self,
         credentials: &'a Credentials,
     ) -> Answer<'a, Result<Identity, AuthenticationError>> {
-        match credentials {
-            Credentials::Basic { .. } => self.clients.authenticate(credentials),
-            Credentials::Bearer(_) => self.tokens.authenticate(credentials),
+        let Credentials::Bearer(token) = credentials else {
+            return self.clients.authenticate(credentials);
+        };
+        // What a token claims of its issuer decides whom to ask, and nothing else.
+        let token = token.expose_str();
+        if let Some((token, issuer)) =
+            token.and_then(|token| Some((token, self.issuers.claimed(token)?)))
+        {
+            return Box::pin(async move { issuer.check(token).await });
+        }
+        match &self.cluster {
+            Some((accounts, _)) => accounts.authenticate(credentials),
+            None => self.clients.authenticate(credentials),
         }
     }
 
@@ -36,11 +60,9 @@ impl Authenticator for Identities {
         identity: &'a Identity,
         what: Administration,
     ) -> Answer<'a, Result<(), AdministrationError>> {
-        match &identity.administers {
-            Administers::AsCluster(user) => Box::pin(self.administrators.check(user, what)),
-            Administers::Everything | Administers::Nothing => {
-                self.clients.administers(identity, what)
-            }
+        match (&identity.administers, &self.cluster) {
+            (Administers::AsCluster(user), Some((_, rules))) => Box::pin(rules.check(user, what)),
+            _ => self.clients.administers(identity, what),
         }
     }
 }

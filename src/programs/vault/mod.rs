@@ -6,11 +6,14 @@
 mod args;
 mod attempt;
 mod auth;
+mod callers;
 mod cluster;
+mod complaints;
 mod config;
 mod context;
 mod dev;
 mod error;
+mod freshness;
 mod handlers;
 mod health;
 mod identities;
@@ -26,7 +29,9 @@ mod status;
 mod view;
 mod waiting;
 
+pub use complaints::{Complaint, Complaints};
 pub use error::ApiError;
+pub use freshness::{Freshness, Silence};
 pub use identities::Identities;
 pub use router::router;
 pub use run::main;

@@ -1,8 +1,8 @@
-//! What changes while the vault runs is read again: secrets, grants, clients, signing keys, the
+//! What changes while the vault runs is read again: secrets, grants, who may ask, signing keys, the
 //! certificate.
 //!
 //! Invariant: a change that cannot be read leaves what was read before in use, is loud once, and is
-//! tried again; grants and clients whose files are gone are gone.
+//! tried again; grants, clients and issuers whose files are gone are gone.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::config::{IDENTITY_ADVICE, read_signing_keys};
+use super::freshness::LastSeen;
 use super::standing::Standing;
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
-use crate::adapters::identity::ClientCredentials;
+use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{Metrics, Reload, TlsFiles};
-use crate::adapters::sops::{ConfigMapFiles, RefreshReport, SopsStore};
+use crate::adapters::sops::{ConfigMapFiles, Failed, RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
 use crate::domain::ports::FileFault;
 
@@ -44,13 +45,18 @@ pub(super) struct WatchedSecrets {
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// The grants, the clients, the signing keys and the certificate.
+/// The grants, the clients, the issuers, the signing keys and the certificate.
 pub(super) struct WatchedSettings {
     /// None where the grants are the cluster's.
     pub(super) access: Option<(AccessFolder, GrantsSender)>,
+    /// When the folder of the grants was last seen.
+    pub(super) access_seen: Arc<LastSeen>,
     pub(super) clients: Arc<ClientCredentials>,
     pub(super) clients_file: Option<PathBuf>,
     pub(super) clients_watch: Watch,
+    pub(super) issuers: Arc<OidcIssuers>,
+    pub(super) issuers_file: Option<PathBuf>,
+    pub(super) issuers_watch: Watch,
     /// None where the keys come from no file.
     pub(super) signing_keys: Option<(PathBuf, Arc<CurrentRing>)>,
     pub(super) signing_keys_watch: Watch,
@@ -89,6 +95,7 @@ impl WatchedSettings {
     pub(super) fn look(&mut self) {
         self.look_at_grants();
         self.look_at_clients();
+        self.look_at_issuers();
         self.look_at_signing_keys();
         self.look_at_certificate();
     }
@@ -96,6 +103,9 @@ impl WatchedSettings {
     fn look_at_grants(&mut self) {
         let Some((access, sender)) = &mut self.access else { return };
         let report = access.refresh();
+        if access.is_seen() {
+            self.access_seen.now();
+        }
         if report.changed
             && let Some(grants) = access.grants()
         {
@@ -132,6 +142,28 @@ impl WatchedSettings {
             }
         }
         self.standing.clients.set(self.clients_watch.failure().map(str::to_owned));
+    }
+
+    fn look_at_issuers(&mut self) {
+        let Some(file) = &self.issuers_file else { return };
+        let named = self.issuers.files();
+        let files = std::iter::once(file).chain(&named).map(PathBuf::as_path);
+        let Some(seen) = self.issuers_watch.look(files) else { return };
+        match self.issuers.load(file) {
+            Ok(issuers) => {
+                if self.issuers_watch.succeeded(seen) {
+                    tracing::info!(issuers, "the OIDC issuers were read");
+                    self.metrics.reload(Reload::Issuers, true);
+                }
+            }
+            Err(error) => {
+                if self.issuers_watch.failed(seen, error.to_string(), error.is_passing()) {
+                    tracing::error!(%error, "the OIDC issuers are not as the file is");
+                    self.metrics.reload(Reload::Issuers, false);
+                }
+            }
+        }
+        self.standing.issuers.set(self.issuers_watch.failure().map(str::to_owned));
     }
 
     fn look_at_signing_keys(&mut self) {
@@ -188,12 +220,14 @@ impl WatchedSecrets {
         }
     }
 
-    /// Takes the files of ConfigMaps in the place of those before.
-    pub(super) fn take(&self, files: ConfigMapFiles) {
+    /// Takes the files of ConfigMaps in the place of those before. Gives what could not be loaded.
+    pub(super) fn take(&self, files: ConfigMapFiles) -> Vec<Failed> {
         let report = self.store.take(files);
+        let failed = report.failed.clone();
         if !report.is_empty() {
             self.report(report);
         }
+        failed
     }
 
     /// Logs and counts what became of the SOPS files.

@@ -11,8 +11,9 @@ use axum_server::Handle;
 use tokio::sync::watch;
 
 use super::args::{Command, SigningKeyArgs, VaultArgs};
-use super::cluster::{self, ClusterSources};
+use super::cluster::{self, ClusterSources, Told};
 use super::config::Config;
+use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
 use super::health::Health;
 use super::identities::Identities;
 use super::reload::{Watched, WatchedSecrets, WatchedSettings};
@@ -22,14 +23,12 @@ use super::{dev, router};
 use crate::adapters::access::AccessFolder;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::files::{Watch, make_folder};
-use crate::adapters::identity::ClientCredentials;
+use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
-use crate::adapters::kubernetes::{ClusterAdministrators, ServiceAccountTokens};
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Listener, Metrics, Signals};
 use crate::adapters::sops::{SopsStore, StoreOptions};
 use crate::adapters::state::{StateSource, StateStore};
-use crate::domain::ports::Authenticator;
 
 /// How long requests in progress may take once the vault is told to end.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -83,7 +82,7 @@ struct Vault {
     service: Arc<Service>,
     health_of: Health,
     watched: Watched,
-    cluster: Option<(Arc<ClusterSources>, GrantsReceiver)>,
+    cluster: Option<(Arc<ClusterSources>, GrantsReceiver, Told)>,
     state: Arc<StateStore>,
 }
 
@@ -110,18 +109,26 @@ impl Vault {
         let cluster = match config.cluster {
             Some(cluster) => {
                 let cluster = cluster::connect(cluster).await?;
-                Some(ClusterSources::new(cluster, grants, with_config_maps))
+                Some(ClusterSources::new(
+                    cluster,
+                    grants,
+                    with_config_maps,
+                    Arc::clone(&metrics),
+                    config.replica.clone(),
+                ))
             }
             None => None,
         };
-        let authenticator: Arc<dyn Authenticator> = match &cluster {
-            Some(sources) => Arc::new(Identities {
-                clients: Arc::clone(&clients),
-                tokens: ServiceAccountTokens::new(sources.cluster.client.clone()),
-                administrators: ClusterAdministrators::new(sources.cluster.client.clone()),
-            }),
-            None => clients.clone(),
-        };
+        let (cluster, told) = cluster.unzip();
+        let issuers = Arc::new(OidcIssuers::default());
+        let authenticator = Arc::new(Identities::new(
+            Arc::clone(&clients),
+            Arc::clone(&issuers),
+            cluster.as_ref().map(|sources| sources.cluster.client.clone()),
+        ));
+        let access_seen = Arc::new(LastSeen::default());
+        let read_limit = config.callers.grants_stale_after();
+        let freshness = freshness(cluster.as_deref(), &access_seen, read_limit);
         let tls = config.tls.as_ref().map(serve::TlsFiles::load).transpose()?;
         let standing = Arc::new(Standing::default());
         let ring = CurrentRing::new(config.signing_keys.ring);
@@ -129,9 +136,13 @@ impl Vault {
             secrets: WatchedSecrets { store: Arc::clone(&secrets), metrics: Arc::clone(&metrics) },
             settings: WatchedSettings {
                 access,
+                access_seen,
                 clients,
-                clients_file: config.clients_file,
+                clients_file: config.callers.clients_file,
                 clients_watch: Watch::default(),
+                issuers,
+                issuers_file: config.callers.oidc_file,
+                issuers_watch: Watch::default(),
                 signing_keys: config.signing_keys.file.map(|file| (file, Arc::clone(&ring))),
                 signing_keys_watch: Watch::default(),
                 certificate: config.tls.zip(tls.clone()),
@@ -148,6 +159,8 @@ impl Vault {
             authenticator,
             versions: secrets.changes(),
             grants: grants_receiver.clone(),
+            freshness: freshness.clone(),
+            complaints: cluster.as_ref().map(|of| of.complaints.clone()).unwrap_or_default(),
             ring: Arc::clone(&ring),
             issues_per_minute: config.issues_per_minute,
             state_since: state.created_at(),
@@ -161,11 +174,12 @@ impl Vault {
             audit,
             secrets,
             grants: grants_receiver.clone(),
+            freshness,
             standing,
             cluster: cluster.as_ref().map(ClusterSources::health),
             metrics,
         };
-        let cluster = cluster.map(|cluster| (cluster, grants_receiver));
+        let cluster = cluster.zip(told).map(|(cluster, told)| (cluster, grants_receiver, told));
         let (api, health) = (serve::bind(config.listen)?, serve::bind(config.health_listen)?);
         Ok(Self { api, health, tls, service, health_of, watched, cluster, state })
     }
@@ -177,7 +191,9 @@ impl Vault {
         let (service, secrets) = (Arc::clone(&self.service), self.watched.secrets.clone());
         let watched_cluster = async {
             match self.cluster {
-                Some((cluster, grants)) => cluster.run(self.service, secrets, grants).await,
+                Some((cluster, grants, told)) => {
+                    cluster.run(self.service, secrets, grants, told).await
+                }
                 None => std::future::pending().await,
             }
         };
@@ -213,6 +229,19 @@ async fn open_state(source: &StateSource) -> anyhow::Result<Arc<StateStore>> {
         StateSource::Postgres(_) => "state in PostgreSQL".to_owned(),
     };
     Ok(Arc::new(StateStore::open(source).await.context(place)?))
+}
+
+/// How old the grants are, which are the cluster's or those of a folder.
+fn freshness(
+    cluster: Option<&ClusterSources>,
+    folder: &Arc<LastSeen>,
+    read_limit: Duration,
+) -> Freshness {
+    let silence = match cluster {
+        Some(sources) => sources.silence(),
+        None => folder.silent(),
+    };
+    Freshness { silence, issue_limit: ISSUE_LIMIT, read_limit }
 }
 
 /// Starts to drain at the first SIGTERM or SIGINT.

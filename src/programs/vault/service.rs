@@ -8,7 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use zeroize::Zeroizing;
 
 use super::attempt::Sampler;
+use super::complaints::Complaints;
 use super::error::ApiError;
+use super::freshness::Freshness;
 use super::issue_rate::IssueRate;
 use super::revision::RevisionKey;
 use super::waiting::Waits;
@@ -46,6 +48,8 @@ pub struct ServiceParts {
     pub versions: watch::Receiver<Versions>,
     /// The grants.
     pub grants: GrantsReceiver,
+    /// How old the grants are.
+    pub freshness: Freshness,
     /// The signing keys.
     pub ring: Arc<CurrentRing>,
     /// How many tokens one identity may ask for in a minute.
@@ -56,6 +60,8 @@ pub struct ServiceParts {
     pub revision_key: [u8; 32],
     /// The audit.
     pub audit: AuditLog,
+    /// Who is told of refusals.
+    pub complaints: Complaints,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How many callers may wait for a change at once.
@@ -71,6 +77,7 @@ pub struct Service {
     pub(super) validator: Validator,
     pub(super) revisions: RevisionKey,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) complaints: Complaints,
     pub(super) anonymous_failures: Sampler,
     pub(super) issue_rate: IssueRate,
     pub(super) requests: Semaphore,
@@ -79,6 +86,7 @@ pub struct Service {
     pub(super) waits: Waits,
     answers: Arc<Semaphore>,
     grants: GrantsReceiver,
+    freshness: Freshness,
     audit: AuditLog,
 }
 
@@ -105,7 +113,9 @@ impl Service {
             ring: parts.ring,
             metrics: parts.metrics,
             grants: parts.grants,
+            freshness: parts.freshness,
             audit: parts.audit,
+            complaints: parts.complaints,
             anonymous_failures: Sampler::default(),
             issue_rate: IssueRate::new(parts.issues_per_minute),
             requests: Semaphore::new(MAX_REQUESTS),
@@ -115,8 +125,22 @@ impl Service {
         })
     }
 
-    /// The grants as they stand now: 503 before they were first read, never 403.
+    /// The grants as they stand now: 503 before they were first read, never 403; and 503 where
+    /// nothing was heard of them for long.
     pub(super) fn grants(&self) -> Result<Arc<Grants>, ApiError> {
+        let grants = self.known_grants()?;
+        self.freshness.to_read().map_err(ApiError::stale)?;
+        Ok(grants)
+    }
+
+    /// The same to issue a token by, which has to be heard of sooner: a token lives on.
+    pub(super) fn grants_to_issue(&self) -> Result<Arc<Grants>, ApiError> {
+        let grants = self.known_grants()?;
+        self.freshness.to_issue().map_err(ApiError::stale)?;
+        Ok(grants)
+    }
+
+    fn known_grants(&self) -> Result<Arc<Grants>, ApiError> {
         self.grants.borrow().clone().ok_or_else(|| {
             ApiError::new(
                 ProblemKind::GrantsNotReady,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 pub(super) struct Standing {
     pub(super) grants: Source,
     pub(super) clients: Source,
+    pub(super) issuers: Source,
     pub(super) signing_keys: Source,
 }
 

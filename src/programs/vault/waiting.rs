@@ -32,7 +32,8 @@ use crate::domain::revocation::IssuedToken;
 /// ordinary requests go on while thousands look.
 const LOOKING: usize = 32;
 
-/// How often is looked whether a waiting caller's token is revoked or has ended.
+/// How often is looked whether a waiting caller's token is revoked or has ended, and whether the
+/// grants are fresh.
 const RECHECK: Duration = Duration::from_millis(500);
 
 /// All who wait.
@@ -153,7 +154,8 @@ impl Wait {
                         at: self.issued_at,
                     };
                     // Where it is not known, the question is asked again, and refused.
-                    if self.ends_at <= now || service.tokens.is_revoked(token) != Ok(false) {
+                    let revoked = service.tokens.is_revoked(token) != Ok(false);
+                    if self.ends_at <= now || revoked || service.grants().is_err() {
                         return Woken::News;
                     }
                 }

@@ -18,12 +18,17 @@ type Plural = &'static str;
 
 const PLURALS: [Plural; 3] = ["secretaccesses", "secretpolicies", "configmaps"];
 
+/// How often a watch is told that all is well; a real one does so once a minute.
+const BOOKMARKS: Duration = Duration::from_millis(50);
+
 /// How the API server feels.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
     Willing,
     /// It accepts connections and closes them.
     Away,
+    /// It keeps connections open, and says nothing.
+    Silent,
     /// It forbids to list this kind.
     Forbids(Plural),
 }
@@ -48,6 +53,8 @@ struct State {
     allowed: BTreeSet<String>,
     /// What was asked of users, whole.
     access_reviews: Vec<Value>,
+    bookmarks: u64,
+    events: Vec<Value>,
     /// The first line of each request.
     asked: Vec<String>,
 }
@@ -71,6 +78,8 @@ impl FakeCluster {
             reviews: BTreeMap::new(),
             allowed: BTreeSet::new(),
             access_reviews: Vec::new(),
+            bookmarks: 0,
+            events: Vec::new(),
             asked: Vec::new(),
         };
         let cluster = Self { address, state: Arc::new(Mutex::new(state)) };
@@ -190,6 +199,19 @@ impl FakeCluster {
         self.with(|state| state.access_reviews.clone())
     }
 
+    /// How many bookmarks its watches have sent.
+    pub(crate) fn bookmarks(&self) -> u64 {
+        self.with(|state| state.bookmarks)
+    }
+
+    /// The events of an object so far.
+    pub(crate) fn events(&self, kind: &str, name: &str) -> Vec<Value> {
+        let about = |event: &&Value| {
+            event["regarding"]["kind"] == kind && event["regarding"]["name"] == name
+        };
+        self.with(|state| state.events.iter().filter(about).cloned().collect())
+    }
+
     /// A client of it.
     pub(crate) fn client(&self) -> kube::Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -209,6 +231,9 @@ impl FakeCluster {
             state.asked.push(line.clone());
             state.mood
         });
+        while self.with(|state| state.mood == Mood::Silent) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         let mut words = line.split(' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -228,6 +253,14 @@ impl FakeCluster {
             }
             (_, "POST", _) if path.ends_with("/subjectaccessreviews") => {
                 respond(stream, 201, &self.review_access(body))
+            }
+            (_, "POST", _) if path.ends_with("/events") => {
+                let (code, answer) = self.create_event(path, body);
+                respond(stream, code, &answer)
+            }
+            (_, "PATCH", _) if path.contains("/events/") => {
+                let (code, answer) = self.count_event(path, &body);
+                respond(stream, code, &answer)
             }
             (_, "POST", _) if path.ends_with("/secrets") => {
                 let (code, answer) = self.create_secret(path, body);
@@ -263,8 +296,18 @@ impl FakeCluster {
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
              Transfer-Encoding: chunked\r\n\r\n"
         )?;
+        let kind = self.with(|state| {
+            let objects = state.objects.iter().find(|((kind, ..), _)| *kind == plural);
+            objects.map(|(_, object)| (object["apiVersion"].clone(), object["kind"].clone()))
+        });
         let (mood, end) = (self.with(|state| state.mood), Instant::now() + Duration::from_mins(2));
-        while Instant::now() < end && self.with(|state| state.mood == mood) {
+        let mut bookmarked = Instant::now();
+        let lasts = |now| now == mood || now == Mood::Silent;
+        while Instant::now() < end && self.with(|state| lasts(state.mood)) {
+            if self.with(|state| state.mood == Mood::Silent) {
+                std::thread::sleep(Duration::from_millis(2));
+                continue;
+            }
             let (changes, gone) = self.with(|state| {
                 let changes = state.changes.iter();
                 let new = changes.filter(|one| one.plural == plural && one.version > version);
@@ -277,6 +320,17 @@ impl FakeCluster {
             for change in changes {
                 version = change.version;
                 chunk(stream, &change.event)?;
+            }
+            // Of what was told until now, and never ahead of it.
+            if let Some((api, kind)) = &kind
+                && query.contains("allowWatchBookmarks=true")
+                && bookmarked.elapsed() >= BOOKMARKS
+            {
+                bookmarked = Instant::now();
+                let metadata = json!({"resourceVersion": version.to_string()});
+                let object = json!({"apiVersion": api, "kind": kind, "metadata": metadata});
+                chunk(stream, &json!({"type": "BOOKMARK", "object": object}))?;
+                self.with(|state| state.bookmarks += 1);
             }
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -304,6 +358,32 @@ impl FakeCluster {
         });
         review["status"] = json!({"allowed": allowed});
         review
+    }
+
+    fn create_event(&self, path: &str, event: Value) -> (u16, Value) {
+        let namespace = path.split('/').nth_back(1).unwrap_or_default();
+        // What the API server's own validation wants.
+        let given = ["action", "reason", "reportingController", "reportingInstance", "eventTime"];
+        let whole = given.iter().all(|field| event[field].is_string())
+            && event["metadata"]["namespace"] == namespace
+            && event["regarding"]["namespace"] == namespace;
+        if !whole {
+            return (422, failure(422, "Invalid", "the event is not whole"));
+        }
+        self.with(|state| state.events.push(event.clone()));
+        (201, event)
+    }
+
+    fn count_event(&self, path: &str, body: &Value) -> (u16, Value) {
+        let name = path.split('/').next_back().unwrap_or_default();
+        self.with(|state| {
+            let known = state.events.iter_mut().find(|event| event["metadata"]["name"] == name);
+            let Some(event) = known else {
+                return (404, failure(404, "NotFound", "it is gone"));
+            };
+            event["series"] = body["series"].clone();
+            (200, event.clone())
+        })
     }
 
     fn create_secret(&self, path: &str, mut body: Value) -> (u16, Value) {
@@ -347,8 +427,10 @@ impl State {
             let changed = i64::from(before["spec"] != object["spec"]);
             let generation = before["metadata"]["generation"].as_i64().unwrap_or(1) + changed;
             object["metadata"]["generation"] = generation.into();
+            object["metadata"]["uid"] = before["metadata"]["uid"].clone();
         } else {
             object["metadata"]["generation"] = 1.into();
+            object["metadata"]["uid"] = format!("uid-{}", self.version).into();
         }
         if object["status"].is_null() {
             object.as_object_mut().expect("an object is one").remove("status");

@@ -5,6 +5,7 @@ pub(crate) mod attackers;
 pub(crate) mod cli;
 pub(crate) mod fake_cluster;
 pub(crate) mod fake_vault;
+pub(crate) mod issuer;
 pub(crate) mod oracle;
 pub(crate) mod pods;
 pub(crate) mod postgres;

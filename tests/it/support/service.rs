@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,9 +17,8 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 use vanta::adapters::access::AccessFolder;
 use vanta::adapters::audit::AuditLog;
-use vanta::adapters::identity::ClientCredentials;
+use vanta::adapters::identity::{ClientCredentials, OidcIssuers};
 use vanta::adapters::jwt::{CurrentRing, KeyRing};
-use vanta::adapters::kubernetes::{ClusterAdministrators, ServiceAccountTokens};
 use vanta::adapters::serve::Metrics;
 use vanta::adapters::sops::{Leave, SharedIdentities, SopsStore, StoreOptions};
 use vanta::adapters::state::{StateSource, StateStore};
@@ -26,7 +26,9 @@ use vanta::contract::clients::ClientEntry;
 use vanta::domain::grants::Grants;
 use vanta::domain::identity::ClientSecret;
 use vanta::domain::ports::Authenticator;
-use vanta::programs::vault::{Identities, Service, ServiceParts, router};
+use vanta::programs::vault::{
+    Complaints, Freshness, Identities, Service, ServiceParts, Silence, router,
+};
 
 use super::fake_cluster::FakeCluster;
 use super::pods::WithPods;
@@ -78,6 +80,7 @@ pub(crate) struct Vault {
     pub(crate) state: Arc<StateStore>,
     store: Arc<SopsStore>,
     metrics: Arc<Metrics>,
+    silence: Arc<Mutex<Silence>>,
     folder: TempDir,
     client_secret: String,
 }
@@ -134,11 +137,7 @@ impl Vault {
     pub(crate) async fn start_in(cluster: &FakeCluster) -> Self {
         let client = cluster.client();
         let vault = Self::start_knowing(10_000, 0, |clients| {
-            Arc::new(Identities {
-                clients: Arc::new(clients),
-                tokens: ServiceAccountTokens::new(client.clone()),
-                administrators: ClusterAdministrators::new(client),
-            })
+            Arc::new(Identities::new(Arc::new(clients), Arc::default(), Some(client)))
         });
         let vault = vault.await;
         vault.grant(GRANTS);
@@ -155,6 +154,14 @@ impl Vault {
         let state = Arc::clone(&vault.state);
         tokio::spawn(async move { state.run().await });
         vault
+    }
+
+    /// A vault that believes these issuers beside its client.
+    pub(crate) async fn start_believing(issuers: Arc<OidcIssuers>) -> Self {
+        Self::start_knowing(10_000, 0, |clients| {
+            Arc::new(Identities::new(Arc::new(clients), issuers, None))
+        })
+        .await
     }
 
     async fn start_with(most_waiting: usize, state_age: i64) -> Self {
@@ -215,6 +222,7 @@ impl Vault {
         std::fs::write(&file, entries).expect("a file can be written");
         clients.load(&file).expect("the clients are well formed");
         let (grants, receiver) = watch::channel(None);
+        let silence: Arc<Mutex<Silence>> = Arc::new(Mutex::new(Arc::new(|| Duration::ZERO)));
         let (store, metrics) = (Arc::new(store), Arc::new(Metrics::default()));
         let service = Service::new(ServiceParts {
             secrets: store.clone(),
@@ -222,6 +230,15 @@ impl Vault {
             authenticator: authenticator(clients),
             versions: store.changes(),
             grants: receiver,
+            freshness: Freshness {
+                silence: Arc::new({
+                    let silence = Arc::clone(&silence);
+                    move || (silence.lock().expect("no holder panics"))()
+                }),
+                issue_limit: Duration::from_secs(90),
+                read_limit: Duration::from_mins(5),
+            },
+            complaints: Complaints::default(),
             ring: CurrentRing::new(
                 KeyRing::parse(SIGNING_KEY.as_bytes()).expect("the key is long enough"),
             ),
@@ -239,9 +256,15 @@ impl Vault {
             state,
             store,
             metrics,
+            silence,
             folder,
             client_secret: secret.expose().to_owned(),
         }
+    }
+
+    /// For how long nothing was heard of the grants, from now on.
+    pub(crate) fn hear(&self, silence: impl Fn() -> Duration + Send + Sync + 'static) {
+        *self.silence.lock().expect("no holder panics") = Arc::new(silence);
     }
 
     /// Puts these objects in place of all grants.

@@ -63,7 +63,7 @@ async fn issue(
         ));
     }
     let now = attempt.record.time;
-    let (bounds, granted) = granted(&*service.grants()?, &identity, &asked, now)?;
+    let (bounds, granted) = granted(&*service.grants_to_issue()?, &identity, &asked, now)?;
     // A token for an environment that does not exist is of no use to whoever is granted it.
     service.secrets.keys(&asked.environment).map_err(ApiError::secret)?;
     let (claims, clamped) = claims(&identity, asked, bounds, granted, now)?;
