@@ -33,6 +33,17 @@ pub enum Event {
     Authenticate,
     /// The log was opened again after a crash, and an unfinished line was cut off.
     Recover,
+    /// The audit was asked for.
+    Query,
+    /// The oldest files of the audit were removed, as the configuration says.
+    Remove,
+}
+
+impl Event {
+    /// The event that is written like this.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_value(text.into()).ok()
+    }
 }
 
 /// What the vault decided. It says nothing of whether an answer arrived.
@@ -47,6 +58,13 @@ pub enum Outcome {
     Refused,
     /// It was allowed and could not be done.
     Failed,
+}
+
+impl Outcome {
+    /// The outcome that is written like this.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_value(text.into()).ok()
+    }
 }
 
 /// One line of the audit. Absent fields were not known.
@@ -91,6 +109,9 @@ pub struct Record {
     /// The request, as in the answer and the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The last sequence of the entries that were removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_through: Option<u64>,
 }
 
 impl Record {
@@ -111,6 +132,7 @@ impl Record {
             revision: None,
             client_address: None,
             request_id: None,
+            removed_through: None,
         }
     }
 }
@@ -146,6 +168,26 @@ impl Link {
     pub fn after(line: &str) -> Option<Self> {
         let entry: Entry = serde_json::from_str(line).ok()?;
         Some(Self { sequence: entry.sequence, hash: line_hash(line) })
+    }
+
+    /// The end of a chain at a place that is known from elsewhere.
+    pub fn at(sequence: u64, hash: String) -> Self {
+        Self { sequence, hash }
+    }
+
+    /// The sequence of the last entry; 0 where there is none yet.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The [`line_hash`] of the last line.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Whether this entry may come next.
+    pub fn is_before(&self, entry: &Entry) -> bool {
+        entry.sequence == self.sequence + 1 && entry.previous == self.hash
     }
 
     /// Joins a record to the chain: its line, without a newline, and the new end.
