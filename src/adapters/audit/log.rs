@@ -1,26 +1,37 @@
 //! The log: many callers, one writer, one sync for all that wait.
 
-use std::io;
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::file::{AuditFile, WriteError};
-use crate::domain::record::{Event, Link, Outcome, Record};
+use super::error::AuditError;
+use super::file_writer::{FileWriter, Rotation};
+use super::folder::{StoredFile, files};
+use super::holders::{Holder, Holders};
+use super::lines::Forward;
+use super::query::{FolderReader, Page, Query};
+use super::stream::Stream;
+use crate::domain::record::{Entry, Link, Record};
 
 /// How many records may wait for the writer. More callers wait for a place.
 const QUEUE: usize = 1024;
 
-/// The audit cannot be written, so nothing may be answered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the audit cannot be written: {0}")]
-pub struct AuditError(String);
+/// How many bytes of the newest files tell who holds what when the log is opened.
+const LEARNT_BYTES: u64 = 64 * 1024 * 1024;
 
-impl From<io::Error> for AuditError {
-    fn from(error: io::Error) -> Self {
-        Self(error.to_string())
-    }
+/// What a log is made of.
+pub struct LogOptions {
+    /// The folder, which must exist.
+    pub folder: PathBuf,
+    /// The name of the replica whose chain it is.
+    pub replica: String,
+    /// How the files are rotated.
+    pub rotation: Rotation,
+    /// Where the lines go besides.
+    pub stream: Option<Stream>,
 }
 
 struct Pending {
@@ -28,32 +39,48 @@ struct Pending {
     done: oneshot::Sender<Result<(), AuditError>>,
 }
 
+struct Shared {
+    replica: String,
+    head: watch::Receiver<Link>,
+    holders: Arc<Mutex<Holders>>,
+    reader: FolderReader,
+}
+
 /// The audit of one replica.
 #[derive(Clone)]
 pub struct AuditLog {
     queue: mpsc::Sender<Pending>,
+    shared: Arc<Shared>,
 }
 
 impl AuditLog {
-    /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
-    ///
-    /// The folder must exist.
+    /// Opens the log in a folder as [`Self::start`] does, with nothing special.
     pub fn open(folder: &Path, replica: &str) -> Result<Self, AuditError> {
-        let file = AuditFile::open(folder)?;
-        let mut writer = Writer {
+        Self::start(LogOptions {
             folder: folder.to_owned(),
             replica: replica.to_owned(),
-            end: file.end.clone(),
-            cut_off: file.cut_off,
-            file: Some(file),
-        };
-        writer.record_recovery()?;
+            rotation: Rotation::default(),
+            stream: None,
+        })
+    }
+
+    /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
+    pub fn start(options: LogOptions) -> Result<Self, AuditError> {
+        let writer = FileWriter::open(&options.folder, &options.replica, options.rotation)?;
+        let mut holders = Holders::default();
+        learn(&mut holders, &options.folder)?;
+        let holders = Arc::new(Mutex::new(holders));
+        let (head, receiver) = watch::channel(writer.end().clone());
         let (queue, pending) = mpsc::channel(QUEUE);
+        let known = Arc::clone(&holders);
+        let stream = options.stream;
         std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.run(pending))
+            .spawn(move || run(writer, pending, &head, &known, stream.as_ref()))
             .map_err(AuditError::from)?;
-        Ok(Self { queue })
+        let reader = FolderReader::new(options.folder, receiver.clone());
+        let shared = Shared { replica: options.replica, head: receiver, holders, reader };
+        Ok(Self { queue, shared: Arc::new(shared) })
     }
 
     /// Whether the writer is there; without it nothing can be answered.
@@ -63,188 +90,90 @@ impl AuditLog {
 
     /// Appends a record; done once it is on stable storage.
     pub async fn append(&self, record: Record) -> Result<(), AuditError> {
-        let gone = || AuditError("the writer has ended".to_owned());
+        let gone = || AuditError::Write("the writer has ended".to_owned());
         let (done, answer) = oneshot::channel();
         self.queue.send(Pending { record, done }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
+
+    /// The replica's name.
+    pub fn replica(&self) -> &str {
+        &self.shared.replica
+    }
+
+    /// The end of the chain: what it names is on stable storage.
+    pub fn head(&self) -> watch::Receiver<Link> {
+        self.shared.head.clone()
+    }
+
+    /// The lines that are asked for, of those on stable storage.
+    pub async fn query(&self, query: Query) -> Result<Page, AuditError> {
+        self.shared.reader.query(query).await
+    }
+
+    /// Who was last given what, the newest first. Of long ago there may be nothing: the newest
+    /// files tell it, and so many holders are known.
+    #[expect(clippy::unused_async, reason = "where many replicas share a database, it is asked")]
+    pub async fn holders(&self) -> Result<Vec<Holder>, AuditError> {
+        let holders = self.shared.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(holders.list())
+    }
 }
 
-struct Writer {
-    folder: PathBuf,
-    replica: String,
-    end: Link,
-    cut_off: u64,
-    /// Absent after a failure, until a new file can be opened.
-    file: Option<AuditFile>,
+fn run(
+    mut writer: FileWriter,
+    mut queue: mpsc::Receiver<Pending>,
+    head: &watch::Sender<Link>,
+    holders: &Mutex<Holders>,
+    stream: Option<&Stream>,
+) {
+    let mut batch = Vec::new();
+    while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
+        let (records, waiting): (Vec<_>, Vec<_>) =
+            batch.drain(..).map(|pending| (pending.record, pending.done)).unzip();
+        let result = writer.write(&records).map(|lines| {
+            head.send_replace(writer.end().clone());
+            if let Some(stream) = stream {
+                stream.send(&lines);
+            }
+            let mut holders = holders.lock().unwrap_or_else(PoisonError::into_inner);
+            records.iter().for_each(|record| holders.learn(record));
+        });
+        for done in waiting {
+            // A caller that has gone away needs no answer.
+            let _ = done.send(result.clone());
+        }
+    }
 }
 
-impl Writer {
-    fn record_recovery(&mut self) -> Result<(), AuditError> {
-        if self.cut_off == 0 {
-            return Ok(());
+/// Learns from the newest files who holds what.
+fn learn(holders: &mut Holders, folder: &Path) -> Result<(), AuditError> {
+    let mut left = LEARNT_BYTES;
+    let mut from = Vec::new();
+    for StoredFile { path, .. } in files(folder)?.into_iter().rev() {
+        let mut file = File::open(path)?;
+        let length = file.seek(SeekFrom::End(0))?;
+        let read = length.min(left);
+        file.seek(SeekFrom::Start(length - read))?;
+        left -= read;
+        from.push(file);
+        if left == 0 {
+            break;
         }
-        let mut record = Record::new(Timestamp::now(), Event::Recover, Outcome::Granted);
-        record.reason = Some(format!("{} bytes of an unfinished line were cut off", self.cut_off));
-        self.cut_off = 0;
-        self.write(&[record])
     }
-
-    fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
-        let mut batch = Vec::new();
-        while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
-            let (records, waiting): (Vec<_>, Vec<_>) =
-                batch.drain(..).map(|pending| (pending.record, pending.done)).unzip();
-            let result = self.write(&records);
-            for done in waiting {
-                // A caller that has gone away needs no answer.
-                let _ = done.send(result.clone());
+    for file in from.into_iter().rev() {
+        for line in Forward::new(file) {
+            let line = line?;
+            // The first one may be cut: it is no entry then.
+            let entry = line.finished().and_then(|line| serde_json::from_str::<Entry>(line).ok());
+            if let Some(entry) = entry {
+                holders.learn(&entry.record);
             }
         }
     }
-
-    /// Opens a file after one was given up. Where that could not be set aside it is still there,
-    /// and may hold lines that were never answered on.
-    fn open_again(&self) -> Result<AuditFile, AuditError> {
-        let file = AuditFile::open(&self.folder)?;
-        if file.continues(&self.end) {
-            return Ok(file);
-        }
-        file.retire()?;
-        drop(file);
-        Ok(AuditFile::open(&self.folder)?)
-    }
-
-    fn write(&mut self, records: &[Record]) -> Result<(), AuditError> {
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => self.open_again()?,
-        };
-        let (mut lines, mut end) = (String::new(), self.end.clone());
-        for record in records {
-            let (line, next) = end.join(&self.replica, record.clone());
-            lines.push_str(&line);
-            lines.push('\n');
-            end = next;
-        }
-        match file.write_synced(&lines) {
-            Ok(()) => {
-                self.end = end;
-                self.file = Some(file);
-                Ok(())
-            }
-            Err(WriteError::TakenBack(error)) => {
-                self.file = Some(file);
-                Err(error.into())
-            }
-            Err(WriteError::InDoubt(error)) => {
-                // The chain goes on in a new file from the last line that is known to be good.
-                file.retire()?;
-                Err(error.into())
-            }
-        }
-    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::record::{Entry, line_hash};
-
-    fn record() -> Record {
-        Record::new(Timestamp::now(), Event::Read, Outcome::Granted)
-    }
-
-    fn lines(folder: &Path) -> Vec<String> {
-        let text = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    #[tokio::test]
-    async fn the_chain_goes_on_when_the_log_is_opened_again() {
-        let folder = tempfile::tempdir().unwrap();
-        for _ in 0..2 {
-            let log = AuditLog::open(folder.path(), "r").unwrap();
-            log.append(record()).await.unwrap();
-        }
-        let lines = lines(folder.path());
-        let second: Entry = serde_json::from_str(&lines[1]).unwrap();
-        assert_eq!((second.sequence, second.previous), (2, line_hash(&lines[0])));
-    }
-
-    #[tokio::test]
-    async fn an_unfinished_line_is_cut_off_and_said_so() {
-        let folder = tempfile::tempdir().unwrap();
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let mut text = std::fs::read_to_string(&path).unwrap();
-        text.push_str("{\"sequence\":2,\"pre");
-        std::fs::write(&path, text).unwrap();
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let lines = lines(folder.path());
-        let recovery: Entry = serde_json::from_str(&lines[1]).unwrap();
-        assert_eq!(recovery.record.event, Event::Recover);
-        assert_eq!(lines.len(), 3);
-    }
-
-    #[tokio::test]
-    async fn the_chain_goes_on_after_a_file_that_was_set_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let first = lines(folder.path()).remove(0);
-        let path = folder.path().join("audit.jsonl");
-        std::fs::rename(&path, folder.path().join("audit.retired-1.jsonl")).unwrap();
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let next: Entry = serde_json::from_str(&lines(folder.path())[0]).unwrap();
-        assert_eq!((next.sequence, next.previous), (2, line_hash(&first)));
-    }
-
-    #[test]
-    fn a_file_with_lines_that_were_never_answered_on_is_set_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let (known, end) = Link::start().join("r", record());
-        let (in_doubt, _) = end.join("r", record());
-        let path = folder.path().join("audit.jsonl");
-        std::fs::write(&path, format!("{known}\n{in_doubt}\n")).unwrap();
-        let (folder_path, replica) = (folder.path().to_owned(), "r".to_owned());
-        let mut writer = Writer { folder: folder_path, replica, end, cut_off: 0, file: None };
-        writer.write(&[record()]).unwrap();
-        let next: Entry = serde_json::from_str(&lines(folder.path())[0]).unwrap();
-        assert_eq!((next.sequence, next.previous), (2, line_hash(&known)));
-        assert!(folder.path().join("audit.retired-1.jsonl").exists());
-    }
-
-    #[tokio::test]
-    async fn a_long_last_line_is_found_from_the_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut wide = record();
-        wide.reason = Some("x".repeat(300_000));
-        let log = AuditLog::open(folder.path(), "r").unwrap();
-        log.append(record()).await.unwrap();
-        log.append(wide).await.unwrap();
-        drop(log);
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let third: Entry = serde_json::from_str(&lines(folder.path())[2]).unwrap();
-        assert_eq!(third.sequence, 3);
-    }
-
-    #[tokio::test]
-    async fn a_second_vault_does_not_write_to_the_same_audit() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = AuditLog::open(folder.path(), "r").unwrap();
-        let second = AuditLog::open(folder.path(), "r").err().unwrap();
-        assert_eq!(
-            second.to_string(),
-            "the audit cannot be written: another vault writes to this audit"
-        );
-        log.append(record()).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_no_audit_is_not_written_to() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("audit.jsonl"), "something else\n").unwrap();
-        assert!(AuditLog::open(folder.path(), "r").is_err());
-        assert_eq!(lines(folder.path()), ["something else"]);
-    }
-}
+#[path = "log_tests.rs"]
+mod tests;
