@@ -2,6 +2,7 @@
 //!
 //! Invariant: a record has no place for a value or a token, so none can be in it.
 
+use core::fmt;
 use core::net::IpAddr;
 
 use jiff::Timestamp;
@@ -46,6 +47,12 @@ impl Event {
     }
 }
 
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// What the vault decided. It says nothing of whether an answer arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,6 +71,12 @@ impl Outcome {
     /// The outcome that is written like this.
     pub fn parse(text: &str) -> Option<Self> {
         serde_json::from_value(text.into()).ok()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::batch::Batch;
 use super::error::AuditError;
 use super::file::{AuditFile, Folder, WriteError};
-use super::folder::{Kind, set_aside};
+use super::folder::{Kind, files, set_aside};
 use crate::domain::record::{Event, Link, Outcome, Record};
 
 /// How large files get, and how many full ones are kept.
@@ -44,11 +44,7 @@ impl FileWriter {
         replica: &str,
         rotation: Rotation,
     ) -> Result<Self, AuditError> {
-        let folder = Folder::lock(folder)?;
-        let file = AuditFile::open(&folder)?;
-        let (end, cut_off) = (file.end.clone(), file.cut_off);
-        let mut writer =
-            Self { folder, replica: replica.to_owned(), rotation, end, file: Some(file) };
+        let (mut writer, cut_off) = Self::open_as_left(folder, replica, rotation)?;
         if cut_off > 0 {
             let mut record = Record::new(Timestamp::now(), Event::Recover, Outcome::Granted);
             record.reason = Some(format!("{cut_off} bytes of an unfinished line were cut off"));
@@ -56,6 +52,41 @@ impl FileWriter {
         }
         writer.remove_oldest();
         Ok(writer)
+    }
+
+    /// Opens the folder of what goes elsewhere once it can: an unfinished line is cut off, and
+    /// nothing is written.
+    pub(super) fn open_spool(folder: &Path, replica: &str) -> Result<Self, AuditError> {
+        Ok(Self::open_as_left(folder, replica, Rotation::default())?.0)
+    }
+
+    /// Opens the folder; gives the bytes of an unfinished line that were cut off too.
+    fn open_as_left(
+        folder: &Path,
+        replica: &str,
+        rotation: Rotation,
+    ) -> Result<(Self, u64), AuditError> {
+        let folder = Folder::lock(folder)?;
+        let file = AuditFile::open(&folder)?;
+        let (end, cut_off) = (file.end.clone(), file.cut_off);
+        let replica = replica.to_owned();
+        Ok((Self { folder, replica, rotation, end, file: Some(file) }, cut_off))
+    }
+
+    /// Removes all lines, which are elsewhere, where the chain ends like this.
+    pub(super) fn empty(&mut self, end: &Link) -> Result<(), AuditError> {
+        // The oldest first, so that what a crash leaves is the chain's end.
+        for stored in files(self.folder.path())? {
+            fs::remove_file(stored.path)?;
+        }
+        self.end = end.clone();
+        self.file = Some(AuditFile::open(&self.folder)?);
+        Ok(())
+    }
+
+    /// The folder.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The end of the chain.

@@ -1,19 +1,27 @@
 //! Who was last given what.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::folder::files;
+use super::lines::Forward;
 use crate::domain::identity::{PodReference, Subject};
 use crate::domain::names::{Environment, Key};
-use crate::domain::record::{Event, Outcome, Record};
+use crate::domain::record::{Entry, Event, Outcome, Record};
 
 /// How many holders are known; the one that asked longest ago is forgotten first.
 pub(super) const MOST_HOLDERS: usize = 10_000;
 
 /// How many keys are known in all, of all holders: they bound the memory.
 const MOST_KEYS: usize = 500_000;
+
+/// How many bytes of the newest files tell who holds what when a log is opened.
+const LEARNT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The last answer with a value, or that a value was unchanged, to one holder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +108,35 @@ impl Holders {
         let newest_first = self.by_turn.values().rev();
         newest_first.filter_map(|id| Some(self.known.get(id)?.1.clone())).collect()
     }
+}
+
+/// What the newest files of a folder tell.
+pub(super) fn learn_from(folder: &Path) -> io::Result<Holders> {
+    let mut holders = Holders::default();
+    let mut left = LEARNT_BYTES;
+    let mut newest = Vec::new();
+    for stored in files(folder)?.into_iter().rev() {
+        let mut file = File::open(stored.path)?;
+        let length = file.seek(SeekFrom::End(0))?;
+        let read = length.min(left);
+        file.seek(SeekFrom::Start(length - read))?;
+        left -= read;
+        newest.push(file);
+        if left == 0 {
+            break;
+        }
+    }
+    for file in newest.into_iter().rev() {
+        for line in Forward::new(file) {
+            let line = line?;
+            // The first one may be cut: it is no entry then.
+            let entry = line.finished().and_then(|line| serde_json::from_str::<Entry>(line).ok());
+            if let Some(entry) = entry {
+                holders.learn(&entry.record);
+            }
+        }
+    }
+    Ok(holders)
 }
 
 #[cfg(test)]

@@ -1,28 +1,29 @@
 //! The log: many callers, one writer, one sync for all that wait.
 
-use std::fs::File;
-use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use secrecy::SecretString;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::AuditError;
 use super::file_writer::{FileWriter, Rotation};
-use super::folder::{StoredFile, files};
-use super::holders::{Holder, Holders};
-use super::lines::Forward;
+use super::holders::{Holder, Holders, learn_from};
 use super::query::{FolderReader, Page, Query};
 use super::stream::Stream;
-use crate::domain::record::{Entry, Link, Record};
+use super::table::Table;
+use super::table_writer::TableWriter;
+use crate::domain::record::{Link, Record};
 
 /// How many records may wait for the writer. More callers wait for a place.
 const QUEUE: usize = 1024;
 
-/// How many bytes of the newest files tell who holds what when the log is opened.
-const LEARNT_BYTES: u64 = 64 * 1024 * 1024;
+/// How often it is tried to move the spool where nobody writes.
+const CATCH_UP_PERIOD: Duration = Duration::from_secs(1);
 
-/// What a log is made of.
+/// What a log in a folder is made of.
 pub struct LogOptions {
     /// The folder, which must exist.
     pub folder: PathBuf,
@@ -34,16 +35,39 @@ pub struct LogOptions {
     pub stream: Option<Stream>,
 }
 
+/// What a log in a PostgreSQL that replicas share is made of.
+pub struct TableOptions {
+    /// The database's URL, which may hold a password.
+    pub url: SecretString,
+    /// The folder of what cannot be written there while it is away. Without one nothing is
+    /// answered meanwhile.
+    pub spool: Option<PathBuf>,
+    /// The name of the replica whose chain it is: of this vault alone.
+    pub replica: String,
+    /// Where the lines go besides.
+    pub stream: Option<Stream>,
+}
+
 struct Pending {
     record: Record,
     done: oneshot::Sender<Result<(), AuditError>>,
 }
 
+enum Writer {
+    Folder(FileWriter),
+    Table(Box<TableWriter>, Handle),
+}
+
+enum Reader {
+    Folder { reader: FolderReader, holders: Arc<Mutex<Holders>> },
+    Table(Table),
+}
+
 struct Shared {
     replica: String,
     head: watch::Receiver<Link>,
-    holders: Arc<Mutex<Holders>>,
-    reader: FolderReader,
+    reader: Reader,
+    stream: Option<Stream>,
 }
 
 /// The audit of one replica.
@@ -66,20 +90,39 @@ impl AuditLog {
 
     /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
     pub fn start(options: LogOptions) -> Result<Self, AuditError> {
-        let writer = FileWriter::open(&options.folder, &options.replica, options.rotation)?;
-        let mut holders = Holders::default();
-        learn(&mut holders, &options.folder)?;
-        let holders = Arc::new(Mutex::new(holders));
+        let LogOptions { folder, replica, rotation, stream } = options;
+        let writer = FileWriter::open(&folder, &replica, rotation)?;
+        let holders = Arc::new(Mutex::new(learn_from(&folder)?));
         let (head, receiver) = watch::channel(writer.end().clone());
+        let reader = FolderReader::new(folder, receiver.clone());
+        let reader = Reader::Folder { reader, holders: Arc::clone(&holders) };
+        let shared = Shared { replica, head: receiver, reader, stream };
+        Self::with(Writer::Folder(writer), head, Some(holders), shared)
+    }
+
+    /// Opens the log in a table and starts its writer, a thread that ends with the last handle.
+    /// What an earlier run left in the spool is moved first.
+    pub async fn in_table(options: TableOptions) -> Result<Self, AuditError> {
+        let TableOptions { url, spool, replica, stream } = options;
+        let table = Table::open(&url).await?;
+        let writer = TableWriter::open(table.clone(), &replica, spool.as_deref()).await?;
+        let (head, receiver) = watch::channel(writer.end().clone());
+        let shared = Shared { replica, head: receiver, reader: Reader::Table(table), stream };
+        Self::with(Writer::Table(Box::new(writer), Handle::current()), head, None, shared)
+    }
+
+    fn with(
+        writer: Writer,
+        head: watch::Sender<Link>,
+        holders: Option<Arc<Mutex<Holders>>>,
+        shared: Shared,
+    ) -> Result<Self, AuditError> {
         let (queue, pending) = mpsc::channel(QUEUE);
-        let known = Arc::clone(&holders);
-        let stream = options.stream;
+        let work = Work { writer, head, holders, stream: shared.stream.clone() };
         std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || run(writer, pending, &head, &known, stream.as_ref()))
+            .spawn(move || work.run(pending))
             .map_err(AuditError::from)?;
-        let reader = FolderReader::new(options.folder, receiver.clone());
-        let shared = Shared { replica: options.replica, head: receiver, holders, reader };
         Ok(Self { queue, shared: Arc::new(shared) })
     }
 
@@ -101,77 +144,91 @@ impl AuditLog {
         &self.shared.replica
     }
 
+    /// Where the lines go besides.
+    pub fn stream(&self) -> Option<Stream> {
+        self.shared.stream.clone()
+    }
+
     /// The end of the chain: what it names is on stable storage.
     pub fn head(&self) -> watch::Receiver<Link> {
         self.shared.head.clone()
     }
 
-    /// The lines that are asked for, of those on stable storage.
+    /// The lines that are asked for, of those on stable storage: of this replica where they are in
+    /// a folder, of all where they are in a table.
     pub async fn query(&self, query: Query) -> Result<Page, AuditError> {
-        self.shared.reader.query(query).await
+        match &self.shared.reader {
+            Reader::Folder { reader, .. } => reader.query(query).await,
+            Reader::Table(table) => table.query(&query).await,
+        }
     }
 
     /// Who was last given what, the newest first. Of long ago there may be nothing: the newest
-    /// files tell it, and so many holders are known.
-    #[expect(clippy::unused_async, reason = "where many replicas share a database, it is asked")]
+    /// entries tell it, and so many holders are known.
     pub async fn holders(&self) -> Result<Vec<Holder>, AuditError> {
-        let holders = self.shared.holders.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(holders.list())
+        match &self.shared.reader {
+            Reader::Folder { holders, .. } => {
+                Ok(holders.lock().unwrap_or_else(PoisonError::into_inner).list())
+            }
+            Reader::Table(table) => table.holders().await,
+        }
     }
 }
 
-fn run(
-    mut writer: FileWriter,
-    mut queue: mpsc::Receiver<Pending>,
-    head: &watch::Sender<Link>,
-    holders: &Mutex<Holders>,
-    stream: Option<&Stream>,
-) {
-    let mut batch = Vec::new();
-    while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
-        let (records, waiting): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|pending| (pending.record, pending.done)).unzip();
-        let result = writer.write(&records).map(|lines| {
-            head.send_replace(writer.end().clone());
-            if let Some(stream) = stream {
-                stream.send(&lines);
+/// What the writer's thread does.
+struct Work {
+    writer: Writer,
+    head: watch::Sender<Link>,
+    holders: Option<Arc<Mutex<Holders>>>,
+    stream: Option<Stream>,
+}
+
+impl Work {
+    fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
+        let mut batch = Vec::new();
+        while self.receive(&mut queue, &mut batch) {
+            let (records, waiting): (Vec<_>, Vec<_>) =
+                batch.drain(..).map(|pending| (pending.record, pending.done)).unzip();
+            let result = self.write(&records);
+            for done in waiting {
+                // A caller that has gone away needs no answer.
+                let _ = done.send(result.clone());
             }
+        }
+    }
+
+    /// Waits for records; none once the last handle is gone.
+    fn receive(&mut self, queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) -> bool {
+        if let Writer::Table(writer, runtime) = &mut self.writer {
+            while writer.is_behind() {
+                let more = queue.recv_many(batch, QUEUE);
+                match runtime.block_on(async { tokio::time::timeout(CATCH_UP_PERIOD, more).await })
+                {
+                    Ok(received) => return received > 0,
+                    Err(_) => runtime.block_on(writer.catch_up()),
+                }
+            }
+        }
+        queue.blocking_recv_many(batch, QUEUE) > 0
+    }
+
+    fn write(&mut self, records: &[Record]) -> Result<(), AuditError> {
+        let (lines, end) = match &mut self.writer {
+            Writer::Folder(writer) => (writer.write(records)?, writer.end()),
+            Writer::Table(writer, runtime) => {
+                (runtime.block_on(writer.write(records))?, writer.end())
+            }
+        };
+        self.head.send_replace(end.clone());
+        if let Some(stream) = &self.stream {
+            stream.send(&lines);
+        }
+        if let Some(holders) = &self.holders {
             let mut holders = holders.lock().unwrap_or_else(PoisonError::into_inner);
             records.iter().for_each(|record| holders.learn(record));
-        });
-        for done in waiting {
-            // A caller that has gone away needs no answer.
-            let _ = done.send(result.clone());
         }
+        Ok(())
     }
-}
-
-/// Learns from the newest files who holds what.
-fn learn(holders: &mut Holders, folder: &Path) -> Result<(), AuditError> {
-    let mut left = LEARNT_BYTES;
-    let mut from = Vec::new();
-    for StoredFile { path, .. } in files(folder)?.into_iter().rev() {
-        let mut file = File::open(path)?;
-        let length = file.seek(SeekFrom::End(0))?;
-        let read = length.min(left);
-        file.seek(SeekFrom::Start(length - read))?;
-        left -= read;
-        from.push(file);
-        if left == 0 {
-            break;
-        }
-    }
-    for file in from.into_iter().rev() {
-        for line in Forward::new(file) {
-            let line = line?;
-            // The first one may be cut: it is no entry then.
-            let entry = line.finished().and_then(|line| serde_json::from_str::<Entry>(line).ok());
-            if let Some(entry) = entry {
-                holders.learn(&entry.record);
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

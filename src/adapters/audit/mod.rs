@@ -23,6 +23,12 @@ mod query;
 mod signing;
 #[cfg(feature = "vault")]
 mod stream;
+#[cfg(feature = "vault")]
+mod table;
+#[cfg(feature = "vault")]
+mod table_query;
+#[cfg(feature = "vault")]
+mod table_writer;
 mod verify;
 
 #[cfg(feature = "vault")]
@@ -34,7 +40,7 @@ pub use file_writer::Rotation;
 #[cfg(feature = "vault")]
 pub use holders::Holder;
 #[cfg(feature = "vault")]
-pub use log::{AuditLog, LogOptions};
+pub use log::{AuditLog, LogOptions, TableOptions};
 #[cfg(feature = "vault")]
 pub use query::{Page, Query};
 pub use signing::{InvalidPublicKey, PublicKey, SigningKey, signature_holds};

@@ -19,7 +19,7 @@ use crate::domain::record_filter::{Filter, Order};
 const MOST_SCANNED: usize = 64 * 1024 * 1024;
 
 /// How many bytes of lines a page holds, beside its last line.
-const MOST_GIVEN: usize = 4 * 1024 * 1024;
+pub(super) const MOST_GIVEN: usize = 4 * 1024 * 1024;
 
 /// How many pages are made at once; others wait.
 const MOST_AT_ONCE: usize = 2;
@@ -149,7 +149,8 @@ fn newest(files: &[StoredFile], query: &Query, through: u64) -> std::io::Result<
     Ok(pages.page)
 }
 
-fn oldest(files: &[StoredFile], query: &Query, through: u64) -> std::io::Result<Page> {
+/// The lines of files from the oldest on, up to the one of a sequence.
+pub(super) fn oldest(files: &[StoredFile], query: &Query, through: u64) -> std::io::Result<Page> {
     let mut pages = Pages::new(query);
     let after = query.cursor.unwrap_or(0);
     let until = query.filter.until.map(|until| later(until));

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 
 use super::context;
 use super::error::ApiError;
-use super::handlers::{access, secrets, tokens};
+use super::handlers::{access, audit, secrets, tokens};
 use super::service::Service;
 use crate::contract::api::problem::ProblemKind;
 
@@ -18,6 +18,8 @@ use crate::contract::api::problem::ProblemKind;
 pub fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/api/v1/access", get(access::list))
+        .route("/api/v1/audit", get(audit::query))
+        .route("/api/v1/audit/checkpoints", get(audit::checkpoints))
         .route("/api/v1/vault/tokens/generate", post(tokens::generate))
         .route("/api/v1/vault/tokens/revoke", post(tokens::revoke))
         .route("/api/v1/vault/{environment}", get(secrets::list).head(no_head))

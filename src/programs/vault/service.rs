@@ -16,6 +16,7 @@ use crate::adapters::audit::AuditLog;
 use crate::adapters::jwt::{CurrentRing, Validator};
 use crate::adapters::serve::Metrics;
 use crate::adapters::sops::Versions;
+use crate::adapters::state::StateStore;
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::grants::Grants;
 use crate::domain::ports::{Authenticator, SecretStore, TokenStore};
@@ -56,6 +57,8 @@ pub struct ServiceParts {
     pub revision_key: [u8; 32],
     /// The audit.
     pub audit: AuditLog,
+    /// Where the audit's signed heads are.
+    pub state: Arc<StateStore>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How many callers may wait for a change at once.
@@ -79,7 +82,8 @@ pub struct Service {
     pub(super) waits: Waits,
     answers: Arc<Semaphore>,
     grants: GrantsReceiver,
-    audit: AuditLog,
+    pub(super) audit: AuditLog,
+    pub(super) state: Arc<StateStore>,
 }
 
 struct Counted {
@@ -106,6 +110,7 @@ impl Service {
             metrics: parts.metrics,
             grants: parts.grants,
             audit: parts.audit,
+            state: parts.state,
             anonymous_failures: Sampler::default(),
             issue_rate: IssueRate::new(parts.issues_per_minute),
             requests: Semaphore::new(MAX_REQUESTS),
