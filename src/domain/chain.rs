@@ -187,6 +187,11 @@ impl Verifier {
         self.settle_doubts();
     }
 
+    /// Whether a replica's chain was seen up to this sequence.
+    pub fn reaches(&self, replica: &str, sequence: u64) -> bool {
+        self.chains.get(replica).is_some_and(|chain| chain.head.sequence() >= sequence)
+    }
+
     /// What was found, once all lines were taken.
     pub fn finish(mut self) -> Report {
         for finding in std::mem::take(&mut self.doubtful) {
