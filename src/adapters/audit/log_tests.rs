@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::domain::record::{Event, Outcome, line_hash};
+use crate::domain::record::{Entry, Event, Outcome, line_hash};
 
 fn record() -> Record {
     Record::new(Timestamp::now(), Event::Read, Outcome::Granted)

@@ -150,6 +150,11 @@ impl Service {
         Ok(Bytes::from_owner(Counted { content, _share: share }).into())
     }
 
+    /// The audit.
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
+    }
+
     /// Writes a record. Where that fails, nothing may be answered but this error.
     pub(super) async fn record(&self, record: Record) -> Result<(), ApiError> {
         self.audit.append(record).await.map_err(|error| {

@@ -1,5 +1,6 @@
 //! The command line client, as its users meet it.
 
+mod audit;
 mod dotenv_readers;
 mod reading;
 mod real_vault;

@@ -136,7 +136,11 @@ fn print(report: &Report, printer: &Printer) -> Result<(), Failure> {
     if report.more_findings > 0 {
         text.push_str(&format!("WRONG and {} times more\n", report.more_findings));
     }
-    text.push_str(if report.is_whole() { "nothing is wrong\n" } else { "the audit is not whole\n" });
+    text.push_str(if report.is_whole() {
+        "nothing is wrong\n"
+    } else {
+        "the audit is not whole\n"
+    });
     report.notes.iter().for_each(|note| Printer::note(note));
     Printer::raw(text.as_bytes())
 }
