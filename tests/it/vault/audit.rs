@@ -26,7 +26,7 @@ async fn used() -> Vault {
     let vault = Vault::start().await;
     let token = vault.token("APP_*").await;
     for key in ["APP_DB_USER", "APP_DB_PASSWORD", "GREETING", "APP_DB_USER"] {
-        vault.read(&format!("dev/{key}"), &token).await;
+        vault.read(&format!("dev/{key}"), &token, &[]).await;
     }
     vault
 }

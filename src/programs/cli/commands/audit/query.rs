@@ -52,17 +52,23 @@ pub(super) fn tail(config: &Config, args: &Tail, printer: &Printer) -> Result<In
         cursor: config.client.audit(identity, &newest)?.last,
         ..args.wanted.query()
     };
+    let mut away = false;
     let questions = args.wanted.event == Some(Event::Query);
     loop {
         let page = match config.client.audit(identity, &query) {
-            Ok(page) => page,
+            Ok(page) => {
+                away = false;
+                page
+            }
             // The vault is away for a moment, when it is restarted as well.
             Err(error) => {
                 let failure = Failure::from(error);
                 if failure.status != Status::Temporary {
                     return Err(failure);
                 }
-                Printer::warning(&failure.what);
+                if !std::mem::replace(&mut away, true) {
+                    Printer::warning(&failure.what);
+                }
                 AuditPage { entries: Vec::new(), next: None, last: query.cursor }
             }
         };
