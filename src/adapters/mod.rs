@@ -2,7 +2,7 @@
 
 #[cfg(feature = "vault")]
 pub mod access;
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "vault", feature = "cli"))]
 pub mod audit;
 #[cfg(feature = "injector")]
 pub mod authority;

@@ -7,6 +7,8 @@
 
 pub mod administration;
 pub mod authority;
+pub mod chain;
+pub mod checkpoint;
 pub mod claims;
 pub mod grants;
 pub mod identity;
@@ -20,6 +22,7 @@ pub mod policy;
 #[cfg(feature = "patterns")]
 pub mod ports;
 pub mod record;
+pub mod record_filter;
 pub mod relative_path;
 pub mod render;
 #[cfg(feature = "patterns")]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a record has no place for a value or a token, so none can be in it.
 
+use core::fmt;
 use core::net::IpAddr;
 
 use jiff::Timestamp;
@@ -37,6 +38,23 @@ pub enum Event {
     Authenticate,
     /// The log was opened again after a crash, and an unfinished line was cut off.
     Recover,
+    /// The audit was asked for.
+    Query,
+    /// The oldest files of the audit were removed, as the configuration says.
+    Remove,
+}
+
+impl Event {
+    /// The event that is written like this.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_value(text.into()).ok()
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// What the vault decided. It says nothing of whether an answer arrived.
@@ -51,6 +69,19 @@ pub enum Outcome {
     Refused,
     /// It was allowed and could not be done.
     Failed,
+}
+
+impl Outcome {
+    /// The outcome that is written like this.
+    pub fn parse(text: &str) -> Option<Self> {
+        serde_json::from_value(text.into()).ok()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// One line of the audit. Absent fields were not known.
@@ -95,6 +126,9 @@ pub struct Record {
     /// The request, as in the answer and the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The last sequence of the entries that were removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_through: Option<u64>,
 }
 
 impl Record {
@@ -115,6 +149,7 @@ impl Record {
             revision: None,
             client_address: None,
             request_id: None,
+            removed_through: None,
         }
     }
 }
@@ -150,6 +185,26 @@ impl Link {
     pub fn after(line: &str) -> Option<Self> {
         let entry: Entry = serde_json::from_str(line).ok()?;
         Some(Self { sequence: entry.sequence, hash: line_hash(line) })
+    }
+
+    /// The end of a chain at a place that is known from elsewhere.
+    pub fn at(sequence: u64, hash: String) -> Self {
+        Self { sequence, hash }
+    }
+
+    /// The sequence of the last entry; 0 where there is none yet.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The [`line_hash`] of the last line.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Whether this entry may come next.
+    pub fn is_before(&self, entry: &Entry) -> bool {
+        entry.sequence == self.sequence + 1 && entry.previous == self.hash
     }
 
     /// Joins a record to the chain: its line, without a newline, and the new end.

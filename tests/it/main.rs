@@ -3,6 +3,7 @@
 
 #[cfg(feature = "agent")]
 mod agent;
+mod audit;
 mod chart;
 mod cli;
 mod corpora;

@@ -1,20 +1,19 @@
-//! One file of the audit, opened where the last run left it.
+//! The file of the audit that is being written, opened where the last run left it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::domain::record::Link;
+use super::folder::{CURRENT, retired_path, rotated_path, set_aside};
+use super::lines::{Line, first_line, last_complete_line};
+use crate::domain::record::{Entry, Link};
 
-/// The name of the file that is being written.
-const FILE_NAME: &str = "audit.jsonl";
+/// The name of the file whose lock says that a vault writes in the folder.
+const LOCK: &str = "audit.lock";
 
-/// How the names of files begin that were set aside; a number follows.
-const RETIRED_PREFIX: &str = "audit.retired-";
-
-/// How long another vault may take to let go of the file, so that a restart may overlap.
+/// How long another vault may take to let go of the folder, so that a restart may overlap.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Lines could not be written.
@@ -27,11 +26,50 @@ pub(super) enum WriteError {
     InDoubt(io::Error),
 }
 
+/// A folder that this vault alone writes in, for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Two writers would each break the other's chain.
+    pub(super) fn lock(path: &Path) -> io::Result<Self> {
+        // A file of its own: those of the audit are renamed, and their locks would go along.
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join(LOCK))?;
+        let started = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+                Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_TIMEOUT => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(io::Error::other("another vault writes to this audit"));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// The file that is being written, and the end of its chain.
 #[derive(Debug)]
 pub(super) struct AuditFile {
     file: File,
-    path: PathBuf,
+    folder: PathBuf,
+    /// The sequence of the first entry, where there is one.
+    first: Option<u64>,
     /// The length up to the last line that was synced.
     good: u64,
     pub(super) end: Link,
@@ -43,11 +81,11 @@ impl AuditFile {
     /// Opens the folder's file, or makes it.
     ///
     /// An unfinished last line is cut off: it was never synced, so nothing was answered on it.
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(FILE_NAME);
+    pub(super) fn open(folder: &Folder) -> io::Result<Self> {
+        let folder = folder.path();
+        let path = folder.join(CURRENT);
         let mut file =
             OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
-        lock(&file)?;
         // The name is as durable as the lines: a file that is lost takes its records along.
         File::open(folder)?.sync_all()?;
         let (good, last_line) = last_complete_line(&mut file)?;
@@ -59,13 +97,23 @@ impl AuditFile {
         let end = match last_line {
             Some(line) => link_after(&line, &path)?,
             // The last run may have ended between setting a file aside and beginning this one.
-            None => last_retired(folder)?.unwrap_or_else(Link::start),
+            None => last_set_aside(folder)?.unwrap_or_else(Link::start),
         };
-        Ok(Self { file, path, good, end, cut_off })
+        let first = first_line(&mut file)?;
+        let first = first.as_ref().and_then(Line::finished);
+        let first = first.and_then(|line| serde_json::from_str::<Entry>(line).ok());
+        let first = first.map(|entry| entry.sequence);
+        Ok(Self { file, folder: folder.to_owned(), first, good, end, cut_off })
     }
 
-    /// Writes whole lines and waits until they are on stable storage.
-    pub(super) fn write_synced(&mut self, lines: &str) -> Result<(), WriteError> {
+    /// The sequence of the first entry, where there is one.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.first
+    }
+
+    /// Writes whole lines, the first of which has this sequence, and waits until they are on
+    /// stable storage.
+    pub(super) fn write_synced(&mut self, lines: &str, sequence: u64) -> Result<(), WriteError> {
         if let Err(error) = self.file.write_all(lines.as_bytes()) {
             // A full disk, as a rule: what was begun is taken back, and the file is as before.
             return Err(match self.file.set_len(self.good) {
@@ -74,6 +122,7 @@ impl AuditFile {
             });
         }
         self.file.sync_data().map_err(WriteError::InDoubt)?;
+        self.first.get_or_insert(sequence);
         self.good += lines.len() as u64;
         Ok(())
     }
@@ -83,34 +132,35 @@ impl AuditFile {
         self.good == 0 || self.end == *end
     }
 
+    /// Whether so many bytes more would make the file larger than it may be. One that is empty
+    /// takes anything.
+    pub(super) fn is_too_full_for(&self, more: usize, most: u64) -> bool {
+        self.first.is_some() && self.good + more as u64 > most
+    }
+
+    /// Gives the file the name of a full one. All that it holds is on stable storage; with a crash
+    /// right after, the next run begins the new file as this one would.
+    pub(super) fn rotate(self) -> io::Result<()> {
+        let Some(first) = self.first else { return Ok(()) };
+        let target = rotated_path(&self.folder, first);
+        if target.try_exists()? {
+            let what = format!("{} is there already", target.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+        }
+        fs::rename(self.folder.join(CURRENT), target)
+    }
+
     /// Sets the file aside, since what it holds is in doubt.
     pub(super) fn retire(&self) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let number = retired(folder)?.last().map_or(1, |(number, _)| number + 1);
-        fs::rename(&self.path, folder.join(format!("{RETIRED_PREFIX}{number}.jsonl")))
+        fs::rename(self.folder.join(CURRENT), retired_path(&self.folder)?)
     }
 }
 
-/// The files that were set aside, by their numbers.
-fn retired(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let number = path
-            .file_name()
-            .and_then(|name| name.to_str()?.strip_prefix(RETIRED_PREFIX)?.strip_suffix(".jsonl"))
-            .and_then(|number| number.parse().ok());
-        found.extend(number.map(|number| (number, path)));
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Where the newest file that was set aside ends.
-fn last_retired(folder: &Path) -> io::Result<Option<Link>> {
-    for (_, path) in retired(folder)?.into_iter().rev() {
-        if let (_, Some(line)) = last_complete_line(&mut File::open(&path)?)? {
-            return link_after(&line, &path).map(Some);
+/// Where the newest file ends that was set aside.
+fn last_set_aside(folder: &Path) -> io::Result<Option<Link>> {
+    for file in set_aside(folder)?.into_iter().rev() {
+        if let (_, Some(line)) = last_complete_line(&mut File::open(&file.path)?)? {
+            return link_after(&line, &file.path).map(Some);
         }
     }
     Ok(None)
@@ -121,45 +171,4 @@ fn link_after(line: &str, path: &Path) -> io::Result<Link> {
         let what = format!("the last line of {} is not an audit entry", path.display());
         io::Error::new(io::ErrorKind::InvalidData, what)
     })
-}
-
-/// Two writers would each break the other's chain.
-fn lock(file: &File) -> io::Result<()> {
-    let started = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_TIMEOUT => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::other("another vault writes to this audit"));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-    }
-}
-
-/// The length up to the last newline, and the line that ends there; only the end is read.
-fn last_complete_line(file: &mut File) -> io::Result<(u64, Option<String>)> {
-    let length = file.seek(SeekFrom::End(0))?;
-    let mut window = 64 * 1024;
-    loop {
-        let from = length.saturating_sub(window);
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.take(length - from).read_to_end(&mut bytes)?;
-        let is_newline = |byte: &u8| *byte == b'\n';
-        let last = bytes.iter().rposition(is_newline);
-        let before = last.and_then(|last| bytes[..last].iter().rposition(is_newline));
-        match (last, before) {
-            (None, _) if from == 0 => return Ok((0, None)),
-            (Some(last), before) if before.is_some() || from == 0 => {
-                let begin = before.map_or(0, |before| before + 1);
-                let line = String::from_utf8_lossy(&bytes[begin..last]).into_owned();
-                return Ok((from + last as u64 + 1, Some(line)));
-            }
-            _ => window *= 4,
-        }
-    }
 }

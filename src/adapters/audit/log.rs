@@ -1,26 +1,51 @@
 //! The log: many callers, one writer, one sync for all that wait.
 
-use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use secrecy::SecretString;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::file::{AuditFile, WriteError};
-use crate::domain::record::{Event, Link, Outcome, Record};
+use super::error::AuditError;
+use super::file_writer::{FileWriter, Rotation};
+use super::holders::{Holder, Holders, learn_from};
+use super::query::{FolderReader, Page, Query};
+use super::stream::Stream;
+use super::table::Table;
+use super::table_writer::TableWriter;
+use crate::domain::record::{Link, Record};
 
 /// How many records may wait for the writer. More callers wait for a place.
 const QUEUE: usize = 1024;
 
-/// The audit cannot be written, so nothing may be answered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the audit cannot be written: {0}")]
-pub struct AuditError(String);
+/// How often it is tried to move the spool where nobody writes.
+const CATCH_UP_PERIOD: Duration = Duration::from_secs(1);
 
-impl From<io::Error> for AuditError {
-    fn from(error: io::Error) -> Self {
-        Self(error.to_string())
-    }
+/// What a log in a folder is made of.
+pub struct LogOptions {
+    /// The folder, which must exist.
+    pub folder: PathBuf,
+    /// The name of the replica whose chain it is.
+    pub replica: String,
+    /// How the files are rotated.
+    pub rotation: Rotation,
+    /// Where the lines go besides.
+    pub stream: Option<Stream>,
+}
+
+/// What a log in a PostgreSQL that replicas share is made of.
+pub struct TableOptions {
+    /// The database's URL, which may hold a password.
+    pub url: SecretString,
+    /// The folder of what cannot be written there while it is away. Without one nothing is
+    /// answered meanwhile.
+    pub spool: Option<PathBuf>,
+    /// The name of the replica whose chain it is: of this vault alone.
+    pub replica: String,
+    /// Where the lines go besides.
+    pub stream: Option<Stream>,
 }
 
 struct Pending {
@@ -28,32 +53,77 @@ struct Pending {
     done: oneshot::Sender<Result<(), AuditError>>,
 }
 
+enum Writer {
+    Folder(FileWriter),
+    Table(Box<TableWriter>, Handle),
+}
+
+enum Reader {
+    Folder { reader: FolderReader, holders: Arc<Mutex<Holders>> },
+    Table(Table),
+}
+
+struct Shared {
+    replica: String,
+    head: watch::Receiver<Link>,
+    reader: Reader,
+    stream: Option<Stream>,
+}
+
 /// The audit of one replica.
 #[derive(Clone)]
 pub struct AuditLog {
     queue: mpsc::Sender<Pending>,
+    shared: Arc<Shared>,
 }
 
 impl AuditLog {
-    /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
-    ///
-    /// The folder must exist.
+    /// Opens the log in a folder as [`Self::start`] does, with nothing special.
     pub fn open(folder: &Path, replica: &str) -> Result<Self, AuditError> {
-        let file = AuditFile::open(folder)?;
-        let mut writer = Writer {
+        Self::start(LogOptions {
             folder: folder.to_owned(),
             replica: replica.to_owned(),
-            end: file.end.clone(),
-            cut_off: file.cut_off,
-            file: Some(file),
-        };
-        writer.record_recovery()?;
+            rotation: Rotation::default(),
+            stream: None,
+        })
+    }
+
+    /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
+    pub fn start(options: LogOptions) -> Result<Self, AuditError> {
+        let LogOptions { folder, replica, rotation, stream } = options;
+        let writer = FileWriter::open(&folder, &replica, rotation)?;
+        let holders = Arc::new(Mutex::new(learn_from(&folder)?));
+        let (head, receiver) = watch::channel(writer.end().clone());
+        let reader = FolderReader::new(folder, receiver.clone());
+        let reader = Reader::Folder { reader, holders: Arc::clone(&holders) };
+        let shared = Shared { replica, head: receiver, reader, stream };
+        Self::with(Writer::Folder(writer), head, Some(holders), shared)
+    }
+
+    /// Opens the log in a table and starts its writer, a thread that ends with the last handle.
+    /// What an earlier run left in the spool is moved first.
+    pub async fn in_table(options: TableOptions) -> Result<Self, AuditError> {
+        let TableOptions { url, spool, replica, stream } = options;
+        let table = Table::open(&url).await?;
+        let writer = TableWriter::open(table.clone(), &replica, spool.as_deref()).await?;
+        let (head, receiver) = watch::channel(writer.end().clone());
+        let shared = Shared { replica, head: receiver, reader: Reader::Table(table), stream };
+        Self::with(Writer::Table(Box::new(writer), Handle::current()), head, None, shared)
+    }
+
+    fn with(
+        writer: Writer,
+        head: watch::Sender<Link>,
+        holders: Option<Arc<Mutex<Holders>>>,
+        shared: Shared,
+    ) -> Result<Self, AuditError> {
         let (queue, pending) = mpsc::channel(QUEUE);
+        let work = Work { writer, head, holders, stream: shared.stream.clone() };
         std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.run(pending))
+            .spawn(move || work.run(pending))
             .map_err(AuditError::from)?;
-        Ok(Self { queue })
+        Ok(Self { queue, shared: Arc::new(shared) })
     }
 
     /// Whether the writer is there; without it nothing can be answered.
@@ -63,36 +133,60 @@ impl AuditLog {
 
     /// Appends a record; done once it is on stable storage.
     pub async fn append(&self, record: Record) -> Result<(), AuditError> {
-        let gone = || AuditError("the writer has ended".to_owned());
+        let gone = || AuditError::Write("the writer has ended".to_owned());
         let (done, answer) = oneshot::channel();
         self.queue.send(Pending { record, done }).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
-}
 
-struct Writer {
-    folder: PathBuf,
-    replica: String,
-    end: Link,
-    cut_off: u64,
-    /// Absent after a failure, until a new file can be opened.
-    file: Option<AuditFile>,
-}
-
-impl Writer {
-    fn record_recovery(&mut self) -> Result<(), AuditError> {
-        if self.cut_off == 0 {
-            return Ok(());
-        }
-        let mut record = Record::new(Timestamp::now(), Event::Recover, Outcome::Granted);
-        record.reason = Some(format!("{} bytes of an unfinished line were cut off", self.cut_off));
-        self.cut_off = 0;
-        self.write(&[record])
+    /// The replica's name.
+    pub fn replica(&self) -> &str {
+        &self.shared.replica
     }
 
+    /// Where the lines go besides.
+    pub fn stream(&self) -> Option<Stream> {
+        self.shared.stream.clone()
+    }
+
+    /// The end of the chain: what it names is on stable storage.
+    pub fn head(&self) -> watch::Receiver<Link> {
+        self.shared.head.clone()
+    }
+
+    /// The lines that are asked for, of those on stable storage: of this replica where they are in
+    /// a folder, of all where they are in a table.
+    pub async fn query(&self, query: Query) -> Result<Page, AuditError> {
+        match &self.shared.reader {
+            Reader::Folder { reader, .. } => reader.query(query).await,
+            Reader::Table(table) => table.query(&query).await,
+        }
+    }
+
+    /// Who was last given what, the newest first. Of long ago there may be nothing: the newest
+    /// entries tell it, and so many holders are known.
+    pub async fn holders(&self) -> Result<Vec<Holder>, AuditError> {
+        match &self.shared.reader {
+            Reader::Folder { holders, .. } => {
+                Ok(holders.lock().unwrap_or_else(PoisonError::into_inner).list())
+            }
+            Reader::Table(table) => table.holders().await,
+        }
+    }
+}
+
+/// What the writer's thread does.
+struct Work {
+    writer: Writer,
+    head: watch::Sender<Link>,
+    holders: Option<Arc<Mutex<Holders>>>,
+    stream: Option<Stream>,
+}
+
+impl Work {
     fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
         let mut batch = Vec::new();
-        while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
+        while self.receive(&mut queue, &mut batch) {
             let (records, waiting): (Vec<_>, Vec<_>) =
                 batch.drain(..).map(|pending| (pending.record, pending.done)).unzip();
             let result = self.write(&records);
@@ -103,148 +197,40 @@ impl Writer {
         }
     }
 
-    /// Opens a file after one was given up. Where that could not be set aside it is still there,
-    /// and may hold lines that were never answered on.
-    fn open_again(&self) -> Result<AuditFile, AuditError> {
-        let file = AuditFile::open(&self.folder)?;
-        if file.continues(&self.end) {
-            return Ok(file);
+    /// Waits for records; none once the last handle is gone.
+    fn receive(&mut self, queue: &mut mpsc::Receiver<Pending>, batch: &mut Vec<Pending>) -> bool {
+        if let Writer::Table(writer, runtime) = &mut self.writer {
+            while writer.is_behind() {
+                let more = queue.recv_many(batch, QUEUE);
+                match runtime.block_on(async { tokio::time::timeout(CATCH_UP_PERIOD, more).await })
+                {
+                    Ok(received) => return received > 0,
+                    Err(_) => runtime.block_on(writer.catch_up()),
+                }
+            }
         }
-        file.retire()?;
-        drop(file);
-        Ok(AuditFile::open(&self.folder)?)
+        queue.blocking_recv_many(batch, QUEUE) > 0
     }
 
     fn write(&mut self, records: &[Record]) -> Result<(), AuditError> {
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => self.open_again()?,
+        let (lines, end) = match &mut self.writer {
+            Writer::Folder(writer) => (writer.write(records)?, writer.end()),
+            Writer::Table(writer, runtime) => {
+                (runtime.block_on(writer.write(records))?, writer.end())
+            }
         };
-        let (mut lines, mut end) = (String::new(), self.end.clone());
-        for record in records {
-            let (line, next) = end.join(&self.replica, record.clone());
-            lines.push_str(&line);
-            lines.push('\n');
-            end = next;
+        self.head.send_replace(end.clone());
+        if let Some(stream) = &self.stream {
+            stream.send(&lines);
         }
-        match file.write_synced(&lines) {
-            Ok(()) => {
-                self.end = end;
-                self.file = Some(file);
-                Ok(())
-            }
-            Err(WriteError::TakenBack(error)) => {
-                self.file = Some(file);
-                Err(error.into())
-            }
-            Err(WriteError::InDoubt(error)) => {
-                // The chain goes on in a new file from the last line that is known to be good.
-                file.retire()?;
-                Err(error.into())
-            }
+        if let Some(holders) = &self.holders {
+            let mut holders = holders.lock().unwrap_or_else(PoisonError::into_inner);
+            records.iter().for_each(|record| holders.learn(record));
         }
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::record::{Entry, line_hash};
-
-    fn record() -> Record {
-        Record::new(Timestamp::now(), Event::Read, Outcome::Granted)
-    }
-
-    fn lines(folder: &Path) -> Vec<String> {
-        let text = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    #[tokio::test]
-    async fn the_chain_goes_on_when_the_log_is_opened_again() {
-        let folder = tempfile::tempdir().unwrap();
-        for _ in 0..2 {
-            let log = AuditLog::open(folder.path(), "r").unwrap();
-            log.append(record()).await.unwrap();
-        }
-        let lines = lines(folder.path());
-        let second: Entry = serde_json::from_str(&lines[1]).unwrap();
-        assert_eq!((second.sequence, second.previous), (2, line_hash(&lines[0])));
-    }
-
-    #[tokio::test]
-    async fn an_unfinished_line_is_cut_off_and_said_so() {
-        let folder = tempfile::tempdir().unwrap();
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let mut text = std::fs::read_to_string(&path).unwrap();
-        text.push_str("{\"sequence\":2,\"pre");
-        std::fs::write(&path, text).unwrap();
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let lines = lines(folder.path());
-        let recovery: Entry = serde_json::from_str(&lines[1]).unwrap();
-        assert_eq!(recovery.record.event, Event::Recover);
-        assert_eq!(lines.len(), 3);
-    }
-
-    #[tokio::test]
-    async fn the_chain_goes_on_after_a_file_that_was_set_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let first = lines(folder.path()).remove(0);
-        let path = folder.path().join("audit.jsonl");
-        std::fs::rename(&path, folder.path().join("audit.retired-1.jsonl")).unwrap();
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let next: Entry = serde_json::from_str(&lines(folder.path())[0]).unwrap();
-        assert_eq!((next.sequence, next.previous), (2, line_hash(&first)));
-    }
-
-    #[test]
-    fn a_file_with_lines_that_were_never_answered_on_is_set_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let (known, end) = Link::start().join("r", record());
-        let (in_doubt, _) = end.join("r", record());
-        let path = folder.path().join("audit.jsonl");
-        std::fs::write(&path, format!("{known}\n{in_doubt}\n")).unwrap();
-        let (folder_path, replica) = (folder.path().to_owned(), "r".to_owned());
-        let mut writer = Writer { folder: folder_path, replica, end, cut_off: 0, file: None };
-        writer.write(&[record()]).unwrap();
-        let next: Entry = serde_json::from_str(&lines(folder.path())[0]).unwrap();
-        assert_eq!((next.sequence, next.previous), (2, line_hash(&known)));
-        assert!(folder.path().join("audit.retired-1.jsonl").exists());
-    }
-
-    #[tokio::test]
-    async fn a_long_last_line_is_found_from_the_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut wide = record();
-        wide.reason = Some("x".repeat(300_000));
-        let log = AuditLog::open(folder.path(), "r").unwrap();
-        log.append(record()).await.unwrap();
-        log.append(wide).await.unwrap();
-        drop(log);
-        AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
-        let third: Entry = serde_json::from_str(&lines(folder.path())[2]).unwrap();
-        assert_eq!(third.sequence, 3);
-    }
-
-    #[tokio::test]
-    async fn a_second_vault_does_not_write_to_the_same_audit() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = AuditLog::open(folder.path(), "r").unwrap();
-        let second = AuditLog::open(folder.path(), "r").err().unwrap();
-        assert_eq!(
-            second.to_string(),
-            "the audit cannot be written: another vault writes to this audit"
-        );
-        log.append(record()).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_no_audit_is_not_written_to() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("audit.jsonl"), "something else\n").unwrap();
-        assert!(AuditLog::open(folder.path(), "r").is_err());
-        assert_eq!(lines(folder.path()), ["something else"]);
-    }
-}
+#[path = "log_tests.rs"]
+mod tests;

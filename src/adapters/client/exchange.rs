@@ -38,6 +38,13 @@ pub(super) struct Tagged {
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
+/// A part of an answer.
+pub(super) struct Part {
+    pub(super) body: Zeroizing<Vec<u8>>,
+    pub(super) next: Option<u64>,
+    pub(super) last: Option<u64>,
+}
+
 pub(super) struct Exchange {
     agent: Agent,
     address: Address,
@@ -76,6 +83,28 @@ impl Exchange {
             .header("accept", accept)
             .header("authorization", authorization.expose_secret());
         self.answered(request.call())
+    }
+
+    /// A `GET` whose answer is a part of more: headers say where the next part begins and where this
+    /// one ended.
+    pub(super) fn get_part(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        authorization: &SecretString,
+        accept: &str,
+        [next, last]: [&str; 2],
+    ) -> Result<Part, ClientError> {
+        let request = self
+            .agent
+            .get(self.url(path))
+            .query_pairs(query.iter().copied())
+            .header("accept", accept)
+            .header("authorization", authorization.expose_secret());
+        let mut answer = request.call().map_err(|error| self.transport(&error))?;
+        let cursor = |name| answer.headers().get(name)?.to_str().ok()?.parse().ok();
+        let (next, last) = (cursor(next), cursor(last));
+        Ok(Part { body: self.body_of(&mut answer)?, next, last })
     }
 
     /// A `GET` whose answer may be that nothing changed, which is none here. With a tag that is

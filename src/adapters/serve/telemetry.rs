@@ -11,6 +11,10 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 /// is logged where it is asked.
 const QUIET: &str = "kube_client=off";
 
+/// The signed heads of the audit are logged however little else is: they are what a log that is
+/// gathered elsewhere proves the audit with.
+const ALWAYS: &str = "vanta::audit::checkpoint=info";
+
 /// The log cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
@@ -28,7 +32,7 @@ pub enum LoggingError {
 ///
 /// `filter` is a directive of `tracing-subscriber`, such as `info` or `vanta=debug`.
 pub fn init_logging(filter: &str) -> Result<(), LoggingError> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{ALWAYS},{filter}"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     if std::io::stderr().is_terminal() {

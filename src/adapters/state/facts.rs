@@ -11,6 +11,8 @@ pub(super) struct Facts {
     pub(super) created_at: i64,
     /// The key of the HMAC that makes revisions.
     pub(super) revision_key: [u8; 32],
+    /// The seed of the key that signs the audit's heads.
+    pub(super) audit_key: [u8; 32],
 }
 
 impl Facts {
@@ -21,6 +23,7 @@ impl Facts {
         Ok(Self {
             created_at: created_at.parse().map_err(|_| StateError::Damaged("created_at"))?,
             revision_key: random_fact(database, "revision_key").await?,
+            audit_key: random_fact(database, "audit_key").await?,
         })
     }
 }

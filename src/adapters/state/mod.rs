@@ -4,6 +4,7 @@
 //! there are, whichever replicas race; and a replica that has not heard of revocations for
 //! [`STALE_AFTER`] says of no token that it is good.
 
+mod checkpoints;
 mod database;
 mod facts;
 mod revocations;

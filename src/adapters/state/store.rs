@@ -10,7 +10,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::database::{Database, StateError, fetch, write};
 use super::facts::Facts;
 use super::view::View;
-use super::{StateSource, revocations};
+use super::{StateSource, checkpoints, revocations};
+use crate::domain::checkpoint::Checkpoint;
 use crate::domain::claims::{Claims, TokenId};
 use crate::domain::identity::Subject;
 use crate::domain::ports::{Answer, StaleRevocations, TokenStore, TokenStoreError, UseTaken};
@@ -68,6 +69,21 @@ impl StateStore {
     /// The key of the HMAC that makes revisions: the same for the life of the state.
     pub fn revision_key(&self) -> [u8; 32] {
         self.facts.revision_key
+    }
+
+    /// The seed of the key that signs the audit's heads: the same for the life of the state.
+    pub fn audit_key(&self) -> [u8; 32] {
+        self.facts.audit_key
+    }
+
+    /// Keeps a signed head of the audit.
+    pub async fn store_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), StateError> {
+        checkpoints::store(&self.database, checkpoint).await
+    }
+
+    /// The newest signed heads of a replica, or of all, the oldest of them first.
+    pub async fn checkpoints(&self, replica: Option<&str>) -> Result<Vec<Checkpoint>, StateError> {
+        checkpoints::list(&self.database, replica).await
     }
 
     /// How the state stands, for readiness.
@@ -144,6 +160,7 @@ impl StateStore {
         let before = now.saturating_sub(60);
         write!(&self.database, sqlx::query(TOKENS).bind(before))?;
         revocations::sweep(&self.database, now).await?;
+        checkpoints::sweep(&self.database, now).await?;
         self.view.forget_ended(now);
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::audit_args::AuditCommand;
 use crate::domain::claims::TokenId;
 use crate::domain::grants::{FileFormat, Permission};
 use crate::domain::identity::Subject;
@@ -113,6 +114,11 @@ pub(super) enum Command {
     Client {
         #[command(subcommand)]
         command: ClientCommand,
+    },
+    /// Read what the vault recorded, and check that nothing of it was changed
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Print the completions of a shell
     Completion { shell: Shell },

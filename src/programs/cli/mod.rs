@@ -4,6 +4,7 @@
 //! on it only where that is what was asked for, and never on standard error.
 
 mod args;
+mod audit_args;
 mod commands;
 mod config;
 mod failure;
@@ -76,6 +77,7 @@ fn run(global: &args::Global, command: Command, printer: &Printer) -> Result<Exi
         Command::Client { command: args::ClientCommand::Hash(args) } => {
             commands::client::hash(&args, printer)?;
         }
+        Command::Audit { command } => return commands::audit::run(config, command, printer),
         Command::Completion { shell } => commands::completion::run(shell)?,
         Command::Version => commands::version::run(printer)?,
     }

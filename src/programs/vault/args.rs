@@ -131,6 +131,15 @@ pub(super) struct ServeArgs {
     /// The folder of the audit
     #[arg(long, env = "VANTA_AUDIT_PATH")]
     pub(super) audit_path: Option<PathBuf>,
+    /// How large a file of the audit gets, in MiB, before a new one is begun
+    #[arg(long, env = "VANTA_AUDIT_MAX_MIB", default_value = "64")]
+    pub(super) audit_max_mib: NonZeroU32,
+    /// How many full files of the audit to keep; all without it
+    #[arg(long, env = "VANTA_AUDIT_KEEP")]
+    pub(super) audit_keep: Option<NonZeroU32>,
+    /// Write the audit's lines to standard output too
+    #[arg(long, env = "VANTA_AUDIT_STDOUT", value_parser = BoolishValueParser::new())]
+    pub(super) audit_stdout: bool,
     /// The serving certificate and its chain, PEM
     #[arg(long, env = "VANTA_TLS_CERT_FILE", requires = "tls_key_file")]
     pub(super) tls_cert_file: Option<PathBuf>,

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::args::{DevArgs, ServeArgs, SigningKeyArgs, SopsAllow, SourceArgs};
 use super::callers::CallerArgs;
+use crate::adapters::audit::Rotation;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
 use crate::adapters::serve::TlsFiles;
@@ -45,10 +46,20 @@ pub(super) struct Config {
     pub(super) cluster: Option<ClusterConfig>,
     pub(super) callers: CallerArgs,
     pub(super) state: StateSource,
-    pub(super) audit_path: PathBuf,
-    pub(super) replica: String,
+    pub(super) audit: AuditConfig,
     pub(super) issues_per_minute: NonZeroU32,
     pub(super) signing_keys: SigningKeys,
+}
+
+/// Where the audit goes, and in what form.
+pub(super) struct AuditConfig {
+    /// Its folder; where it is in a database, that of what could not be written there yet.
+    pub(super) folder: Option<PathBuf>,
+    /// This replica's name in it.
+    pub(super) replica: String,
+    pub(super) rotation: Rotation,
+    /// Whether its lines go to standard output too.
+    pub(super) stdout: bool,
 }
 
 /// The keys that sign tokens, and the file to look at for others.
@@ -134,9 +145,6 @@ pub(super) enum ConfigError {
 impl ServeArgs {
     /// The configuration that the arguments and variables mean.
     pub(super) fn config(self) -> Result<Config, ConfigError> {
-        let needed = |path: Option<PathBuf>, option, variable, what| {
-            path.ok_or(ConfigError::Missing { option, variable, what })
-        };
         let tls = self.tls_cert_file.zip(self.tls_key_file);
         let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
         if tls.is_none() && !self.listen.ip().is_loopback() {
@@ -145,6 +153,23 @@ impl ServeArgs {
         if self.kubernetes && self.sources.access_path.is_some() {
             return Err(ConfigError::TwoSourcesOfGrants);
         }
+        let state = state(self.state_path)?;
+        if self.audit_path.is_none() && matches!(state, StateSource::Folder(_)) {
+            return Err(ConfigError::Missing {
+                option: "--audit-path",
+                variable: "VANTA_AUDIT_PATH",
+                what: "the folder of the audit",
+            });
+        }
+        let audit = AuditConfig {
+            folder: self.audit_path,
+            replica: self.replica,
+            rotation: Rotation {
+                most_bytes: u64::from(self.audit_max_mib.get()) * 1024 * 1024,
+                keep: self.audit_keep.map(|keep| keep.get() as usize),
+            },
+            stdout: self.audit_stdout,
+        };
         Ok(Config {
             listen: self.listen,
             health_listen: self.health_listen,
@@ -152,14 +177,8 @@ impl ServeArgs {
             sources: self.sources.resolve(None, self.kubernetes)?,
             cluster: self.kubernetes.then_some(ClusterConfig { namespace: self.namespace }),
             callers: self.callers,
-            state: state(self.state_path)?,
-            audit_path: needed(
-                self.audit_path,
-                "--audit-path",
-                "VANTA_AUDIT_PATH",
-                "the folder of the audit",
-            )?,
-            replica: self.replica,
+            state,
+            audit,
             issues_per_minute: self.issues_per_minute,
             signing_keys: signing_keys()?,
         })

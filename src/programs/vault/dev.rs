@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::args::DevArgs;
 use super::callers::CallerArgs;
-use super::config::{Config, ConfigError, Examples, SigningKeys};
+use super::config::{AuditConfig, Config, ConfigError, Examples, SigningKeys};
+use crate::adapters::audit::Rotation;
 use crate::adapters::files::{PrivateError, make_private_folder, write_private};
 use crate::adapters::jwt::KeyRing;
 use crate::adapters::state::StateSource;
@@ -77,8 +78,12 @@ pub(super) fn prepare(args: DevArgs) -> Result<(Config, PathBuf), DevError> {
         cluster: None,
         callers: CallerArgs::with_clients(data.join("clients.yaml")),
         state: StateSource::Folder(data.join("state")),
-        audit_path: data.join("audit"),
-        replica: "dev".to_owned(),
+        audit: AuditConfig {
+            folder: Some(data.join("audit")),
+            replica: "dev".to_owned(),
+            rotation: Rotation::default(),
+            stdout: false,
+        },
         issues_per_minute: ISSUES_PER_MINUTE,
         signing_keys: SigningKeys { ring: KeyRing::generate()?, file: None },
     };

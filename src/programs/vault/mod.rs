@@ -5,6 +5,7 @@
 
 mod args;
 mod attempt;
+mod auditing;
 mod auth;
 mod callers;
 mod cluster;

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 
 use super::context;
 use super::error::ApiError;
-use super::handlers::{access, explanation, introspection, revocation, secrets, tokens};
+use super::handlers::{access, audit, explanation, introspection, revocation, secrets, tokens};
 use super::service::Service;
 use crate::contract::api::problem::ProblemKind;
 
@@ -18,6 +18,8 @@ use crate::contract::api::problem::ProblemKind;
 pub fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/api/v1/access", get(access::list))
+        .route("/api/v1/audit", get(audit::query))
+        .route("/api/v1/audit/checkpoints", get(audit::checkpoints))
         .route("/api/v1/vault/tokens/generate", post(tokens::generate))
         .route("/api/v1/access/explain", post(explanation::explain))
         .route("/api/v1/vault/tokens/introspect", post(introspection::introspect))

@@ -11,6 +11,7 @@ use axum_server::Handle;
 use tokio::sync::watch;
 
 use super::args::{Command, SigningKeyArgs, VaultArgs};
+use super::auditing::{self, Auditing};
 use super::cluster::{self, ClusterSources, Told};
 use super::config::Config;
 use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
@@ -21,7 +22,6 @@ use super::service::{GrantsReceiver, Service, ServiceParts};
 use super::standing::Standing;
 use super::{dev, router};
 use crate::adapters::access::AccessFolder;
-use crate::adapters::audit::AuditLog;
 use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
@@ -84,6 +84,7 @@ struct Vault {
     watched: Watched,
     cluster: Option<(Arc<ClusterSources>, GrantsReceiver, Told)>,
     state: Arc<StateStore>,
+    auditing: Auditing,
 }
 
 impl Vault {
@@ -91,9 +92,9 @@ impl Vault {
         let Config { sources, .. } = config;
         sources.warn_of_open_files();
         let state = open_state(&config.state).await?;
-        make_folder(&config.audit_path)?;
-        let audit = AuditLog::open(&config.audit_path, &config.replica)
-            .with_context(|| format!("audit in {}", config.audit_path.display()))?;
+        let replica = config.audit.replica.clone();
+        let audit = auditing::open(config.audit, &config.state).await?;
+        let auditing = Auditing::new(&audit, &state).await;
         let with_config_maps = sources.sops_files_path.is_none();
         let (secrets, report) = SopsStore::open(StoreOptions {
             folder: sources.sops_files_path,
@@ -114,7 +115,7 @@ impl Vault {
                     grants,
                     with_config_maps,
                     Arc::clone(&metrics),
-                    config.replica.clone(),
+                    replica,
                 ))
             }
             None => None,
@@ -166,6 +167,7 @@ impl Vault {
             state_since: state.created_at(),
             revision_key: state.revision_key(),
             audit: audit.clone(),
+            state: Arc::clone(&state),
             metrics: Arc::clone(&metrics),
             most_waiting: serve::most_waiting()?,
         });
@@ -181,12 +183,12 @@ impl Vault {
         };
         let cluster = cluster.zip(told).map(|(cluster, told)| (cluster, grants_receiver, told));
         let (api, health) = (serve::bind(config.listen)?, serve::bind(config.health_listen)?);
-        Ok(Self { api, health, tls, service, health_of, watched, cluster, state })
+        Ok(Self { api, health, tls, service, health_of, watched, cluster, state, auditing })
     }
 
     /// Serves until a signal, then drains; what changes is seen until the last answer is given.
     /// The first task that fails ends the vault.
-    async fn run(self, signals: Signals) -> anyhow::Result<()> {
+    async fn run(mut self, signals: Signals) -> anyhow::Result<()> {
         let (api, health) = (Handle::new(), Handle::new());
         let (service, secrets) = (Arc::clone(&self.service), self.watched.secrets.clone());
         let watched_cluster = async {
@@ -210,12 +212,16 @@ impl Vault {
             service.end_waits();
             Ok(())
         };
-        tokio::select! {
+        let ended = tokio::select! {
             ended = async { tokio::try_join!(served, health_served, drained) } => ended.map(drop),
             ended = self.watched.run() => ended.context("looking for changes failed"),
             ended = watched_cluster => ended.context("watching the cluster failed"),
             never = self.state.run() => match never {},
-        }
+            never = self.auditing.run() => match never {},
+        };
+        // The last answer was recorded: nothing of it can be removed unseen after this.
+        self.auditing.finish().await;
+        ended
     }
 }
 

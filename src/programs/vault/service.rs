@@ -18,6 +18,7 @@ use crate::adapters::audit::AuditLog;
 use crate::adapters::jwt::{CurrentRing, Validator};
 use crate::adapters::serve::Metrics;
 use crate::adapters::sops::Versions;
+use crate::adapters::state::StateStore;
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::grants::Grants;
 use crate::domain::ports::{Authenticator, SecretStore, TokenStore};
@@ -62,6 +63,8 @@ pub struct ServiceParts {
     pub audit: AuditLog,
     /// Who is told of refusals.
     pub complaints: Complaints,
+    /// Where the audit's signed heads are.
+    pub state: Arc<StateStore>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How many callers may wait for a change at once.
@@ -87,7 +90,8 @@ pub struct Service {
     answers: Arc<Semaphore>,
     grants: GrantsReceiver,
     freshness: Freshness,
-    audit: AuditLog,
+    pub(super) audit: AuditLog,
+    pub(super) state: Arc<StateStore>,
 }
 
 struct Counted {
@@ -116,6 +120,7 @@ impl Service {
             freshness: parts.freshness,
             audit: parts.audit,
             complaints: parts.complaints,
+            state: parts.state,
             anonymous_failures: Sampler::default(),
             issue_rate: IssueRate::new(parts.issues_per_minute),
             requests: Semaphore::new(MAX_REQUESTS),
@@ -167,6 +172,11 @@ impl Service {
             ApiError::new(ProblemKind::Overloaded, detail)
         })?;
         Ok(Bytes::from_owner(Counted { content, _share: share }).into())
+    }
+
+    /// The audit.
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
     }
 
     /// Writes a record. Where that fails, nothing may be answered but this error.

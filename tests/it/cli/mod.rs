@@ -1,6 +1,7 @@
 //! The command line client, as its users meet it.
 
 mod administration;
+mod audit;
 mod dotenv_readers;
 mod reading;
 mod real_vault;

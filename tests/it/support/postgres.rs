@@ -70,6 +70,16 @@ impl Postgres {
         });
     }
 
+    /// What psql prints for a statement, without any decoration.
+    pub(crate) fn psql(&self, statement: &str) -> String {
+        let mut ask = self.command("psql");
+        ask.args(["--username=vanta", "--dbname=postgres", "-Atqc", statement, "--host"]);
+        let answer = ask.arg(self.folder.path()).stdout(Stdio::piped()).output();
+        let answer = answer.expect("psql starts");
+        assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+        String::from_utf8(answer.stdout).expect("the answer is text")
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }

@@ -35,7 +35,8 @@ pub(crate) struct Program {
 }
 
 impl Site {
-    /// The example environment, [`GRANTS`], and the client `ci`.
+    /// The example environment, [`GRANTS`], the client `ci`, and the administrator `ops`, who has
+    /// the same secret.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let secret = ClientSecret::from_random(&[2; 32]);
@@ -48,7 +49,11 @@ impl Site {
         site.write("access/all.yaml", GRANTS);
         site.write("signing-key", SIGNING_KEY);
         let name = "ci".parse().expect("it is a name");
-        site.write("clients.yaml", &ClientEntry::new(name, "a".to_owned(), &secret).yaml());
+        let client = ClientEntry::new(name, "a".to_owned(), &secret);
+        let name = "ops".parse().expect("it is a name");
+        let administrator =
+            ClientEntry { administrator: true, ..ClientEntry::new(name, "a".to_owned(), &secret) };
+        site.write("clients.yaml", &(client.yaml() + &administrator.yaml()));
         site
     }
 
@@ -90,8 +95,21 @@ impl Site {
 
     /// The audit's lines so far, as they are written.
     pub(crate) fn audit(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path("audit/audit.jsonl"));
-        text.expect("the audit is readable").lines().map(str::to_owned).collect()
+        let read = |path: PathBuf| std::fs::read_to_string(path).expect("the audit is readable");
+        let files = self.full_files().into_iter().chain([self.path("audit/audit.jsonl")]);
+        files.flat_map(|file| read(file).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    /// The audit's full files, in their order.
+    pub(crate) fn full_files(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.path("audit")).expect("the folder is readable");
+        let files = files.map(|file| file.expect("the folder is readable").path());
+        let is_full = |file: &PathBuf| {
+            file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("audit-"))
+        };
+        let mut files: Vec<PathBuf> = files.filter(is_full).collect();
+        files.sort();
+        files
     }
 }
 

@@ -246,6 +246,7 @@ impl Vault {
             state_since: state.created_at() - state_age,
             revision_key: state.revision_key(),
             audit: AuditLog::open(&audit, "test").expect("the audit opens"),
+            state: state.clone(),
             metrics: Arc::clone(&metrics),
             most_waiting,
         });

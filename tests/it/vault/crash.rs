@@ -13,6 +13,9 @@ use crate::support::passed_over;
 use crate::support::program::{Program, Site, agent, until};
 use vanta::domain::record::line_hash;
 
+/// How many values leave before each crash: together they are more than two files of the audit.
+const ENOUGH: usize = 1700;
+
 /// The request ids of granted reads, from lines that each name the hash of the one before.
 fn granted(lines: &[String]) -> HashSet<String> {
     let mut previous = "0".repeat(64);
@@ -33,8 +36,13 @@ fn granted(lines: &[String]) -> HashSet<String> {
 fn after_kill_9_under_load_each_value_that_left_is_in_the_audit() {
     let site = Site::new();
     let received = Mutex::new(HashMap::new());
+    let start = || {
+        let mut command = site.command();
+        command.env("VANTA_AUDIT_MAX_MIB", "1");
+        Program::start(command, "http")
+    };
     for round in 1..=3 {
-        let vault = site.start();
+        let vault = start();
         let token = vault.token(&site, "APP_*");
         let before = received.lock().expect("no reader panics").len();
         std::thread::scope(|scope| {
@@ -50,21 +58,22 @@ fn after_kill_9_under_load_each_value_that_left_is_in_the_audit() {
             }
             until("enough values have left", || {
                 let so_far = received.lock().expect("no reader panics").len();
-                (so_far >= before + 200).then_some(())
+                (so_far >= before + ENOUGH).then_some(())
             });
             vault.signal(Signal::SIGKILL);
         });
         // Whatever the crash left at the end is cut off by the next start.
         drop(vault);
-        drop(site.start());
+        drop(start());
         let granted = granted(&site.audit());
         let received = received.lock().expect("no reader panics");
-        assert!(received.len() >= round * 200);
+        assert!(received.len() >= round * ENOUGH);
         for (id, value) in received.iter() {
             assert_eq!(value, "app");
             assert!(granted.contains(id), "the value of request {id} left without a record");
         }
     }
+    assert!(site.full_files().len() > 1, "nothing was rotated meanwhile");
 }
 
 /// A file system of so many KiB, where this process may mount one.

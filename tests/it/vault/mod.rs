@@ -2,6 +2,7 @@
 
 mod access;
 mod administrators;
+mod audit;
 mod changes;
 mod cluster;
 mod cluster_sources;

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(super) mod audit;
 pub(super) mod client;
 pub(super) mod completion;
 pub(super) mod explain;

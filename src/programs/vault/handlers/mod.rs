@@ -1,6 +1,7 @@
 //! What each call does, one file for each noun of the API.
 
 pub(super) mod access;
+pub(super) mod audit;
 mod body;
 pub(super) mod explanation;
 mod give;

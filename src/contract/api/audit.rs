@@ -1,0 +1,113 @@
+//! `GET /api/v1/audit` and `GET /api/v1/audit/checkpoints`
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::checkpoint::Checkpoint;
+use crate::domain::record::Entry;
+
+/// The media type of lines as they were written, each with a newline.
+pub const NDJSON: &str = "application/x-ndjson";
+
+/// The header that says where the next page of lines begins.
+pub const NEXT_CURSOR: &str = "vanta-next-cursor";
+
+/// The header that says where this page of lines ended, for whoever follows.
+pub const LAST_CURSOR: &str = "vanta-last-cursor";
+
+/// How many entries a page has at the most, and without a `limit`.
+pub const MOST_ENTRIES: usize = 1000;
+/// How many entries a page has where no `limit` is said.
+pub const USUAL_ENTRIES: usize = 100;
+
+/// The order of the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderWanted {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+/// The form of the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatWanted {
+    /// [`AuditPage`].
+    #[default]
+    Json,
+    /// The lines as they were written, as [`NDJSON`]: their hashes can be checked.
+    Lines,
+}
+
+/// Which entries are wanted, and how. What is absent may be anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditQuery {
+    /// At this time (RFC 3339) or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Before this time (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Of this subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Of this environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// With this key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Of this event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// With this outcome.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// With this access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// Written by this replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
+    /// Of this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// How many at the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Where the page before ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<u64>,
+    /// In which order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderWanted>,
+    /// In which form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<FormatWanted>,
+}
+
+/// Some of the entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// The cursor of the next page; absent where there is no more. A page may hold fewer entries
+    /// than its limit, none even, and yet have a next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// The cursor of this page's end, for whoever follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<u64>,
+}
+
+/// The signed heads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditCheckpoints {
+    /// What their signatures are checked with (Ed25519), as 64 hexadecimal digits.
+    pub public_key: String,
+    /// The newest ones, the oldest of them first.
+    pub checkpoints: Vec<Checkpoint>,
+}

@@ -1,0 +1,258 @@
+//! Whatever is done to a chain is found, and where.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::checkpoint::Head;
+use crate::domain::record::{Event, Outcome, Record};
+
+/// A chain of so many entries.
+fn chain(replica: &str, entries: u64) -> Vec<String> {
+    let mut end = Link::start();
+    (1..=entries)
+        .map(|number| {
+            let time = jiff::Timestamp::from_second(i64::try_from(number).unwrap()).unwrap();
+            let mut record = Record::new(time, Event::Read, Outcome::Granted);
+            record.request_id = Some(format!("request-{number}"));
+            let (line, next) = end.join(replica, record);
+            end = next;
+            line
+        })
+        .collect()
+}
+
+/// A checkpoint of a line, as if its signature held.
+fn checkpoint(line: &str) -> Checkpoint {
+    let entry: Entry = serde_json::from_str(line).unwrap();
+    let head = Head {
+        replica: entry.replica,
+        sequence: entry.sequence,
+        hash: line_hash(line),
+        time: jiff::Timestamp::UNIX_EPOCH,
+    };
+    Checkpoint { head, public_key: String::new(), signature: String::new() }
+}
+
+fn verify(lines: &[String], checkpoints: &[Checkpoint]) -> Report {
+    verify_files(&[(false, lines)], checkpoints)
+}
+
+/// Files, each with whether it was set aside in doubt.
+fn verify_files(files: &[(bool, &[String])], checkpoints: &[Checkpoint]) -> Report {
+    let mut verifier = Verifier::new(checkpoints.iter().cloned());
+    for (name, (in_doubt, lines)) in (1..).zip(files) {
+        verifier.begin_file(*in_doubt);
+        for (number, line) in (1..).zip(*lines) {
+            verifier.line(&Place { file: format!("f{name}").into(), line: number }, line);
+        }
+    }
+    verifier.finish()
+}
+
+/// Each finding as `FAULT LINE SEQUENCE`.
+fn told(report: &Report) -> Vec<String> {
+    let number = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
+    let finding = |finding: &Finding| {
+        let line = finding.place.as_ref().map(|place| place.line);
+        format!("{:?} {} {}", finding.fault, number(line), number(finding.sequence))
+    };
+    report.findings.iter().map(finding).collect()
+}
+
+#[test]
+fn a_whole_chain_is_whole() {
+    let lines = chain("r", 10);
+    let report = verify(&lines, &[checkpoint(&lines[4]), checkpoint(&lines[9])]);
+    assert_eq!(told(&report), [""; 0]);
+    let found = &report.chains[0];
+    assert_eq!((found.first, found.last, found.signed_through), (1, 10, Some(10)));
+}
+
+#[test]
+fn each_kind_of_tampering_is_found_where_it_was_done() {
+    type Tamper = fn(&mut Vec<String>);
+    let cases: [(Tamper, &[&str]); 8] = [
+        (|lines| lines[4] = lines[4].replace("granted", "refused"), &["Changed 5 5"]),
+        (|lines| lines[0] = lines[0].replace("granted", "refused"), &["Changed 1 1"]),
+        (|lines| drop(lines.remove(4)), &["Missing 5 6"]),
+        (|lines| drop(lines.drain(2..6)), &["Missing 3 7"]),
+        (|lines| lines.swap(4, 5), &["Missing 5 6", "OutOfPlace 6 5", "Changed 5 6"]),
+        (|lines| lines.insert(6, lines[2].clone()), &["OutOfPlace 7 3"]),
+        (|lines| lines[4] = "{}".to_owned(), &["NotAnEntry 5 -", "Missing 6 6"]),
+        (|lines| drop(lines.remove(0)), &["BeginningRemoved - 1"]),
+    ];
+    for (tamper, expected) in cases {
+        let mut lines = chain("r", 10);
+        let checkpoints = [checkpoint(&lines[9])];
+        tamper(&mut lines);
+        let told = told(&verify(&lines, &checkpoints));
+        if expected[0].starts_with("Missing 5 6") && expected.len() == 3 {
+            // What was swapped is told at both places.
+            assert_eq!(told[..2], expected[..2], "{told:?}");
+        } else {
+            assert_eq!(told, expected);
+        }
+    }
+}
+
+#[test]
+fn a_tail_removed_before_a_checkpoint_is_found_and_one_after_it_is_not() {
+    let lines = chain("r", 10);
+    let at_8 = [checkpoint(&lines[7])];
+    assert_eq!(told(&verify(&lines[..7], &at_8)), ["EndRemoved 7 8"]);
+    assert_eq!(told(&verify(&lines[..8], &at_8)), [""; 0]);
+    assert_eq!(told(&verify(&[], &at_8)), ["EndRemoved - 1"]);
+}
+
+#[test]
+fn a_chain_that_was_made_anew_is_not_the_one_that_was_signed() {
+    let lines = chain("r", 10);
+    let mut end = Link::after(&lines[2]).unwrap();
+    let mut forged = lines[..3].to_vec();
+    for line in &lines[3..] {
+        let mut entry: Entry = serde_json::from_str(line).unwrap();
+        entry.record.outcome = Outcome::Refused;
+        let (line, next) = end.join("r", entry.record);
+        forged.push(line);
+        end = next;
+    }
+    assert_eq!(told(&verify(&forged, &[])), [""; 0]);
+    let checkpoints = [checkpoint(&lines[1]), checkpoint(&lines[6])];
+    assert_eq!(told(&verify(&forged, &checkpoints)), ["NotAsSigned 7 7"]);
+}
+
+#[test]
+fn several_chains_are_verified_side_by_side() {
+    let (a, b) = (chain("a", 5), chain("b", 7));
+    let mut mixed: Vec<String> =
+        a.iter().zip(&b).flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
+    mixed.extend_from_slice(&b[5..]);
+    let report = verify(&mixed, &[checkpoint(&a[4]), checkpoint(&b[6])]);
+    assert_eq!(told(&report), [""; 0]);
+    let lasts: Vec<_> = report.chains.iter().map(|chain| chain.last).collect();
+    assert_eq!(lasts, [5, 7]);
+    mixed.remove(4);
+    assert_eq!(told(&verify(&mixed, &[])), ["Missing 6 4"]);
+}
+
+#[test]
+fn a_chain_goes_on_under_another_name_and_that_is_told() {
+    let lines = chain("a", 5);
+    let end = Link::after(&lines[4]).unwrap();
+    let record = Record::new(jiff::Timestamp::UNIX_EPOCH, Event::Read, Outcome::Granted);
+    let more = vec![end.join("b", record).0];
+    let report = verify(&[lines, more].concat(), &[]);
+    assert_eq!(told(&report), [""; 0]);
+    assert!(report.notes[0].contains("goes on as that of b"), "{report:?}");
+}
+
+#[test]
+fn a_file_in_doubt_may_end_in_lines_that_nothing_goes_on_from() {
+    let lines = chain("r", 6);
+    let mut end = Link::after(&lines[3]).unwrap();
+    let mut anew = Vec::new();
+    for number in 0..3 {
+        let time = jiff::Timestamp::from_second(100 + number).unwrap();
+        let (line, next) = end.join("r", Record::new(time, Event::Read, Outcome::Granted));
+        anew.push(line);
+        end = next;
+    }
+    let signed = [checkpoint(&lines[3]), checkpoint(&anew[2])];
+    let report = verify_files(&[(true, &lines), (false, &anew)], &signed);
+    assert_eq!(told(&report), [""; 0]);
+    assert!(report.notes[0].contains("entries 5 to 6 of r"), "{report:?}");
+    // What was signed was no doubt.
+    let signed = [checkpoint(&lines[5])];
+    let report = verify_files(&[(true, &lines), (false, &anew)], &signed);
+    assert_eq!(told(&report), ["NotAsSigned 2 6"]);
+    // No other file may go back.
+    let report = verify_files(&[(false, &lines), (false, &anew)], &[]);
+    assert!(!report.is_whole());
+}
+
+#[test]
+fn a_file_in_doubt_may_be_damaged_where_nothing_goes_on_from_it_alone() {
+    let lines = chain("r", 6);
+    let mut damaged = lines[..4].to_vec();
+    damaged.push("\0\0\0".to_owned());
+    let report = verify_files(&[(true, &damaged), (false, &lines[4..])], &[]);
+    assert_eq!(told(&report), [""; 0]);
+    assert!(report.notes[0].starts_with("f1:5: damaged"), "{report:?}");
+    let report = verify_files(&[(true, &damaged), (false, &lines[5..])], &[]);
+    assert_eq!(told(&report), ["Missing 1 6"]);
+    assert_eq!(told(&verify_files(&[(true, &damaged)], &[])), ["NotAnEntry 5 -"]);
+}
+
+/// What somebody who can write the file does to it.
+#[derive(Debug, Clone)]
+enum Tampering {
+    Flip { byte: usize, with: u8 },
+    Cut { count: usize },
+    Move { to: usize },
+    Double { to: usize },
+    CutTail,
+}
+
+fn tampering() -> impl Strategy<Value = Tampering> {
+    prop_oneof![
+        (any::<usize>(), 1..=127u8).prop_map(|(byte, with)| Tampering::Flip { byte, with }),
+        (1..5usize).prop_map(|count| Tampering::Cut { count }),
+        any::<usize>().prop_map(|to| Tampering::Move { to }),
+        any::<usize>().prop_map(|to| Tampering::Double { to }),
+        Just(Tampering::CutTail),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_done_up_to_the_last_checkpoint_is_found_near_its_place(
+        entries in 2..40usize,
+        at in any::<usize>(),
+        tampering in tampering(),
+    ) {
+        let lines = chain("r", entries as u64);
+        let checkpoints = [checkpoint(&lines[entries / 2]), checkpoint(&lines[entries - 1])];
+        let at = at % entries;
+        let mut tampered = lines.clone();
+        let first = match tampering {
+            Tampering::Flip { byte, with } => {
+                let mut bytes = tampered[at].clone().into_bytes();
+                let byte = byte % bytes.len();
+                bytes[byte] ^= with;
+                tampered[at] = String::from_utf8_lossy(&bytes).into_owned();
+                at
+            }
+            Tampering::Cut { count } => {
+                tampered.drain(at..(at + count).min(entries));
+                at
+            }
+            Tampering::Move { to } => {
+                let line = tampered.remove(at);
+                let to = to % entries;
+                tampered.insert(to, line);
+                at.min(to)
+            }
+            Tampering::Double { to } => {
+                let to = to % (entries + 1);
+                tampered.insert(to, tampered[at].clone());
+                to
+            }
+            Tampering::CutTail => {
+                tampered.truncate(at);
+                at
+            }
+        };
+        prop_assume!(tampered != lines);
+        let report = verify(&tampered, &checkpoints);
+        prop_assert!(!report.is_whole(), "{:?} at {} was not found", tampering, at);
+        // The beginning and another replica's chain are known at the end alone, without a line.
+        let place = report.findings.iter().filter_map(|finding| finding.place.as_ref()).next();
+        if let Some(place) = place {
+            let seen = usize::try_from(place.line).unwrap();
+            prop_assert!(
+                seen >= first.saturating_sub(1) && seen <= first + 2 || first <= 1 || at == 0,
+                "{:?} at line {} was told of at {}: {:?}", tampering, first + 1, seen, report.findings
+            );
+        }
+    }
+}

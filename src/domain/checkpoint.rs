@@ -1,0 +1,70 @@
+//! Checkpoints: the end of a chain as it was at a moment, in a form that is signed.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What the signed text begins with, so that no signature over it is one over anything else.
+const CONTEXT: &str = "vanta-audit-checkpoint-v1";
+
+/// The end of a replica's chain at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The replica whose chain it is.
+    pub replica: String,
+    /// The sequence of the last entry.
+    pub sequence: u64,
+    /// The hash of its line, as 64 hexadecimal digits.
+    pub hash: String,
+    /// When it was signed.
+    pub time: Timestamp,
+}
+
+impl Head {
+    /// The text that is signed. It has one reading: JSON quotes what a replica's name may hold.
+    pub fn signed_text(&self) -> String {
+        let head = serde_json::to_string(self).expect("a head holds only text and numbers");
+        format!("{CONTEXT}\n{head}")
+    }
+}
+
+/// A [`Head`] and the signature over it (Ed25519, RFC 8032).
+///
+/// It reads back from each line of the log that tells one, since other fields are passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// What is signed.
+    #[serde(flatten)]
+    pub head: Head,
+    /// The key that the signature is of, as 64 hexadecimal digits.
+    pub public_key: String,
+    /// The signature of [`Head::signed_text`], as 128 hexadecimal digits.
+    pub signature: String,
+}
+
+impl Checkpoint {
+    /// The checkpoint that a line tells, where it tells one.
+    pub fn read(line: &str) -> Option<Self> {
+        // Most lines of a log tell none, and are not worth parsing.
+        if !line.contains("signature") {
+            return None;
+        }
+        serde_json::from_str(line).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_reads_back_from_a_line_of_the_log() {
+        let line = r#"{"timestamp":"x","level":"INFO","message":"m","replica":"a\"b","sequence":7,"hash":"00","time":"1970-01-01T00:00:00Z","public_key":"11","signature":"22"}"#;
+        let read = Checkpoint::read(line).unwrap();
+        assert_eq!((read.head.sequence, read.signature.as_str()), (7, "22"));
+        insta::assert_snapshot!(read.head.signed_text(), @r#"
+        vanta-audit-checkpoint-v1
+        {"replica":"a\"b","sequence":7,"hash":"00","time":"1970-01-01T00:00:00Z"}
+        "#);
+        assert_eq!(Checkpoint::read(r#"{"message":"another line"}"#), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! `audit verify`
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::adapters::audit::{Checkpoints, PublicKey, join, verify_folder};
+use crate::adapters::process::Status;
+use crate::contract::api::audit::{AuditQuery, MOST_ENTRIES, OrderWanted};
+use crate::domain::chain::{Place, Report, Verifier};
+use crate::programs::cli::audit_args::Verify;
+use crate::programs::cli::config::Config;
+use crate::programs::cli::failure::Failure;
+use crate::programs::cli::printer::Printer;
+
+/// How long the vault may take to show an entry that it has signed already.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// How long to wait before it is asked for such an entry again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) fn run(
+    config: impl FnOnce() -> Result<Config, Failure>,
+    args: &Verify,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    let mut known = Checkpoints::default();
+    for file in &args.checkpoints {
+        known.read(file, &args.public_key).map_err(|error| {
+            let what = format!("{} cannot be read: {error}", file.display());
+            Failure::new(Status::InputOutput, what)
+        })?;
+    }
+    let report = if args.folder.is_empty() {
+        of_vault(&config()?, known, &args.public_key)?
+    } else {
+        of_folders(args, known)?
+    };
+    print(&report, printer)?;
+    Ok(if report.is_whole() { ExitCode::SUCCESS } else { Status::Failed.into() })
+}
+
+fn of_folders(args: &Verify, known: Checkpoints) -> Result<Report, Failure> {
+    let (mut verifier, report) = known.begin();
+    let mut notes = Vec::new();
+    for folder in &args.folder {
+        let more = verify_folder(folder, &mut verifier).map_err(|error| {
+            let what = format!("{} cannot be verified: {error}", folder.display());
+            Failure::new(Status::InputOutput, what)
+        })?;
+        notes.extend(more);
+    }
+    Ok(join(report, verifier.finish(), notes))
+}
+
+fn of_vault(
+    config: &Config,
+    mut known: Checkpoints,
+    keys: &[PublicKey],
+) -> Result<Report, Failure> {
+    let identity = config.identity()?;
+    // Before the entries: a head that is signed meanwhile is of entries that are not fetched yet.
+    let answer = config.client.audit_checkpoints(identity, None)?;
+    let mut notes = Vec::new();
+    let mut keys = keys.to_vec();
+    if keys.is_empty() {
+        let key: PublicKey = answer.public_key.parse().map_err(|_| {
+            Failure::new(Status::Software, "the vault's answer holds no usable public key")
+        })?;
+        notes.push(format!(
+            "the public key {key} is the vault's own word; give it with --public-key to compare"
+        ));
+        keys.push(key);
+    }
+    for checkpoint in answer.checkpoints {
+        known.take(checkpoint, &keys, None);
+    }
+    let signed: Vec<_> =
+        known.good.iter().map(|known| (known.head.replica.clone(), known.head.sequence)).collect();
+    let (mut verifier, report) = known.begin();
+    verifier.begin_file(false);
+    let mut place = Place { file: Arc::from("api"), line: 0 };
+    let mut query = AuditQuery {
+        order: Some(OrderWanted::Oldest),
+        limit: Some(MOST_ENTRIES),
+        ..AuditQuery::default()
+    };
+    let mut settling = None;
+    loop {
+        let page = config.client.audit_lines(identity, &query)?;
+        take(&mut verifier, &mut place, &page.lines);
+        query.cursor = page.last;
+        if page.next.is_some() {
+            continue;
+        }
+        let reached = signed.iter().all(|(replica, sequence)| verifier.reaches(replica, *sequence));
+        let since = *settling.get_or_insert_with(Instant::now);
+        if reached || since.elapsed() > SETTLING {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(join(report, verifier.finish(), notes))
+}
+
+fn take(verifier: &mut Verifier, place: &mut Place, lines: &[String]) {
+    for line in lines {
+        place.line += 1;
+        verifier.line(place, line);
+    }
+}
+
+fn print(report: &Report, printer: &Printer) -> Result<(), Failure> {
+    if !printer.for_people() {
+        return printer.document(report);
+    }
+    let mut text = String::new();
+    for chain in &report.chains {
+        let signed = chain.signed_through.map_or_else(
+            || "no checkpoint is of an entry of it".to_owned(),
+            |through| format!("signed through {through}"),
+        );
+        text.push_str(&format!(
+            "{}: entries {} to {}, {signed}\n",
+            chain.replica, chain.first, chain.last
+        ));
+    }
+    for finding in &report.findings {
+        let place = finding.place.as_ref().map(|place| format!("{place}: "));
+        let of = match (&finding.replica, finding.sequence) {
+            (Some(replica), Some(sequence)) => format!("{replica} {sequence}: "),
+            _ => String::new(),
+        };
+        text.push_str(&format!("WRONG {}{of}{}\n", place.unwrap_or_default(), finding.what));
+    }
+    if report.more_findings > 0 {
+        text.push_str(&format!("WRONG and {} times more\n", report.more_findings));
+    }
+    text.push_str(if report.is_whole() {
+        "nothing is wrong\n"
+    } else {
+        "the audit is not whole\n"
+    });
+    report.notes.iter().for_each(|note| Printer::note(note));
+    Printer::raw(text.as_bytes())
+}

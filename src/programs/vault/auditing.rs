@@ -1,0 +1,111 @@
+//! The audit from the configuration, and its head, which is signed every so often.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::config::AuditConfig;
+use crate::adapters::audit::{AuditLog, Checkpointer, LogOptions, Stream, TableOptions};
+use crate::adapters::files::make_folder;
+use crate::adapters::state::{StateSource, StateStore};
+use crate::domain::checkpoint::Checkpoint;
+
+/// Opens the audit: in a table beside a state that is in PostgreSQL, else in its folder.
+pub(super) async fn open(config: AuditConfig, state: &StateSource) -> anyhow::Result<AuditLog> {
+    if let Some(folder) = &config.folder {
+        make_folder(folder)?;
+    }
+    let stream = config.stdout.then(Stream::start).transpose();
+    let stream = stream.context("the audit's lines cannot go to standard output")?;
+    match (state, config.folder) {
+        (StateSource::Postgres(url), spool) => AuditLog::in_table(TableOptions {
+            url: url.clone(),
+            spool,
+            replica: config.replica,
+            stream,
+        })
+        .await
+        .context("audit in PostgreSQL"),
+        (StateSource::Folder(_), Some(folder)) => {
+            let place = format!("audit in {}", folder.display());
+            let (replica, rotation) = (config.replica, config.rotation);
+            AuditLog::start(LogOptions { folder, replica, rotation, stream }).context(place)
+        }
+        (StateSource::Folder(_), None) => anyhow::bail!("the audit has no folder"),
+    }
+}
+
+/// Signs the head of the audit, and tells it to the log and the state.
+pub(super) struct Auditing {
+    checkpointer: Checkpointer,
+    state: Arc<StateStore>,
+    stream: Option<Stream>,
+}
+
+impl Auditing {
+    pub(super) async fn new(audit: &AuditLog, state: &Arc<StateStore>) -> Self {
+        warn_of_removed_tail(audit, state).await;
+        Self {
+            checkpointer: Checkpointer::new(audit, &state.audit_key()),
+            state: Arc::clone(state),
+            stream: audit.stream(),
+        }
+    }
+
+    /// Signs for ever.
+    pub(super) async fn run(&mut self) -> Infallible {
+        loop {
+            let checkpoint = self.checkpointer.next().await;
+            self.tell(&checkpoint).await;
+        }
+    }
+
+    /// Signs the head for the last time.
+    pub(super) async fn finish(&mut self) {
+        if let Some(checkpoint) = self.checkpointer.now() {
+            self.tell(&checkpoint).await;
+        }
+    }
+
+    async fn tell(&self, checkpoint: &Checkpoint) {
+        let Checkpoint { head, public_key, signature } = checkpoint;
+        // The fields are those of the checkpoint: a verifier reads it back from the line.
+        tracing::info!(
+            target: "vanta::audit::checkpoint",
+            replica = head.replica, sequence = head.sequence, hash = head.hash, time = %head.time,
+            public_key, signature,
+            "the audit's head"
+        );
+        if let Some(stream) = &self.stream {
+            let line = serde_json::to_string(checkpoint);
+            stream.send(&[line.expect("a checkpoint holds only text and numbers")]);
+        }
+        if let Err(error) = self.state.store_checkpoint(checkpoint).await {
+            tracing::warn!(%error, "the audit's head is signed and not in the state; the next one will be");
+        }
+    }
+}
+
+/// Says loudly that the audit ends before a head that was signed: somebody removed its tail.
+async fn warn_of_removed_tail(audit: &AuditLog, state: &StateStore) {
+    let end = audit.head().borrow().clone();
+    let known = match state.checkpoints(Some(audit.replica())).await {
+        Ok(known) => known,
+        Err(error) => {
+            tracing::warn!(%error, "the audit's end is not compared with its signed heads");
+            return;
+        }
+    };
+    let highest = known.iter().max_by_key(|checkpoint| checkpoint.head.sequence);
+    let Some(highest) = highest.map(|checkpoint| &checkpoint.head) else { return };
+    let removed = highest.sequence > end.sequence()
+        || (highest.sequence == end.sequence() && highest.hash != end.hash());
+    if removed {
+        tracing::error!(
+            end = end.sequence(), signed = highest.sequence, signed_at = %highest.time,
+            "the audit ends before its last signed head: entries were removed. Keep its files and \
+             run `vanta-cli audit verify`"
+        );
+    }
+}

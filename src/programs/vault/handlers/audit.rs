@@ -1,0 +1,183 @@
+//! `GET /api/v1/audit…`: what was recorded, for administrators. Asking is recorded itself.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::adapters::audit::{self, AuditError, Page, SigningKey};
+use crate::contract::api::audit::{
+    AuditCheckpoints, AuditPage, AuditQuery, FormatWanted, LAST_CURSOR, MOST_ENTRIES, NDJSON,
+    NEXT_CURSOR, OrderWanted, USUAL_ENTRIES,
+};
+use crate::contract::api::problem::ProblemKind;
+use crate::domain::administration::Administration;
+use crate::domain::identity::is_client_secret;
+use crate::domain::record::{Event, Outcome};
+use crate::domain::record_filter::{Filter, Order};
+use crate::programs::vault::attempt::Attempt;
+use crate::programs::vault::context::Context;
+use crate::programs::vault::error::ApiError;
+use crate::programs::vault::service::Service;
+
+/// The longest replica's name or request id that is looked for.
+const LONGEST_TEXT: usize = 253;
+
+/// `GET /api/v1/audit`
+pub(in crate::programs::vault) async fn query(
+    State(service): State<Arc<Service>>,
+    Extension(context): Context,
+    headers: HeaderMap,
+    query: Result<Query<AuditQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let mut attempt = Attempt::new(&context, Event::Query);
+    let result = answer_query(&service, &mut attempt, &headers, query).await;
+    attempt.finish(&service, result).await
+}
+
+async fn answer_query(
+    service: &Service,
+    attempt: &mut Attempt,
+    headers: &HeaderMap,
+    query: Result<Query<AuditQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let identity = service.identify(headers).await?;
+    attempt.by(&identity);
+    service.require_administrator(&identity, Administration::ReadAudit).await?;
+    let Query(wanted) = query.map_err(|error| invalid(error.body_text()))?;
+    let query = meant(&wanted)?;
+    attempt.record.environment.clone_from(&query.filter.environment);
+    attempt.record.keys.extend(query.filter.key.clone());
+    attempt.record.reason = Some(format!("asked for {}", told(&wanted)));
+    let page = service.audit.query(query).await.map_err(unreadable)?;
+    Ok(match wanted.format.unwrap_or_default() {
+        FormatWanted::Json => Json(parsed(page)).into_response(),
+        FormatWanted::Lines => lines(page),
+    })
+}
+
+fn parsed(page: Page) -> AuditPage {
+    let entries = page.lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    AuditPage { entries, next: page.next, last: page.last }
+}
+
+fn lines(page: Page) -> Response {
+    let text: String = page.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+    let mut response = ([(CONTENT_TYPE, HeaderValue::from_static(NDJSON))], text).into_response();
+    for (name, cursor) in [(NEXT_CURSOR, page.next), (LAST_CURSOR, page.last)] {
+        if let Some(cursor) = cursor {
+            response.headers_mut().insert(HeaderName::from_static(name), cursor.into());
+        }
+    }
+    response
+}
+
+/// What the parameters mean. A client's secret among them is not recorded, and not looked for.
+fn meant(wanted: &AuditQuery) -> Result<audit::Query, ApiError> {
+    let limit = wanted.limit.unwrap_or(USUAL_ENTRIES);
+    if !(1..=MOST_ENTRIES).contains(&limit) {
+        return Err(invalid(format!("`limit` is 1 to {MOST_ENTRIES}")));
+    }
+    let event =
+        |text: &String| Event::parse(text).ok_or_else(|| invalid("there is no such `event`"));
+    let outcome =
+        |text: &String| Outcome::parse(text).ok_or_else(|| invalid("there is no such `outcome`"));
+    let filter = Filter {
+        since: wanted.since.as_ref().map(|text| time("since", text)).transpose()?,
+        until: wanted.until.as_ref().map(|text| time("until", text)).transpose()?,
+        subject: name(wanted.subject.as_ref())?,
+        environment: name(wanted.environment.as_ref())?,
+        key: name(wanted.key.as_ref())?,
+        event: wanted.event.as_ref().map(event).transpose()?,
+        outcome: wanted.outcome.as_ref().map(outcome).transpose()?,
+        jti: name(wanted.jti.as_ref())?,
+        replica: text("replica", wanted.replica.as_ref())?,
+        request_id: text("request_id", wanted.request_id.as_ref())?,
+    };
+    let order = match wanted.order.unwrap_or_default() {
+        OrderWanted::Newest => Order::Newest,
+        OrderWanted::Oldest => Order::Oldest,
+    };
+    Ok(audit::Query { filter, order, limit, cursor: wanted.cursor })
+}
+
+/// The parameters as they were understood, for the record.
+fn told(wanted: &AuditQuery) -> String {
+    serde_urlencoded::to_string(wanted).unwrap_or_default()
+}
+
+fn name<T: std::str::FromStr<Err = crate::domain::names::InvalidName>>(
+    given: Option<&String>,
+) -> Result<Option<T>, ApiError> {
+    given.map(|text| ApiError::parse_name(text)).transpose()
+}
+
+fn text(name: &str, given: Option<&String>) -> Result<Option<String>, ApiError> {
+    let Some(text) = given else { return Ok(None) };
+    let graphic = text.chars().all(|sign| sign.is_ascii_graphic() || sign == ' ');
+    if !graphic || text.len() > LONGEST_TEXT || is_client_secret(text.as_bytes()) {
+        return Err(invalid(format!("`{name}` is at most {LONGEST_TEXT} printable characters")));
+    }
+    Ok(Some(text.clone()))
+}
+
+fn time(name: &str, text: &str) -> Result<Timestamp, ApiError> {
+    text.parse().map_err(|_| {
+        invalid(format!("`{name}` is a time of RFC 3339, such as 2026-01-05T10:00:00Z"))
+    })
+}
+
+fn invalid(detail: impl Into<String>) -> ApiError {
+    ApiError::new(ProblemKind::InvalidRequest, detail)
+}
+
+fn unreadable(error: AuditError) -> ApiError {
+    let detail = "what was recorded cannot be read now; try again later";
+    ApiError::new(ProblemKind::AuditUnavailable, detail).with_cause(error)
+}
+
+/// Whose signed heads are wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::programs::vault) struct CheckpointsQuery {
+    /// The replica; all when absent.
+    replica: Option<String>,
+}
+
+/// `GET /api/v1/audit/checkpoints`
+pub(in crate::programs::vault) async fn checkpoints(
+    State(service): State<Arc<Service>>,
+    Extension(context): Context,
+    headers: HeaderMap,
+    query: Result<Query<CheckpointsQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let mut attempt = Attempt::new(&context, Event::Query);
+    let result = answer_checkpoints(&service, &mut attempt, &headers, query).await;
+    attempt.finish(&service, result).await
+}
+
+async fn answer_checkpoints(
+    service: &Service,
+    attempt: &mut Attempt,
+    headers: &HeaderMap,
+    query: Result<Query<CheckpointsQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let identity = service.identify(headers).await?;
+    attempt.by(&identity);
+    service.require_administrator(&identity, Administration::ReadAudit).await?;
+    let Query(wanted) = query.map_err(|error| invalid(error.body_text()))?;
+    let replica = text("replica", wanted.replica.as_ref())?;
+    attempt.record.reason = Some("asked for checkpoints".to_owned());
+    let checkpoints = service.state.checkpoints(replica.as_deref()).await.map_err(|error| {
+        let detail = "the signed heads cannot be read now; try again later";
+        ApiError::new(ProblemKind::StateUnavailable, detail).with_cause(error)
+    })?;
+    let public_key = SigningKey::new(&service.state.audit_key()).public_key().to_string();
+    Ok(Json(AuditCheckpoints { public_key, checkpoints }).into_response())
+}

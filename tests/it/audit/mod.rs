@@ -1,0 +1,3 @@
+//! The audit in a PostgreSQL that replicas share.
+
+mod table;

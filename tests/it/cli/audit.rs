@@ -1,0 +1,190 @@
+//! `vanta-cli audit`, against a real vault and on what it leaves behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::cli::{Ran, cli_at, run, without_identity};
+use crate::support::program::{Program, Site, agent, until};
+
+/// A vault that was used and has ended in peace: its folder of the audit, and its log.
+struct Left {
+    site: Site,
+    log: PathBuf,
+}
+
+impl Left {
+    fn new() -> Self {
+        let site = Site::new();
+        let mut vault = site.start();
+        use_it(&site, &vault);
+        vault.signal(Signal::SIGTERM);
+        vault.wait();
+        let log = site.path("log");
+        until("the last head is in the log", || vault.log().contains("signature").then_some(()));
+        fs::write(&log, vault.log()).unwrap();
+        Self { site, log }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.site.path("audit/audit.jsonl")
+    }
+
+    fn verify(&self, more: &[&str]) -> Ran {
+        let folder = self.site.path("audit");
+        let mut arguments = vec!["audit", "verify", "--folder", text(&folder)];
+        arguments.extend(["--checkpoints", text(&self.log)]);
+        run(without_identity(&[&arguments, more].concat()))
+    }
+
+    /// What is found after a change of the lines, as JSON.
+    fn found(&self, change: impl FnOnce(&mut Vec<String>)) -> Vec<Value> {
+        let before = fs::read_to_string(self.file()).unwrap();
+        let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
+        change(&mut lines);
+        fs::write(self.file(), lines.iter().flat_map(|line| [line, "\n"]).collect::<String>())
+            .unwrap();
+        let ran = self.verify(&["-o=json"]);
+        fs::write(self.file(), before).unwrap();
+        let report: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
+        let findings = report["findings"].as_array().expect("there is a list").clone();
+        assert_eq!(ran.code, Some(i32::from(!findings.is_empty())), "{}", ran.stderr);
+        findings
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the path is text")
+}
+
+/// One token and four reads: five entries.
+fn use_it(site: &Site, vault: &Program) {
+    let token = vault.token(site, "APP_*");
+    for _ in 0..4 {
+        assert_eq!(vault.read(&agent(), "dev/APP_DB_USER", &token).unwrap().status, 200);
+    }
+}
+
+fn as_administrator(site: &Site, vault: &Program, arguments: &[&str]) -> Ran {
+    let mut command = cli_at(&vault.api, &site.client_secret, arguments);
+    command.env("VANTA_CLIENT_ID", "ops");
+    run(command)
+}
+
+#[test]
+fn a_folder_is_verified_with_the_heads_in_the_log() {
+    let left = Left::new();
+    let ran = left.verify(&[]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    insta::assert_snapshot!(ran.stdout, @r"
+    vanta-vault: entries 1 to 5, signed through 5
+    nothing is wrong
+    ");
+    assert!(ran.stderr.contains("compared with no key"), "{}", ran.stderr);
+    // The tail is known to be whole, since the head was signed at the end.
+    let findings = left.found(|lines| lines.truncate(3));
+    assert_eq!(
+        (&findings[0]["fault"], &findings[0]["sequence"]),
+        (&"end-removed".into(), &4.into())
+    );
+}
+
+#[test]
+fn what_is_done_to_the_file_is_told_with_its_place() {
+    let left = Left::new();
+    type Change = fn(&mut Vec<String>);
+    let cases: [(Change, &str, u64, u64); 5] = [
+        (|lines| lines[2] = lines[2].replace("granted", "refused"), "changed", 3, 3),
+        (|lines| drop(lines.remove(2)), "missing", 3, 4),
+        (|lines| lines.swap(2, 3), "missing", 3, 4),
+        (|lines| lines.insert(4, lines[1].clone()), "out-of-place", 5, 2),
+        (|lines| lines[4] = lines[4].replace("granted", "refused"), "not-as-signed", 5, 5),
+    ];
+    for (change, fault, line, sequence) in cases {
+        let findings = left.found(change);
+        assert_eq!(findings[0]["fault"], fault, "{findings:?}");
+        assert_eq!(findings[0]["file"], text(&left.file()));
+        assert_eq!(
+            (&findings[0]["line"], &findings[0]["sequence"]),
+            (&line.into(), &sequence.into())
+        );
+    }
+    assert_eq!(left.found(|_| {}), Vec::<Value>::new());
+}
+
+#[test]
+fn a_head_that_another_key_signed_is_told() {
+    let left = Left::new();
+    let ran = left.verify(&["--public-key", &"11".repeat(32)]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("not by a key given"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_folder_without_an_audit_is_no_whole_audit() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(without_identity(&["audit", "verify", "--folder", text(folder.path())]));
+    assert_eq!(ran.code, Some(74), "{}", ran.stdout);
+}
+
+#[test]
+fn a_running_vault_is_asked_and_its_answers_are_verified() {
+    let site = Site::new();
+    let vault = site.start();
+    use_it(&site, &vault);
+    let ran = as_administrator(&site, &vault, &["audit", "verify"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("nothing is wrong"), "{}", ran.stdout);
+    let refused = run(cli_at(&vault.api, &site.client_secret, &["audit", "verify"]));
+    assert_eq!(refused.code, Some(77), "{}", refused.stderr);
+}
+
+#[test]
+fn entries_are_asked_for_and_printed() {
+    let site = Site::new();
+    let vault = site.start();
+    use_it(&site, &vault);
+    let ran = as_administrator(&site, &vault, &["audit", "query", "--event=read", "--limit=3"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 3), "{}", ran.stderr);
+    for line in ran.stdout.lines() {
+        assert!(line.contains("client:ci  dev  APP_DB_USER"), "{line}");
+    }
+    let query = ["audit", "query", "-o=json", "--subject=client:ci", "--order=oldest"];
+    let ran = as_administrator(&site, &vault, &query);
+    let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(answer["entries"].as_array().unwrap().len(), 5);
+    assert_eq!(answer["entries"][0]["event"], "issue");
+}
+
+/// A client that never ends by itself.
+struct Following(std::process::Child);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn what_is_written_is_followed() {
+    use std::io::BufRead as _;
+    use std::process::Stdio;
+
+    let site = Site::new();
+    let vault = site.start();
+    use_it(&site, &vault);
+    let mut command = cli_at(&vault.api, &site.client_secret, &["audit", "tail"]);
+    command.env("VANTA_CLIENT_ID", "ops").stdout(Stdio::piped());
+    let mut tail = Following(command.spawn().unwrap());
+    // It follows from the end on, once it has asked where that is.
+    until("it has asked", || {
+        site.audit().iter().any(|line| line.contains(r#""event":"query""#)).then_some(())
+    });
+    vault.token(&site, "APP_*");
+    let mut line = String::new();
+    std::io::BufReader::new(tail.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("issue") && line.contains("client:ci"), "{line}");
+}

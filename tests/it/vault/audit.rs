@@ -1,0 +1,136 @@
+//! The audit as administrators ask for it, and its signed heads.
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::Value;
+use vanta::adapters::audit::{Checkpointer, Checkpoints};
+use vanta::domain::chain::{Place, Verifier};
+use vanta::domain::checkpoint::Checkpoint;
+
+use crate::support::service::{Reply, Vault};
+
+async fn ask(vault: &Vault, path: &str, authorization: &str) -> Reply {
+    let request =
+        Request::get(format!("/api/v1/audit{path}")).header("authorization", authorization);
+    vault.send(request.body(Body::empty()).expect("a request")).await
+}
+
+async fn ask_as_administrator(vault: &Vault, path: &str) -> Value {
+    let reply = ask(vault, path, &vault.administrator()).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.json()
+}
+
+/// A vault of which some values were read.
+async fn used() -> Vault {
+    let vault = Vault::start().await;
+    let token = vault.token("APP_*").await;
+    for key in ["APP_DB_USER", "APP_DB_PASSWORD", "GREETING", "APP_DB_USER"] {
+        vault.read(&format!("dev/{key}"), &token, &[]).await;
+    }
+    vault
+}
+
+fn of<'a>(page: &'a Value, field: &str) -> Vec<&'a str> {
+    let entries = page["entries"].as_array().expect("there is a list");
+    entries.iter().map(|entry| entry[field].as_str().unwrap_or("-")).collect()
+}
+
+#[tokio::test]
+async fn only_administrators_read_the_audit_and_asking_is_recorded() {
+    let vault = used().await;
+    for path in ["", "/checkpoints"] {
+        let refused = ask(&vault, path, &vault.basic()).await;
+        assert_eq!(refused.status, 403);
+        assert_eq!(refused.problem(), "not-administrator");
+        assert_eq!(ask(&vault, path, "Basic x").await.status, 401);
+    }
+    ask_as_administrator(&vault, "?environment=dev&key=GREETING&limit=7").await;
+    let recorded = vault.audit();
+    let last = recorded.last().unwrap();
+    assert_eq!((&last["event"], &last["outcome"]), (&"query".into(), &"granted".into()));
+    assert_eq!(last["subject"], "client:ops");
+    assert_eq!(last["reason"], "asked for environment=dev&key=GREETING&limit=7");
+    let refusals = recorded.iter().filter(|entry| entry["event"] == "query");
+    let refusals = refusals.filter(|entry| entry["outcome"] == "refused");
+    assert_eq!(
+        refusals.map(|entry| entry["subject"].as_str()).collect::<Vec<_>>(),
+        [Some("client:ci"), Some("client:ci")]
+    );
+}
+
+#[tokio::test]
+async fn entries_are_found_by_what_they_are_of_and_come_page_by_page() {
+    let vault = used().await;
+    let all = ask_as_administrator(&vault, "").await;
+    assert_eq!(of(&all, "event"), ["read", "read", "read", "read", "issue"]);
+    assert_eq!(all.get("next"), None);
+    let oldest = ask_as_administrator(&vault, "?order=oldest&event=read").await;
+    assert_eq!(of(&oldest, "outcome"), ["granted", "granted", "refused", "granted"]);
+    let of_key = ask_as_administrator(&vault, "?key=APP_DB_USER&outcome=granted").await;
+    assert_eq!(of_key["entries"].as_array().unwrap().len(), 2);
+
+    let first = ask_as_administrator(&vault, "?order=oldest&limit=2").await;
+    assert_eq!(of(&first, "event"), ["issue", "read"]);
+    let next = format!("?order=oldest&limit=2&cursor={}", first["next"]);
+    let second = ask_as_administrator(&vault, &next).await;
+    assert_eq!(of(&second, "outcome"), ["granted", "refused"]);
+    let id = second["entries"][1]["request_id"].as_str().unwrap();
+    let of_request = ask_as_administrator(&vault, &format!("?request_id={id}")).await;
+    assert_eq!(of_request["entries"], Value::from(vec![second["entries"][1].clone()]));
+    let time = second["entries"][1]["time"].as_str().unwrap();
+    let until = ask_as_administrator(&vault, &format!("?until={time}")).await;
+    assert_eq!(until["entries"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_for_is_refused_and_no_secret_is_recorded() {
+    let vault = used().await;
+    let secret = "vanta_client_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+    for query in [
+        "?limit=0",
+        "?limit=1001",
+        "?since=yesterday",
+        "?event=theft",
+        "?outcome=x",
+        "?order=sideways",
+        "?jti=1",
+        "?subject=ci",
+        "?nonsense=1",
+        "?cursor=-1",
+        "?replica=%0a",
+        &format!("?replica={secret}"),
+        &format!("?key={secret}"),
+        &format!("?request_id={secret}"),
+    ] {
+        let reply = ask(&vault, query, &vault.administrator()).await;
+        assert_eq!(reply.status, 400, "{query}: {reply:?}");
+    }
+    assert!(vault.audit().iter().all(|entry| !entry.to_string().contains(secret)));
+}
+
+#[tokio::test]
+async fn the_exact_lines_and_the_signed_heads_verify() {
+    let vault = used().await;
+    let mut checkpointer = Checkpointer::new(vault.service.audit(), &vault.state.audit_key());
+    let signed = checkpointer.now().expect("there are entries");
+    vault.state.store_checkpoint(&signed).await.unwrap();
+    let lines = ask(&vault, "?format=lines&order=oldest", &vault.administrator()).await;
+    assert_eq!(lines.header("content-type"), "application/x-ndjson");
+    assert_eq!(lines.header("vanta-last-cursor"), "5");
+    let answer = ask_as_administrator(&vault, "/checkpoints").await;
+    let key = answer["public_key"].as_str().unwrap().parse().unwrap();
+    let mut known = Checkpoints::default();
+    for checkpoint in answer["checkpoints"].as_array().unwrap() {
+        let checkpoint: Checkpoint = serde_json::from_value(checkpoint.clone()).unwrap();
+        known.take(checkpoint, std::slice::from_ref(&key), None);
+    }
+    assert_eq!((known.good, &known.findings), (vec![signed.clone()], &vec![]));
+    let mut verifier = Verifier::new([signed]);
+    for (number, line) in (1..).zip(lines.text.lines()) {
+        verifier.line(&Place { file: "api".into(), line: number }, line);
+    }
+    let report = verifier.finish();
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.chains[0].signed_through, Some(5));
+}
