@@ -225,7 +225,9 @@ impl Work {
         }
         if let Some(holders) = &self.holders {
             let mut holders = holders.lock().unwrap_or_else(PoisonError::into_inner);
-            records.iter().for_each(|record| holders.learn(record));
+            for record in records {
+                holders.learn(record);
+            }
         }
         Ok(())
     }

@@ -122,8 +122,8 @@ fn end_of(files: &[StoredFile], at: usize) -> u64 {
 fn newest(files: &[StoredFile], query: &Query, through: u64) -> std::io::Result<Page> {
     let mut pages = Pages::new(query);
     let before = query.cursor.unwrap_or(u64::MAX).min(through.saturating_add(1));
-    let until = query.filter.until.map(|until| later(until));
-    let since = query.filter.since.map(|since| earlier(since));
+    let until = query.filter.until.map(later);
+    let since = query.filter.since.map(earlier);
     for at in (0..files.len()).rev() {
         let before = before.min(end_of(files, at));
         if files[at].first >= before {
@@ -153,8 +153,8 @@ fn newest(files: &[StoredFile], query: &Query, through: u64) -> std::io::Result<
 pub(super) fn oldest(files: &[StoredFile], query: &Query, through: u64) -> std::io::Result<Page> {
     let mut pages = Pages::new(query);
     let after = query.cursor.unwrap_or(0);
-    let until = query.filter.until.map(|until| later(until));
-    let since = query.filter.since.map(|since| earlier(since));
+    let until = query.filter.until.map(later);
+    let since = query.filter.since.map(earlier);
     for (at, stored) in files.iter().enumerate() {
         let end = end_of(files, at).min(through.saturating_add(1));
         if end <= after.saturating_add(1) {

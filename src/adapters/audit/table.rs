@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::error::AuditError;
+use crate::domain::names::Key;
 use crate::domain::record::{Entry, Link, Record};
 
 /// How long a statement may take, the wait for a connection included.
@@ -161,7 +162,7 @@ impl Columns {
                 .map_err(|_| "a line that is to be written is not an audit entry".to_owned())?;
             let Record { event, outcome, subject, environment, keys, jti, request_id, .. } =
                 &entry.record;
-            let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+            let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
             columns.sequence.push(i64::try_from(entry.sequence).unwrap_or(i64::MAX));
             columns.time.push(entry.record.time.as_microsecond());
             columns.event.push(event.to_string());

@@ -57,17 +57,17 @@ async fn answer_query(
     attempt.record.reason = Some(format!("asked for {}", told(&wanted)));
     let page = service.audit.query(query).await.map_err(unreadable)?;
     Ok(match wanted.format.unwrap_or_default() {
-        FormatWanted::Json => Json(parsed(page)).into_response(),
-        FormatWanted::Lines => lines(page),
+        FormatWanted::Json => Json(parsed(&page)).into_response(),
+        FormatWanted::Lines => lines(&page),
     })
 }
 
-fn parsed(page: Page) -> AuditPage {
+fn parsed(page: &Page) -> AuditPage {
     let entries = page.lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
     AuditPage { entries, next: page.next, last: page.last }
 }
 
-fn lines(page: Page) -> Response {
+fn lines(page: &Page) -> Response {
     let text: String = page.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     let mut response = ([(CONTENT_TYPE, HeaderValue::from_static(NDJSON))], text).into_response();
     for (name, cursor) in [(NEXT_CURSOR, page.next), (LAST_CURSOR, page.last)] {

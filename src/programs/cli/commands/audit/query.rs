@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::adapters::process::Status;
 use crate::contract::api::audit::{AuditPage, AuditQuery, MOST_ENTRIES, OrderWanted};
+use crate::domain::names::Key;
 use crate::domain::record::{Entry, Event};
 use crate::programs::cli::audit_args::{Query, Tail};
 use crate::programs::cli::config::Config;
@@ -92,21 +93,22 @@ pub(super) fn tail(config: &Config, args: &Tail, printer: &Printer) -> Result<In
 /// An entry as a line for people.
 fn row(entry: &Entry) -> String {
     let record = &entry.record;
-    let mut row = format!("{:.0}  {:<12} {:<12}", record.time, record.event, record.outcome);
-    let subject = record.subject.as_ref().map(ToString::to_string);
-    row.push_str(&format!(" {}", subject.as_deref().unwrap_or("-")));
-    if let Some(environment) = &record.environment {
-        row.push_str(&format!("  {environment}"));
-    }
-    let keys: Vec<&str> = record.keys.iter().map(|key| key.as_str()).collect();
-    match keys.as_slice() {
-        [] => {}
-        few if few.len() <= 3 => row.push_str(&format!("  {}", few.join(","))),
-        many => row.push_str(&format!("  {},… ({} keys)", many[..2].join(","), many.len())),
-    }
-    if let Some(reason) = &record.reason {
-        row.push_str(&format!("  {}", reason.escape_debug()));
-    }
-    row.push('\n');
-    row
+    let subject = record.subject.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    let keys: Vec<&str> = record.keys.iter().map(Key::as_str).collect();
+    let keys = match keys.as_slice() {
+        [] => None,
+        few if few.len() <= 3 => Some(few.join(",")),
+        many => Some(format!("{},… ({} keys)", many[..2].join(","), many.len())),
+    };
+    let environment = record.environment.as_ref().map(ToString::to_string);
+    // What a reason repeats may have come from a caller.
+    let reason = record.reason.as_ref().map(|reason| reason.escape_debug().to_string());
+    let more: String =
+        [environment, keys, reason].into_iter().flatten().flat_map(|part| ["  ".to_owned(), part]).collect();
+    format!(
+        "{:.0}  {:<12} {:<12} {subject}{more}\n",
+        record.time,
+        record.event.to_string(),
+        record.outcome.to_string()
+    )
 }

@@ -114,33 +114,28 @@ fn print(report: &Report, printer: &Printer) -> Result<(), Failure> {
     if !printer.for_people() {
         return printer.document(report);
     }
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for chain in &report.chains {
         let signed = chain.signed_through.map_or_else(
             || "no checkpoint is of an entry of it".to_owned(),
             |through| format!("signed through {through}"),
         );
-        text.push_str(&format!(
-            "{}: entries {} to {}, {signed}\n",
-            chain.replica, chain.first, chain.last
-        ));
+        let (first, last) = (chain.first, chain.last);
+        lines.push(format!("{}: entries {first} to {last}, {signed}", chain.replica));
     }
     for finding in &report.findings {
-        let place = finding.place.as_ref().map(|place| format!("{place}: "));
+        let place = finding.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
         let of = match (&finding.replica, finding.sequence) {
             (Some(replica), Some(sequence)) => format!("{replica} {sequence}: "),
             _ => String::new(),
         };
-        text.push_str(&format!("WRONG {}{of}{}\n", place.unwrap_or_default(), finding.what));
+        lines.push(format!("WRONG {place}{of}{}", finding.what));
     }
     if report.more_findings > 0 {
-        text.push_str(&format!("WRONG and {} times more\n", report.more_findings));
+        lines.push(format!("WRONG and {} times more", report.more_findings));
     }
-    text.push_str(if report.is_whole() {
-        "nothing is wrong\n"
-    } else {
-        "the audit is not whole\n"
-    });
+    let end = if report.is_whole() { "nothing is wrong" } else { "the audit is not whole" };
+    lines.push(end.to_owned());
     report.notes.iter().for_each(|note| Printer::note(note));
-    Printer::raw(text.as_bytes())
+    Printer::raw(format!("{}\n", lines.join("\n")).as_bytes())
 }
