@@ -85,13 +85,7 @@ fn each_kind_of_tampering_is_found_where_it_was_done() {
         let mut lines = chain("r", 10);
         let checkpoints = [checkpoint(&lines[9])];
         tamper(&mut lines);
-        let told = told(&verify(&lines, &checkpoints));
-        if expected[0].starts_with("Missing 5 6") && expected.len() == 3 {
-            // What was swapped is told at both places.
-            assert_eq!(told[..2], expected[..2], "{told:?}");
-        } else {
-            assert_eq!(told, expected);
-        }
+        assert_eq!(told(&verify(&lines, &checkpoints)), expected);
     }
 }
 
@@ -246,7 +240,7 @@ proptest! {
         let report = verify(&tampered, &checkpoints);
         prop_assert!(!report.is_whole(), "{:?} at {} was not found", tampering, at);
         // The beginning and another replica's chain are known at the end alone, without a line.
-        let place = report.findings.iter().filter_map(|finding| finding.place.as_ref()).next();
+        let place = report.findings.iter().find_map(|finding| finding.place.as_ref());
         if let Some(place) = place {
             let seen = usize::try_from(place.line).unwrap();
             prop_assert!(

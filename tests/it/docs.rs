@@ -59,6 +59,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/access.md",
     "docs/agent.md",
     "docs/api.md",
+    "docs/audit.md",
     "docs/configuration.md",
     "docs/injection.md",
     "docs/install.md",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::adapters::audit::folder::files;
+use crate::adapters::audit::folder::rotated_path;
 use crate::adapters::audit::verify_folder;
 use crate::domain::chain::{Report, Verifier};
 use crate::domain::record::line_hash;
@@ -67,18 +67,17 @@ fn a_batch_that_is_larger_than_a_file_may_be_is_a_file_by_itself() {
 #[test]
 fn a_crash_between_any_two_steps_of_a_rotation_loses_nothing() {
     type Crash = fn(&Path);
+    fn rename(folder: &Path) {
+        fs::rename(folder.join("audit.jsonl"), rotated_path(folder, 1)).unwrap();
+    }
     let crashes: [Crash; 3] = [
         // Before the first step.
         |_| {},
         // After the rename.
-        |folder| {
-            fs::rename(folder.join("audit.jsonl"), super::super::folder::rotated_path(folder, 1))
-                .unwrap()
-        },
+        rename,
         // After the new file was made.
         |folder| {
-            fs::rename(folder.join("audit.jsonl"), super::super::folder::rotated_path(folder, 1))
-                .unwrap();
+            rename(folder);
             fs::write(folder.join("audit.jsonl"), "").unwrap();
         },
     ];

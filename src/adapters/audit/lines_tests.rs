@@ -15,7 +15,7 @@ fn file(text: &str) -> File {
 fn lines_are_read_from_the_end_whatever_their_length() {
     let long = "x".repeat(200_000);
     let lines = ["a", "", &long, "b", &long, &long, "c"];
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text: String = lines.join("\n") + "\n";
     let backward = Backward::new(file(&text), text.len() as u64);
     let mut read: Vec<String> = backward.map(Result::unwrap).collect();
     read.reverse();
@@ -27,7 +27,7 @@ fn lines_are_read_from_the_end_whatever_their_length() {
 fn a_place_is_found_by_halving() {
     let texts = (0..300).map(|number| format!("{:03}{}", number, "-".repeat(number % 70)));
     let lines: Vec<String> = texts.collect();
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text: String = lines.join("\n") + "\n";
     let mut file = file(&format!("{text}unfinished"));
     for sought in 0..=300 {
         let found = partition_point(&mut file, |line| line[..3].parse::<usize>().unwrap() < sought);

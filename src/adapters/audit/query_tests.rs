@@ -24,7 +24,7 @@ fn minute(number: u64) -> Timestamp {
 fn record(number: u64) -> Record {
     let mut record = Record::new(minute(number), Event::Read, Outcome::Granted);
     record.request_id = Some(format!("request-{number}"));
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         record.subject = "client:even".parse().ok();
     }
     record

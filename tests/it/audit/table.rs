@@ -300,7 +300,7 @@ async fn through_crashes_of_postgresql_under_load_each_recorded_answer_is_in_the
             let more = async |count: usize| {
                 let started = Instant::now();
                 while recorded.lock().unwrap().len() < count {
-                    assert!(started.elapsed() < Duration::from_secs(60), "crash {crash}");
+                    assert!(started.elapsed() < Duration::from_mins(1), "crash {crash}");
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             };
@@ -316,7 +316,7 @@ async fn through_crashes_of_postgresql_under_load_each_recorded_answer_is_in_the
         let before = recorded.lock().unwrap().len();
         let started = Instant::now();
         while recorded.lock().unwrap().len() < before + 100 {
-            assert!(started.elapsed() < Duration::from_secs(60), "it does not recover");
+            assert!(started.elapsed() < Duration::from_mins(1), "it does not recover");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         stop.send_replace(true);

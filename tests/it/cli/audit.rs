@@ -93,8 +93,8 @@ fn a_folder_is_verified_with_the_heads_in_the_log() {
 
 #[test]
 fn what_is_done_to_the_file_is_told_with_its_place() {
-    let left = Left::new();
     type Change = fn(&mut Vec<String>);
+    let left = Left::new();
     let cases: [(Change, &str, u64, u64); 5] = [
         (|lines| lines[2] = lines[2].replace("granted", "refused"), "changed", 3, 3),
         (|lines| drop(lines.remove(2)), "missing", 3, 4),

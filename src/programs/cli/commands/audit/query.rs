@@ -103,8 +103,11 @@ fn row(entry: &Entry) -> String {
     let environment = record.environment.as_ref().map(ToString::to_string);
     // What a reason repeats may have come from a caller.
     let reason = record.reason.as_ref().map(|reason| reason.escape_debug().to_string());
-    let more: String =
-        [environment, keys, reason].into_iter().flatten().flat_map(|part| ["  ".to_owned(), part]).collect();
+    let more: String = [environment, keys, reason]
+        .into_iter()
+        .flatten()
+        .flat_map(|part| ["  ".to_owned(), part])
+        .collect();
     format!(
         "{:.0}  {:<12} {:<12} {subject}{more}\n",
         record.time,
