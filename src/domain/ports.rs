@@ -10,7 +10,7 @@ use super::claims::{Claims, TokenId};
 use super::identity::{Administers, Identity, Subject};
 use super::names::{Environment, Key, Label};
 use super::policy::Grant;
-use super::revocation::{IssuedToken, Revocation};
+use super::revocation::{IssuedToken, Revocation, SubjectStanding};
 use super::secret::SecretValue;
 
 /// An answer that has to be waited for.
@@ -113,8 +113,8 @@ pub trait TokenStore: Send + Sync {
     /// Whether a token is revoked, as far as this replica has heard.
     fn is_revoked(&self, token: IssuedToken<'_>) -> Result<bool, StaleRevocations>;
 
-    /// Whether a subject gets no tokens, as far as this replica has heard.
-    fn is_blocked(&self, subject: &Subject) -> Result<bool, StaleRevocations>;
+    /// How a subject stands, as far as this replica has heard.
+    fn standing(&self, subject: &Subject) -> Result<SubjectStanding, StaleRevocations>;
 }
 
 /// It is so long since this replica has heard of revocations that it may have missed one.

@@ -21,6 +21,23 @@ pub struct IssuedToken<'a> {
     pub at: i64,
 }
 
+/// How a subject stands with the vault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SubjectStanding {
+    /// Its tokens that were issued at this moment (epoch seconds) or before are revoked.
+    pub not_before: Option<i64>,
+    /// Whether it gets no tokens.
+    pub blocked: bool,
+}
+
+impl SubjectStanding {
+    /// What a token that is issued at `now` says of its issue, in epoch seconds: later than what
+    /// is revoked, which may be of this very second, or of a clock that is ahead.
+    pub fn issued_at(self, now: i64) -> i64 {
+        self.not_before.map_or(now, |not_before| now.max(not_before.saturating_add(1)))
+    }
+}
+
 /// One revocation. Times are whole seconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Revocation {
@@ -92,9 +109,14 @@ impl Revocations {
             || of_subject.is_some_and(|(not_before, _)| token.at <= *not_before)
     }
 
-    /// Whether a subject gets no tokens.
-    pub fn block(&self, subject: &Subject) -> bool {
-        self.subjects.get(subject).is_some_and(|(_, blocked)| *blocked)
+    /// How a subject stands.
+    pub fn standing(&self, subject: &Subject) -> SubjectStanding {
+        match self.subjects.get(subject) {
+            Some((not_before, blocked)) => {
+                SubjectStanding { not_before: Some(*not_before), blocked: *blocked }
+            }
+            None => SubjectStanding::default(),
+        }
     }
 
     /// Forgets what has nothing to say at this moment.

@@ -45,7 +45,7 @@ fn a_subjects_tokens_up_to_the_moment_are_revoked_and_later_ones_are_not() {
     assert!(Token::of("client:ci", 100).is_revoked(&revoked));
     assert!(!Token::of("client:ci", 101).is_revoked(&revoked));
     assert!(!Token::of("client:cd", 99).is_revoked(&revoked));
-    assert!(!revoked.block(&"client:ci".parse().unwrap()));
+    assert!(!revoked.standing(&"client:ci".parse().unwrap()).blocked);
 }
 
 #[test]
@@ -54,11 +54,11 @@ fn the_later_revocation_of_a_subject_holds_in_whatever_order_they_come() {
     let subject = "client:ci".parse().unwrap();
     for order in [[first.clone(), second.clone()], [second, first]] {
         let revoked = with(order);
-        assert!(!revoked.block(&subject));
+        assert!(!revoked.standing(&subject).blocked);
         assert!(Token::of("client:ci", 150).is_revoked(&revoked));
     }
     let same_moment = with([of_subject(100, false), of_subject(100, true)]);
-    assert!(same_moment.block(&subject), "of the same moment, the stricter holds");
+    assert!(same_moment.standing(&subject).blocked, "of the same moment, the stricter holds");
 }
 
 #[test]
@@ -77,8 +77,19 @@ fn what_has_ended_is_forgotten_and_what_may_still_be_shown_is_not() {
 }
 
 #[test]
+fn a_token_that_is_issued_after_a_revocation_is_later_than_what_is_revoked() {
+    let standing = with([of_subject(100, false)]).standing(&"client:ci".parse().unwrap());
+    for now in [90, 99, 100, 101, 102] {
+        let issued_at = standing.issued_at(now);
+        assert_eq!(issued_at, now.max(101));
+        assert!(!Token::of("client:ci", issued_at).is_revoked(&with([of_subject(100, false)])));
+    }
+    assert_eq!(SubjectStanding::default().issued_at(5), 5);
+}
+
+#[test]
 fn a_block_is_never_forgotten() {
     let mut all = with([of_subject(0, true)]);
     all.forget_ended(i64::MAX);
-    assert!(all.block(&"client:ci".parse().unwrap()));
+    assert!(all.standing(&"client:ci".parse().unwrap()).blocked);
 }

@@ -15,7 +15,7 @@ use crate::domain::checkpoint::Checkpoint;
 use crate::domain::claims::{Claims, TokenId};
 use crate::domain::identity::Subject;
 use crate::domain::ports::{Answer, StaleRevocations, TokenStore, TokenStoreError, UseTaken};
-use crate::domain::revocation::{IssuedToken, Revocation, Revocations};
+use crate::domain::revocation::{IssuedToken, Revocation, Revocations, SubjectStanding};
 
 /// The name of the file.
 const FILE_NAME: &str = "state.db";
@@ -223,7 +223,7 @@ impl TokenStore for StateStore {
         self.view.is_revoked(token)
     }
 
-    fn is_blocked(&self, subject: &Subject) -> Result<bool, StaleRevocations> {
-        self.view.is_blocked(subject)
+    fn standing(&self, subject: &Subject) -> Result<SubjectStanding, StaleRevocations> {
+        self.view.standing(subject)
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::domain::identity::Subject;
 use crate::domain::ports::StaleRevocations;
-use crate::domain::revocation::{IssuedToken, Revocation, Revocations};
+use crate::domain::revocation::{IssuedToken, Revocation, Revocations, SubjectStanding};
 
 /// How old the view of the revocations may be: a replica that has not heard for longer refuses.
 pub const STALE_AFTER: Duration = Duration::from_secs(30);
@@ -61,9 +61,9 @@ impl View {
         if revoked { Ok(true) } else { self.check_age().map(|()| false) }
     }
 
-    pub(super) fn is_blocked(&self, subject: &Subject) -> Result<bool, StaleRevocations> {
-        let blocked = self.known.read().unwrap_or_else(PoisonError::into_inner).block(subject);
-        if blocked { Ok(true) } else { self.check_age().map(|()| false) }
+    pub(super) fn standing(&self, subject: &Subject) -> Result<SubjectStanding, StaleRevocations> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).standing(subject);
+        if known.blocked { Ok(known) } else { self.check_age().map(|()| known) }
     }
 
     /// Refuses to say anything where the view is too old.

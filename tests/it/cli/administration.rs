@@ -63,7 +63,8 @@ fn a_subject_is_blocked_and_unblocked() {
     assert_eq!(refused.code, Some(77));
     assert!(refused.stderr.contains("an administrator has blocked"), "{}", refused.stderr);
     vault.by("ops", None, &["token", "revoke", "--subject=client:ci", "--unblock"]);
-    assert!(vault.by("ci", None, &["get", "dev", "GREETING"]).code == Some(0));
+    let got = vault.by("ci", None, &["get", "dev", "GREETING"]);
+    assert_eq!(got.code, Some(0), "{}", got.stderr);
     assert!(!vault.reads(&token));
 }
 
@@ -71,7 +72,15 @@ fn a_subject_is_blocked_and_unblocked() {
 fn a_decision_is_explained_to_whom_it_is_about_and_to_administrators() {
     let vault = Administered::start();
     let about_itself = vault.by("ci", None, &["explain", "dev", "APP_DB_USER"]);
-    insta::assert_snapshot!(about_itself.stdout, @"");
+    insta::assert_snapshot!(about_itself.stdout, @r"
+    allowed for client:ci: SecretAccess default/app within SecretPolicy dev
+    token        60 minutes, uses 1000
+    keys         APP_*
+    SecretAccess default/app: it covers this
+      SecretPolicy dev: it allows this
+    SecretAccess default/gone: it is for another environment
+    SecretAccess default/greeting: its patterns do not match
+    ");
     let about_other =
         vault.by("ops", None, &["explain", "dev", "OTHER", "--subject=client:ci", "-o=json"]);
     assert!(about_other.stdout.contains("\"allowed\": false"), "{}", about_other.stdout);

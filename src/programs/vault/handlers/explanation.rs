@@ -67,8 +67,8 @@ async fn explain_asked(
         }
     };
     let request = Request { environment: asked.environment, permission: asked.permission, target };
-    let blocked = service.tokens.is_blocked(&identity.subject);
-    let blocked = blocked.map_err(ApiError::stale_revocations)?;
+    let standing = service.tokens.standing(&identity.subject);
+    let blocked = standing.map_err(ApiError::stale_revocations)?.blocked;
     let grants = service.grants()?;
     let explanation = explanation(&grants, &identity, &request, blocked, attempt.record.time);
     Ok(Json(explanation).into_response())

@@ -47,7 +47,9 @@ async fn issue(
     let identity = service.identify(headers).await?;
     attempt.by(&identity);
     service.issue_rate.take(&identity)?;
-    if service.tokens.is_blocked(&identity.subject).map_err(ApiError::stale_revocations)? {
+    let standing = service.tokens.standing(&identity.subject);
+    let standing = standing.map_err(ApiError::stale_revocations)?;
+    if standing.blocked {
         return Err(ApiError::new(
             ProblemKind::SubjectBlocked,
             "an administrator has blocked the subject: it gets no tokens until that is taken back",
@@ -66,7 +68,8 @@ async fn issue(
     let (bounds, granted) = granted(&*service.grants_to_issue()?, &identity, &asked, now)?;
     // A token for an environment that does not exist is of no use to whoever is granted it.
     service.secrets.keys(&asked.environment).map_err(ApiError::secret)?;
-    let (claims, clamped) = claims(&identity, asked, bounds, granted, now)?;
+    let issued_at = standing.issued_at(now.as_second());
+    let (claims, clamped) = claims(&identity, asked, bounds, granted, (now, issued_at))?;
     attempt.record.jti = Some(claims.jti.clone());
     service.tokens.issue(&claims).await.map_err(ApiError::state)?;
     let token = sign(&service.ring.load(), &claims).map_err(|error| internal(&error))?;
@@ -131,7 +134,7 @@ fn claims(
     asked: GenerateRequest,
     bounds: Bounds,
     granted: Granted,
-    now: Timestamp,
+    (now, issued_at): (Timestamp, i64),
 ) -> Result<(Claims, Vec<String>), ApiError> {
     let mut clamped = Vec::new();
     let ttl = asked.ttl_minutes.unwrap_or(bounds.ttl_minutes).min(bounds.ttl_minutes);
@@ -157,8 +160,8 @@ fn claims(
         aud: AUDIENCE.to_owned(),
         sub: identity.subject.clone(),
         exp,
-        nbf: now,
-        iat: now,
+        nbf: issued_at,
+        iat: issued_at,
         jti: TokenId::from_random(id),
         scope: Scope {
             environment: asked.environment,
