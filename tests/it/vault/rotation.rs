@@ -60,7 +60,9 @@ fn keys_are_rotated_in_three_steps_under_load_with_no_answer_but_good_ones() {
         // Whoever holds a token of the old key is done, or asks again, once it has ended.
         assert_eq!(vault.read(&agent(), "dev/APP_DB_USER", &from_before).unwrap().status, 200);
         ended.store(true, Ordering::Relaxed);
-        load.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in load {
+            thread.join().unwrap();
+        }
     });
     let of_new = vault.token(&site, "APP_*");
     let before = times_read(&vault);
