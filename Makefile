@@ -69,7 +69,7 @@ fuzz: ## look for inputs that break a parser, FUZZ_SECONDS (600) for each of FUZ
 
 mutants: ## change the policy and the tokens' validation line by line, and see which change no test notices (hours)
 	@scripts/setup mutants
-	CARGO_TARGET_DIR=$(abspath $(TARGET)) cargo mutants --output $(TARGET) $(MUTANTS)
+	scripts/mutants $(MUTANTS)
 
 soak: ## the long runs that measure, each a section of docs/soak.md
 	@scripts/setup build

@@ -45,6 +45,36 @@ fn claims_read_back_as_they_were_written() {
 }
 
 #[test]
+fn a_token_id_is_its_bytes_in_hexadecimal() {
+    let id = TokenId::from_random(std::array::from_fn(|at| u8::try_from(at).unwrap()));
+    assert_eq!(id.as_str(), "000102030405060708090a0b0c0d0e0f");
+    assert_eq!(id.to_string(), id.as_str());
+    assert_eq!(id.as_str().parse(), Ok(id));
+    for bad in ["", "0", "000102030405060708090a0b0c0d0e0g", "000102030405060708090A0B0C0D0E0F"] {
+        assert!(bad.parse::<TokenId>().is_err(), "{bad:?} was accepted");
+    }
+}
+
+#[test]
+fn each_permission_has_its_own_patterns() {
+    let patterns = |text: &str| vec![GrantedPattern::try_from(text.to_owned()).unwrap()];
+    let mut granted = Granted::default();
+    *granted.of_mut(Permission::Read) = patterns("A");
+    *granted.of_mut(Permission::List) = patterns("B");
+    assert_eq!(granted, Granted { read: patterns("A"), list: patterns("B") });
+    assert_eq!(granted.of(Permission::Read), patterns("A"));
+    assert_eq!(granted.of(Permission::List), patterns("B"));
+}
+
+#[test]
+fn a_refusal_of_claims_says_what_was_expected() {
+    let refused = |claims: &Value| read(claims).unwrap_err().to_string();
+    assert!(refused(&json!(["x"])).contains("expected an object of claims"));
+    assert!(refused(&with("scope", json!([]))).contains("expected an object"));
+    assert!(refused(&with("pod", json!([]))).contains("expected an object"));
+}
+
+#[test]
 fn every_other_claim_is_needed() {
     for claim in ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "scope"] {
         let mut without = claims();
