@@ -3,7 +3,9 @@
 //! `scripts/cluster-tests` makes the cluster, installs the chart, runs this, and takes it down.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod administrators;
 mod changes;
+mod events;
 mod files;
 mod identities;
 mod jobs;
