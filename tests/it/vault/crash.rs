@@ -45,12 +45,11 @@ fn after_kill_9_under_load_each_value_that_left_is_in_the_audit() {
     };
     for round in 1..=3 {
         let vault = start();
-        let token = vault.token(&site, "APP_*");
         let before = received.lock().expect("no reader panics").len();
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let agent = agent();
+                    let (agent, token) = (agent(), vault.token(&site, "APP_*"));
                     while let Some(read) = vault.read(&agent, "dev/APP_DB_USER", &token) {
                         assert_eq!(read.status, 200, "{read:?}");
                         let mut received = received.lock().expect("no reader panics");
