@@ -7,7 +7,9 @@
 
 pub mod administration;
 pub mod authority;
+#[cfg(any(feature = "vault", feature = "cli"))]
 pub mod chain;
+#[cfg(any(feature = "vault", feature = "cli"))]
 pub mod checkpoint;
 pub mod claims;
 pub mod grants;
@@ -22,6 +24,7 @@ pub mod policy;
 #[cfg(feature = "patterns")]
 pub mod ports;
 pub mod record;
+#[cfg(feature = "vault")]
 pub mod record_filter;
 pub mod relative_path;
 pub mod render;

@@ -69,6 +69,7 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<StoredFile>> {
 }
 
 /// The files that are not being written, in the order of the chain.
+#[cfg(feature = "vault")]
 pub(super) fn set_aside(folder: &Path) -> io::Result<Vec<StoredFile>> {
     let mut files = files(folder)?;
     files.retain(|file| file.kind != Kind::Current);
@@ -76,11 +77,13 @@ pub(super) fn set_aside(folder: &Path) -> io::Result<Vec<StoredFile>> {
 }
 
 /// Where a full file goes that begins with this entry.
+#[cfg(feature = "vault")]
 pub(super) fn rotated_path(folder: &Path, first: u64) -> PathBuf {
     folder.join(format!("{ROTATED_PREFIX}{first:020}{SUFFIX}"))
 }
 
 /// Where a file in doubt goes.
+#[cfg(feature = "vault")]
 pub(super) fn retired_path(folder: &Path) -> io::Result<PathBuf> {
     let numbers = set_aside(folder)?.into_iter().filter_map(|file| match file.kind {
         Kind::Retired(number) => Some(number),

@@ -39,6 +39,7 @@ pub(super) struct Tagged {
 }
 
 /// A part of an answer.
+#[cfg(feature = "cli")]
 pub(super) struct Part {
     pub(super) body: Zeroizing<Vec<u8>>,
     pub(super) next: Option<u64>,
@@ -87,6 +88,7 @@ impl Exchange {
 
     /// A `GET` whose answer is a part of more: headers say where the next part begins and where this
     /// one ended.
+    #[cfg(feature = "cli")]
     pub(super) fn get_part(
         &self,
         path: &str,

@@ -6,6 +6,8 @@
 mod address;
 #[cfg(feature = "cli")]
 mod administration;
+#[cfg(feature = "cli")]
+mod audit;
 mod authorities;
 mod credential;
 mod distrust;
@@ -19,9 +21,6 @@ use zeroize::Zeroizing;
 
 use crate::contract::api::BASE_PATH;
 use crate::contract::api::access::AccessList;
-use crate::contract::api::audit::{
-    AuditCheckpoints, AuditPage, AuditQuery, FormatWanted, LAST_CURSOR, NDJSON, NEXT_CURSOR,
-};
 use crate::contract::api::secrets::{Keys, Values};
 use crate::contract::api::tokens::{GenerateRequest, GenerateResponse};
 use crate::domain::names::{Environment, Key};
@@ -29,13 +28,15 @@ use crate::domain::pattern::KeyPattern;
 use crate::domain::secret::SecretValue;
 
 pub use address::{Address, InvalidAddress};
+#[cfg(feature = "cli")]
+pub use audit::AuditLines;
 pub use authorities::Authorities;
 pub use credential::{AccessToken, Credential, InvalidCredential};
 pub use distrust::Distrust;
 pub use error::ClientError;
 pub use exchange::EntityTag;
 
-use exchange::{Exchange, Part, Tagged};
+use exchange::{Exchange, Tagged};
 
 /// One vault, spoken to over connections that are kept.
 pub struct VaultClient {
@@ -48,16 +49,6 @@ pub struct TaggedValues {
     pub tag: EntityTag,
     /// Key to value.
     pub values: BTreeMap<Key, SecretValue>,
-}
-
-/// Lines of the audit.
-pub struct AuditLines {
-    /// Without newlines.
-    pub lines: Vec<String>,
-    /// The cursor of the next page, where there is more.
-    pub next: Option<u64>,
-    /// The cursor of this page's end.
-    pub last: Option<u64>,
 }
 
 impl VaultClient {
@@ -158,62 +149,6 @@ impl VaultClient {
         let path = format!("{BASE_PATH}/access");
         parse(&self.exchange.get(&path, &query, &identity.header(), "application/json")?)
     }
-
-    /// `GET /api/v1/audit`: a page of entries.
-    pub fn audit(
-        &self,
-        identity: &Credential,
-        query: &AuditQuery,
-    ) -> Result<AuditPage, ClientError> {
-        let query = AuditQuery { format: Some(FormatWanted::Json), ..query.clone() };
-        let (path, query) = (format!("{BASE_PATH}/audit"), pairs(&query));
-        let accept = "application/json";
-        parse(&self.exchange.get(&path, &borrowed(&query), &identity.header(), accept)?)
-    }
-
-    /// `GET /api/v1/audit`: a page of lines, exactly as they were written.
-    pub fn audit_lines(
-        &self,
-        identity: &Credential,
-        query: &AuditQuery,
-    ) -> Result<AuditLines, ClientError> {
-        let query = AuditQuery { format: Some(FormatWanted::Lines), ..query.clone() };
-        let (path, query) = (format!("{BASE_PATH}/audit"), pairs(&query));
-        let (header, query) = (identity.header(), borrowed(&query));
-        let cursors = [NEXT_CURSOR, LAST_CURSOR];
-        let Part { body, next, last } =
-            self.exchange.get_part(&path, &query, &header, NDJSON, cursors)?;
-        let text = str::from_utf8(&body).map_err(|_| ClientError::Protocol {
-            what: "the lines of the audit are not UTF-8".to_owned(),
-        })?;
-        let lines = text.split_terminator('\n').map(str::to_owned).collect();
-        Ok(AuditLines { lines, next, last })
-    }
-
-    /// `GET /api/v1/audit/checkpoints`: the signed heads of a replica, or of all.
-    pub fn audit_checkpoints(
-        &self,
-        identity: &Credential,
-        replica: Option<&str>,
-    ) -> Result<AuditCheckpoints, ClientError> {
-        let path = format!("{BASE_PATH}/audit/checkpoints");
-        let query: Vec<_> = replica.into_iter().map(|replica| ("replica", replica)).collect();
-        parse(&self.exchange.get(&path, &query, &identity.header(), "application/json")?)
-    }
-}
-
-/// The parameters of a query that are there.
-fn pairs(query: &AuditQuery) -> Vec<(String, String)> {
-    let query = serde_json::to_value(query).expect("a query holds only text and numbers");
-    let query = query.as_object().into_iter().flatten().map(|(name, value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        (name.clone(), text)
-    });
-    query.collect()
-}
-
-fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
-    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 fn values_in(body: &Zeroizing<Vec<u8>>) -> Result<BTreeMap<Key, SecretValue>, ClientError> {

@@ -3,6 +3,7 @@
 //! Invariant: a type that holds a token or a value has no `Debug`.
 
 pub mod access;
+#[cfg(any(feature = "vault", feature = "cli"))]
 pub mod audit;
 pub mod explanation;
 pub mod problem;

@@ -115,6 +115,26 @@ fn what_is_done_to_the_file_is_told_with_its_place() {
 }
 
 #[test]
+fn what_a_vault_writes_to_standard_output_is_its_audit_and_its_heads() {
+    let site = Site::new();
+    let stdout = site.path("stdout");
+    let mut command = site.command();
+    command.env("VANTA_AUDIT_STDOUT", "true");
+    command.stdout(fs::File::create(&stdout).unwrap());
+    let mut vault = Program::start(command, "http");
+    use_it(&site, &vault);
+    vault.signal(Signal::SIGTERM);
+    vault.wait();
+    let written = fs::read_to_string(&stdout).unwrap();
+    let lines: Vec<&str> = written.lines().filter(|line| !line.contains("signature")).collect();
+    assert_eq!(lines, site.audit());
+    let folder = site.path("audit");
+    let arguments = ["audit", "verify", "--folder", text(&folder), "--checkpoints", text(&stdout)];
+    let ran = run(without_identity(&arguments));
+    assert!(ran.stdout.contains("entries 1 to 5, signed through 5"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_head_that_another_key_signed_is_told() {
     let left = Left::new();
     let ran = left.verify(&["--public-key", &"11".repeat(32)]);
