@@ -34,6 +34,8 @@ pub enum Event {
     Introspect,
     /// Somebody asked why a subject may do something or not.
     Explain,
+    /// An administrator asked who holds what.
+    Holders,
     /// Credentials or a token were shown that prove nothing.
     Authenticate,
     /// The log was opened again after a crash, and an unfinished line was cut off.

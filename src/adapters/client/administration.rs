@@ -3,6 +3,7 @@
 use super::{AccessToken, ClientError, Credential, VaultClient, parse};
 use crate::contract::api::BASE_PATH;
 use crate::contract::api::explanation::{ExplainRequest, Explanation};
+use crate::contract::api::holders::{Holders, HoldersQuery};
 use crate::contract::api::tokens::Introspection;
 use crate::domain::claims::TokenId;
 use crate::domain::identity::Subject;
@@ -48,5 +49,24 @@ impl VaultClient {
         request: &ExplainRequest,
     ) -> Result<Explanation, ClientError> {
         self.exchange.post_json(&format!("{BASE_PATH}/access/explain"), &identity.header(), request)
+    }
+
+    /// `GET /api/v1/access/holders`; an administrator may ask for it.
+    pub fn holders(
+        &self,
+        identity: &Credential,
+        query: &HoldersQuery,
+    ) -> Result<Holders, ClientError> {
+        let limit = query.limit.map(|limit| limit.to_string());
+        let pairs = [
+            ("environment", query.environment.as_deref()),
+            ("key", query.key.as_deref()),
+            ("subject", query.subject.as_deref()),
+            ("limit", limit.as_deref()),
+        ];
+        let given: Vec<_> =
+            pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let path = format!("{BASE_PATH}/access/holders");
+        parse(&self.exchange.get(&path, &given, &identity.header(), "application/json")?)
     }
 }

@@ -6,6 +6,7 @@ pub mod access;
 #[cfg(any(feature = "vault", feature = "cli"))]
 pub mod audit;
 pub mod explanation;
+pub mod holders;
 pub mod problem;
 pub mod secrets;
 pub mod tokens;

@@ -105,6 +105,8 @@ pub(super) enum Command {
     List(List),
     /// Show why a subject may do something, or not
     Explain(Explain),
+    /// Show who holds which keys, and whether at their newest revision; for administrators
+    Who(Who),
     /// Run a command that finds secrets in its environment or in a file in memory
     RunWithSecrets(RunWithSecrets),
     /// What `run-with-secrets` becomes to run the command
@@ -204,6 +206,22 @@ pub(super) struct Explain {
     /// Of whom; of yourself when left out. Of others, administrators may ask
     #[arg(long)]
     pub(super) subject: Option<Subject>,
+}
+
+#[derive(clap::Args)]
+#[command(override_usage = "vanta-cli who [OPTIONS] <ENVIRONMENT> [KEY]")]
+pub(super) struct Who {
+    /// The environment
+    pub(super) environment: Environment,
+    /// The key that they were given; any when left out
+    pub(super) key: Option<Key>,
+    /// One subject
+    #[arg(long)]
+    pub(super) subject: Option<Subject>,
+    /// How many at the most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(default_value = "100")]
+    pub(super) limit: u32,
 }
 
 #[derive(clap::Args)]

@@ -79,6 +79,7 @@ fn run(global: &args::Global, command: Command, printer: &Printer) -> Result<Exi
         }
         Command::Audit { command } => return commands::audit::run(config, command, printer),
         Command::Completion { shell } => commands::completion::run(shell)?,
+        Command::Who(args) => commands::who::run(&config()?, &args, printer)?,
         Command::Version => commands::version::run(printer)?,
     }
     Ok(ExitCode::SUCCESS)

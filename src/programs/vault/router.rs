@@ -10,7 +10,9 @@ use axum::routing::{get, post};
 
 use super::context;
 use super::error::ApiError;
-use super::handlers::{access, audit, explanation, introspection, revocation, secrets, tokens};
+use super::handlers::{
+    access, audit, explanation, holders, introspection, revocation, secrets, tokens,
+};
 use super::service::Service;
 use crate::contract::api::problem::ProblemKind;
 
@@ -22,6 +24,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/api/v1/audit/checkpoints", get(audit::checkpoints))
         .route("/api/v1/vault/tokens/generate", post(tokens::generate))
         .route("/api/v1/access/explain", post(explanation::explain))
+        .route("/api/v1/access/holders", get(holders::list))
         .route("/api/v1/vault/tokens/introspect", post(introspection::introspect))
         .route("/api/v1/vault/tokens/revoke", post(revocation::revoke))
         .route("/api/v1/vault/{environment}", get(secrets::list).head(no_head))

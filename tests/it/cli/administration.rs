@@ -87,3 +87,15 @@ fn a_decision_is_explained_to_whom_it_is_about_and_to_administrators() {
     let refused = vault.by("ci", None, &["explain", "dev", "OTHER", "--subject=client:ops"]);
     assert_eq!(refused.code, Some(77), "{}", refused.stderr);
 }
+
+#[test]
+fn who_holds_what_is_shown_to_administrators() {
+    let vault = Administered::start();
+    assert_eq!(vault.by("ci", None, &["get", "dev", "GREETING"]).code, Some(0));
+    let who = vault.by("ops", None, &["who", "dev", "GREETING"]);
+    assert_eq!(who.code, Some(0), "{}", who.stderr);
+    assert!(who.stdout.contains("  current  "), "{}", who.stdout);
+    assert!(who.stdout.ends_with("  GREETING (1 key)  client:ci\n"), "{}", who.stdout);
+    assert_eq!(vault.by("ops", None, &["who", "dev", "APP_DB_USER"]).stdout, "");
+    assert_eq!(vault.by("ci", None, &["who", "dev"]).code, Some(77));
+}

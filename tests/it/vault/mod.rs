@@ -13,6 +13,7 @@ mod events;
 mod explanation;
 mod floods;
 mod forgeries;
+mod holders;
 mod issue;
 mod leaks;
 mod listener;

@@ -10,3 +10,4 @@ pub(super) mod list;
 pub(super) mod run_with_secrets;
 pub(super) mod token;
 pub(super) mod version;
+pub(super) mod who;

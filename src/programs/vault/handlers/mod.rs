@@ -5,6 +5,7 @@ pub(super) mod audit;
 mod body;
 pub(super) mod explanation;
 mod give;
+pub(super) mod holders;
 pub(super) mod introspection;
 pub(super) mod read_all;
 pub(super) mod revocation;

@@ -1,0 +1,61 @@
+//! `GET /api/v1/access/holders`
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::identity::{PodReference, Subject};
+use crate::domain::names::{Environment, Key};
+
+/// How many holders are told of at the most.
+pub const MOST_HOLDERS: usize = 1000;
+/// How many are told of where no `limit` is said.
+pub const USUAL_HOLDERS: usize = 100;
+
+/// Which holders are wanted. What is absent may be anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HoldersQuery {
+    /// Of this environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Who were given this key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// This subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// How many at the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// Who was last given what, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holders {
+    /// The holders.
+    pub holders: Vec<Holder>,
+    /// Whether there are more than the limit.
+    pub more: bool,
+}
+
+/// The last answer with values, or that they were unchanged, to one holder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Who holds it.
+    pub subject: Subject,
+    /// The pod, where the proof was bound to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodReference>,
+    /// The environment.
+    pub environment: Environment,
+    /// What was asked for: a key pattern, or one key.
+    pub scope: String,
+    /// The keys whose values were given.
+    pub keys: Vec<Key>,
+    /// The revision of those values.
+    pub revision: String,
+    /// When it was given.
+    pub time: Timestamp,
+    /// Whether these are the values of now, and the subject may still read them all.
+    pub current: bool,
+}
