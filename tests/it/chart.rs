@@ -182,6 +182,29 @@ fn each_file_of_values_passes_the_lint() {
 }
 
 #[test]
+fn several_vaults_share_postgresql_and_no_volume() {
+    let Some(helm) = helm() else { return };
+    let values = ["-f", "charts/vanta/ci/replicas-values.yaml"];
+    let objects = render(helm, &values).unwrap();
+    let vault = &named(&objects, "Deployment vanta-vault")["spec"];
+    assert_eq!(vault["replicas"], 3);
+    assert_eq!(vault["strategy"]["rollingUpdate"]["maxUnavailable"], 0);
+    named(&objects, "PodDisruptionBudget vanta-vault");
+    assert!(!objects.iter().any(|object| object["kind"] == "PersistentVolumeClaim"));
+    let pod = &vault["template"]["spec"];
+    let variables = pod["containers"][0]["env"].as_array().unwrap();
+    let value = |name| variables.iter().find(|variable| variable["name"] == name);
+    assert_eq!(value("VANTA_STATE_URL_FILE").unwrap()["value"], "/vanta/postgres/url");
+    assert!(value("VANTA_STATE_PATH").is_none(), "the vault refuses both");
+    let ports = &named(&objects, "NetworkPolicy vanta-vault")["spec"]["egress"][0]["ports"];
+    let ports: Vec<u64> =
+        ports.as_array().unwrap().iter().map(|port| port["port"].as_u64().unwrap()).collect();
+    assert_eq!(ports, [53, 53, 443, 6443, 5432, 6432]);
+    let ports = &named(&objects, "NetworkPolicy vanta-injector")["spec"]["egress"][0]["ports"];
+    assert_eq!(ports.as_array().unwrap().len(), 4);
+}
+
+#[test]
 fn what_cannot_work_is_refused_in_words() {
     let Some(helm) = helm() else { return };
     for (values, reason) in [

@@ -135,3 +135,29 @@ template:
           requests: {cpu: 10m, memory: 16Mi}
           limits: {memory: 64Mi}
 {{- end }}
+
+{{/* Where pods of one component go: on different nodes and in different zones where that can be
+done, unless an affinity is given. */}}
+{{- define "vanta.spread" -}}
+{{- $root := index . 0 -}}
+{{- $values := index $root.Values (index . 1) -}}
+{{- $others := dict "matchLabels" (include "vanta.selector" . | fromYaml) -}}
+affinity:
+  {{- if $values.affinity }}
+  {{- toYaml $values.affinity | nindent 2 }}
+  {{- else }}
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            {{- toYaml $others | nindent 12 }}
+  {{- end }}
+topologySpreadConstraints:
+  - topologyKey: topology.kubernetes.io/zone
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      {{- toYaml $others | nindent 6 }}
+{{- end }}
