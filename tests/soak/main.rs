@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::panic, reason = "a run tells what it found, or fails")]
 
 mod attacked;
+mod crashed;
 mod report;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -19,9 +20,10 @@ use report::Report;
 type Run = (&'static str, &'static str, fn(&mut Report));
 
 /// Every run, in the order in which `all` goes through them.
-const RUNS: [Run; 2] = [
+const RUNS: &[Run] = &[
     ("slowloris", "good reads beside 200 connections that never finish", attacked::slowloris),
     ("heavy", "good reads beside bodies of a gibibyte and heads of a mebibyte", attacked::heavy),
+    ("killed", "the audit after the vault was killed under load 20 times", crashed::killed),
 ];
 
 fn main() -> ExitCode {
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--report" => file = arguments.next(),
-            "all" => names.extend(RUNS.map(|(name, ..)| name.to_owned())),
+            "all" => names.extend(RUNS.iter().map(|(name, ..)| (*name).to_owned())),
             // What cargo says to every test's program.
             _ if argument.starts_with("--") => {}
             _ => names.push(argument),

@@ -68,6 +68,13 @@ impl Site {
         std::fs::rename(&beside, self.path(name)).expect("a file can be renamed");
     }
 
+    /// The `Authorization` of one of the clients.
+    pub(crate) fn basic(&self, client: &str) -> String {
+        use base64::Engine;
+        let credentials = format!("{client}:{}", self.client_secret);
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))
+    }
+
     /// The program with all its settings, not started.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vanta-vault"));
@@ -192,12 +199,9 @@ impl Program {
 
     /// What the vault answers to the client's request for a token.
     pub(crate) fn generate(&self, site: &Site, body: &Value) -> (u16, Value) {
-        use base64::Engine;
-        let credentials = format!("ci:{}", site.client_secret);
-        let credentials = base64::engine::general_purpose::STANDARD.encode(credentials);
         let mut answer = agent()
             .post(format!("{}/api/v1/vault/tokens/generate", self.api))
-            .header("authorization", format!("Basic {credentials}"))
+            .header("authorization", site.basic("ci"))
             .send_json(body)
             .expect("the vault answers");
         let body = answer.body_mut().read_json().expect("the answer is JSON");

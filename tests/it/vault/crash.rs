@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::passed_over;
 use crate::support::program::{Program, Site, agent, until};
@@ -77,6 +78,52 @@ fn after_kill_9_under_load_each_value_that_left_is_in_the_audit() {
     assert!(site.full_files().len() > 1, "nothing was rotated meanwhile");
 }
 
+/// How many uses a token has left, as an administrator is told; none where it is not good.
+fn uses_left(vault: &Program, site: &Site, token: &str) -> usize {
+    let asked = agent()
+        .post(format!("{}/api/v1/vault/tokens/introspect", vault.api))
+        .header("authorization", site.basic("ops"))
+        .send_form([("token", token)]);
+    let said: Value = asked.unwrap().body_mut().read_json().unwrap();
+    said["uses_left"].as_u64().map_or(0, |left| usize::try_from(left).unwrap())
+}
+
+#[test]
+fn a_crash_loses_uses_and_grants_none() {
+    const LIMIT: usize = 300;
+    let site = Site::new();
+    let body = json!({"environment": "dev", "key_pattern": "APP_*", "usage_limit": LIMIT});
+    let mut vault = site.start();
+    let token = vault.token_with(&site, &body);
+    let given = AtomicUsize::new(0);
+    for round in 1..=3 {
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let agent = agent();
+                    while let Some(read) = vault.read(&agent, "dev/APP_DB_USER", &token) {
+                        assert_eq!(read.status, 200, "{read:?}");
+                        given.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let enough = || (given.load(Ordering::Relaxed) >= round * LIMIT / 8).then_some(());
+            until("some values have left", enough);
+            vault.signal(Signal::SIGKILL);
+        });
+        vault.wait();
+        vault = site.start();
+        let (given, left) = (given.load(Ordering::Relaxed), uses_left(&vault, &site, &token));
+        assert!(left > 0 && given + left <= LIMIT, "{given} were given, {left} are left");
+    }
+    let agent = agent();
+    for _ in 0..uses_left(&vault, &site, &token) {
+        assert_eq!(vault.read(&agent, "dev/APP_DB_USER", &token).unwrap().status, 200);
+    }
+    let refused = vault.read(&agent, "dev/APP_DB_USER", &token).unwrap();
+    assert!(refused.text.contains("token-exhausted"), "{refused:?}");
+}
+
 /// A file system of so many KiB, where this process may mount one.
 struct SmallDisk(std::path::PathBuf);
 
@@ -101,10 +148,10 @@ impl Drop for SmallDisk {
 #[test]
 fn with_the_audit_disk_full_nothing_is_given_and_it_recovers_when_there_is_room() {
     let site = Site::new();
-    let Some(_disk) = SmallDisk::mount(site.path("audit"), 64) else {
+    let Some(_disk) = SmallDisk::mount(site.path("audit"), 1024) else {
         return passed_over("no small file system can be mounted here");
     };
-    std::fs::write(site.path("audit/ballast"), vec![0; 40 * 1024]).unwrap();
+    std::fs::write(site.path("audit/ballast"), vec![0; 1000 * 1024]).unwrap();
     let (vault, agent) = (site.start(), agent());
     let token = vault.token(&site, "APP_*");
     let mut given = HashSet::new();
