@@ -6,7 +6,7 @@ mod glob;
 mod injection;
 mod key_pattern;
 mod sops;
-mod token;
+pub mod token;
 
 /// What a target does with an input.
 pub type Body = fn(&[u8]);

@@ -85,7 +85,7 @@ fn for_keys() -> impl Iterator<Item = (Request, Key)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 500, ..ProptestConfig::default() })]
 
     /// One SecretAccess and one SecretPolicy that together cover the read alone; the strictest
     /// life, uses and binding of all such pairs, also where some are silent; nothing otherwise.

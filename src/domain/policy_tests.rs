@@ -93,6 +93,7 @@ fn an_access_with_a_policy_around_it_is_a_grant_that_says_why() {
     assert_eq!(grant.readable(), Some((&name("prod"), &name("A"))));
     let why = Reason { access: "shop/checkout".into(), policy: "shop-prod".into() };
     assert_eq!(grant.reasons(), [why]);
+    assert_eq!(grant.because(), "SecretAccess shop/checkout within SecretPolicy shop-prod");
 }
 
 #[test]
@@ -315,6 +316,15 @@ fn a_denial_names_what_is_missing() {
     insta::assert_snapshot!(said(Denial::NoAccess), @"no SecretAccess gives this subject this permission here");
     insta::assert_snapshot!(said(Denial::NoPolicy(vec!["shop/a".into(), "shop/b".into()])), @"no SecretPolicy allows what SecretAccess shop/a, shop/b asks for");
     insta::assert_snapshot!(said(Denial::NotPodBound(vec!["strict".into()])), @"SecretPolicy strict requires a pod-bound token");
+}
+
+#[test]
+fn a_denial_tells_who_wrote_the_access_which_policy_is_missing() {
+    let denied = Denial::NoPolicy(vec!["shop/checkout".into()]);
+    insta::assert_snapshot!(denied.explain(&access()), @"no SecretPolicy covers environment prod, keys * for system:serviceaccount:shop:checkout");
+    let of_client = Access { subject: name("client:ci"), ..access() };
+    insta::assert_snapshot!(denied.explain(&of_client), @"no SecretPolicy covers environment prod, keys * for client:ci in namespace shop");
+    assert_eq!(Denial::NoAccess.explain(&access()), Denial::NoAccess.to_string());
 }
 
 #[path = "policy_laws_tests.rs"]
