@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
+use nix::sys::signal::Signal;
 use serde_json::json;
 use vanta::adapters::state::STALE_AFTER;
 
+use crate::support::cli::{cli_at, run};
 use crate::support::postgres::Postgres;
+use crate::support::program::{Program, Site, agent};
 use crate::support::service::{Reply, Vault};
 
 /// Two replicas and the database between them, where there can be one.
@@ -88,6 +91,54 @@ async fn a_revocation_holds_on_the_other_replica_within_five_seconds() {
     assert!(seen < Duration::from_secs(5), "{seen:?}");
     let refused = other.generate(json!({"environment": "dev", "key_pattern": "GREETING"})).await;
     assert_eq!(refused.problem(), "subject-blocked");
+}
+
+/// A vault of the site as a process of its own, with state and audit in PostgreSQL.
+fn program(site: &Site, postgres: &Postgres, replica: &str) -> Program {
+    let spool = site.path(&format!("spool-{replica}"));
+    std::fs::create_dir_all(&spool).unwrap();
+    let mut command = site.command();
+    command
+        .env_remove("VANTA_STATE_PATH")
+        .env("VANTA_STATE_URL", postgres.url())
+        .env("VANTA_AUDIT_PATH", spool)
+        .env("VANTA_REPLICA", replica);
+    Program::start(command, "http")
+}
+
+#[test]
+fn two_vaults_keep_one_audit_through_an_outage_and_a_crash() {
+    let Some(mut postgres) = Postgres::start() else { return };
+    let site = Site::new();
+    let (one, other) = (program(&site, &postgres, "one"), program(&site, &postgres, "other"));
+    let body = json!({"environment": "dev", "key_pattern": "GREETING"});
+    let token = one.token_with(&site, &body);
+    let read = |vault: &Program| vault.read(&agent(), "dev/GREETING", &token).unwrap();
+    let mut given = vec![read(&one), read(&other)];
+    postgres.crash();
+    given.extend((0..5).map(|_| read(&one)));
+    one.signal(Signal::SIGKILL);
+    postgres.resume();
+    // What was recorded meanwhile waits in the folder for the next start under this name.
+    let one = program(&site, &postgres, "one");
+    given.push(read(&one));
+    assert!(given.iter().all(|read| read.status == 200), "{given:?}");
+
+    let by_administrator = |arguments: &[&str]| {
+        let mut command = cli_at(&other.api, &site.client_secret, arguments);
+        command.env("VANTA_CLIENT_ID", "ops");
+        run(command)
+    };
+    let recorded = by_administrator(&["audit", "query", "--event=read", "-o=json"]).stdout;
+    for read in &given {
+        assert!(recorded.contains(&read.id), "{read:?} is not in {recorded}");
+    }
+    let verified = by_administrator(&["audit", "verify"]);
+    assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
+    for replica in ["one", "other"] {
+        let told = format!("{replica}: entries 1 to ");
+        assert!(verified.stdout.contains(&told), "{}", verified.stdout);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

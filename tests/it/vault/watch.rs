@@ -79,11 +79,12 @@ impl Scenario {
         }
     }
 
-    async fn revoke(&self) {
+    /// Revokes what a form says, as an administrator where it takes one.
+    async fn revoke(&self, form: String) {
         let request = Request::post("/api/v1/vault/tokens/revoke")
-            .header("authorization", format!("Bearer {}", self.token))
+            .header("authorization", self.vault.administrator())
             .header("content-type", "application/x-www-form-urlencoded")
-            .body(Body::from(format!("token={}", self.token)));
+            .body(Body::from(form));
         assert_eq!(self.vault.send(request.unwrap()).await.status, 200);
     }
 }
@@ -192,13 +193,21 @@ async fn nobody_waits_who_did_not_ask_for_it_or_has_something_else() {
 async fn a_revoked_token_stops_waiting() {
     let scenario = Scenario::new().await;
     let asked = scenario.wait().await;
-    scenario.revoke().await;
+    scenario.revoke(format!("token={}", scenario.token)).await;
     let revoked = Instant::now();
     let reply = soon(asked).await;
     println!("refused {:?} after the revocation", revoked.elapsed());
     assert_eq!(reply.problem(), "token-revoked");
     let line = scenario.vault.audit().pop().unwrap();
     assert_eq!((&line["outcome"], &line["reason"]), (&json!("refused"), &json!("token-revoked")));
+}
+
+#[tokio::test]
+async fn a_blocked_subject_stops_waiting() {
+    let scenario = Scenario::new().await;
+    let asked = scenario.wait().await;
+    scenario.revoke("subject=client:ci&block=true".to_owned()).await;
+    assert_eq!(soon(asked).await.problem(), "token-revoked");
 }
 
 #[tokio::test]
