@@ -50,8 +50,30 @@ impl Postgres {
     /// Ends the server as a crash does; whoever is connected finds out.
     pub(crate) fn crash(&mut self) {
         if let Some(mut server) = self.server.take() {
-            signal(&server, Signal::SIGQUIT);
+            send(server.id(), Signal::SIGQUIT);
             server.wait().expect("the server ends");
+        }
+    }
+
+    /// Lets the server do nothing, not even end its connections, as a network that is cut does.
+    pub(crate) fn freeze(&self) {
+        self.signal_all(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal_all(Signal::SIGCONT);
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        let server = self.server.as_ref().expect("the server was started");
+        let id = server.id();
+        let children = format!("/proc/{id}/task/{id}/children");
+        let children = std::fs::read_to_string(children).expect("the server has children");
+        send(id, signal);
+        // A child may have ended meanwhile.
+        for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+            let _ = kill(Pid::from_raw(child), signal);
         }
     }
 
@@ -97,12 +119,15 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        if self.server.is_some() {
+            self.thaw();
+        }
         self.crash();
     }
 }
 
-fn signal(server: &Child, signal: Signal) {
-    let id = i32::try_from(server.id()).expect("a process id fits");
+fn send(id: u32, signal: Signal) {
+    let id = i32::try_from(id).expect("a process id fits");
     kill(Pid::from_raw(id), signal).expect("the server is there");
 }
 

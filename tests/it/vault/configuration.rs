@@ -17,7 +17,7 @@ fn refusal(change: impl FnOnce(&Site, &mut Command)) -> (i32, String) {
 #[test]
 fn each_mistake_ends_with_78_and_says_what_to_do() {
     type Change = fn(&Site, &mut Command);
-    let cases: [(Change, &str); 9] = [
+    let cases: [(Change, &str); 10] = [
         (
             |_, command| {
                 command.env("VANTA_JWT_SECRET_KEY", "k".repeat(40));
@@ -46,6 +46,12 @@ fn each_mistake_ends_with_78_and_says_what_to_do() {
         ),
         (
             |_, command| {
+                command.env("VANTA_STATE_URL", "postgres://vanta@localhost/vanta");
+            },
+            "VANTA_STATE_URL and VANTA_STATE_PATH are both set",
+        ),
+        (
+            |_, command| {
                 command.env_remove("VANTA_SOPS_FILES_PATH");
             },
             "VANTA_SOPS_FILES_PATH",
@@ -67,6 +73,25 @@ fn each_mistake_ends_with_78_and_says_what_to_do() {
         let (code, said) = refusal(change);
         assert_eq!(code, 78, "{said}");
         assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_reached_is_said_without_the_password() {
+    for url in [
+        "postgres://vanta:hunter2@127.0.0.1:1/vanta",
+        "mysql://vanta:hunter2@localhost/vanta",
+        "postgres://vanta:hunter2@[/vanta",
+        "postgres://vanta:hunter2@localhost/vanta?sslmode=hunter2",
+    ] {
+        let (code, said) = refusal(|site, command| {
+            site.write("state-url", url);
+            command.env_remove("VANTA_STATE_PATH");
+            command.env("VANTA_STATE_URL_FILE", site.path("state-url"));
+        });
+        assert_ne!(code, 0, "{said}");
+        assert!(said.contains("state in PostgreSQL"), "{url}: {said}");
+        assert!(!said.contains("hunter2"), "{url}: {said}");
     }
 }
 

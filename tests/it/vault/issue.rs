@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 
+use crate::support::program::{Program, Site, agent};
 use crate::support::service::Vault;
 
 fn for_app() -> Value {
@@ -226,4 +227,29 @@ async fn issue_and_refusal_are_in_the_audit_with_their_reasons() {
     assert_eq!(audit[0]["jti"].as_str().map(str::len), Some(32));
     assert_eq!(audit[1]["outcome"], "refused");
     assert!(audit[1]["reason"].as_str().unwrap().starts_with("not-granted: no SecretAccess"));
+}
+
+#[test]
+fn who_asks_for_too_many_tokens_is_told_when_to_come_back_and_holds_back_nobody_else() {
+    let site = Site::new();
+    let mut command = site.command();
+    command.env("VANTA_ISSUES_PER_MINUTE", "3");
+    let vault = Program::start(command, "http");
+    let ask = |client: &str| {
+        let asked = agent()
+            .post(format!("{}/api/v1/vault/tokens/generate", vault.api))
+            .header("authorization", site.basic(client))
+            .send_json(for_app());
+        asked.unwrap()
+    };
+    for _ in 0..3 {
+        assert_eq!(ask("ci").status(), 200);
+    }
+    let mut refused = ask("ci");
+    assert_eq!(refused.status(), 429);
+    let pause: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=20).contains(&pause), "{pause}");
+    let problem: Value = refused.body_mut().read_json().unwrap();
+    assert_eq!(problem["type"], "https://vanta.dev/problems/issue-limited");
+    assert_eq!(ask("ops").status(), 403, "it has no grant, and a place");
 }

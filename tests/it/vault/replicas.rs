@@ -93,6 +93,26 @@ async fn a_revocation_holds_on_the_other_replica_within_five_seconds() {
     assert_eq!(refused.problem(), "subject-blocked");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgresql_that_is_silent_holds_nobody_up_for_long() {
+    let Some((postgres, [vault, _])) = two().await else { return };
+    let one = json!({"environment": "dev", "key_pattern": "GREETING"});
+    let unlimited = vault.token_with(one.clone()).await;
+    let body = json!({"environment": "dev", "key_pattern": "GREETING", "usage_limit": 9});
+    let limited = vault.token_with(body).await;
+    postgres.freeze();
+    let all = tokio::join!(
+        read(&vault, &limited),
+        read(&vault, &limited),
+        read(&vault, &unlimited),
+        async { vault.generate(one).await.status.as_u16() },
+    );
+    let away = "state-unavailable".to_owned();
+    assert_eq!(all, (away.clone(), away, "200".to_owned(), 200));
+    postgres.thaw();
+    until_read_gives(&vault, &limited, "200").await;
+}
+
 /// A vault of the site as a process of its own, with state and audit in PostgreSQL.
 fn program(site: &Site, postgres: &Postgres, replica: &str) -> Program {
     let spool = site.path(&format!("spool-{replica}"));
