@@ -234,4 +234,40 @@ mod tests {
             assert!(bad.parse::<KeyPattern>().is_err(), "{bad:?} was accepted");
         }
     }
+
+    #[test]
+    fn a_pattern_is_as_long_as_a_key() {
+        assert_eq!(check(&"a".repeat(253)), Ok(()));
+        assert!(check(&"a".repeat(254)).is_err());
+    }
+
+    #[test]
+    fn a_refusal_says_which_rule_is_broken() {
+        for (bad, rule) in [
+            ("", "1 to 253"),
+            ("a**", "'**'"),
+            ("[]", "not empty"),
+            ("[]a]", "not empty"),
+            ("[b-a]", "lower to a higher"),
+            ("[a-c-e]", "does not go on"),
+            ("[!a]", "negated"),
+            ("[^a]", "negated"),
+            ("[a!]", "a class holds only"),
+            ("[a^]", "a class holds only"),
+            ("[a", "'[' is not closed"),
+            ("{a", "'{' is not closed"),
+            ("{a,{b}}", "not nested"),
+            ("{}", "alternative"),
+            ("{a,}", "alternative"),
+            ("{,a}", "alternative"),
+            ("\\a", "needs escaping"),
+            ("a}", "a pattern holds only"),
+            ("a,b", "a pattern holds only"),
+            ("a]", "a pattern holds only"),
+            ("a/b", "a pattern holds only"),
+        ] {
+            let said = check(bad).expect_err(bad);
+            assert!(said.contains(rule), "{bad:?}: {said}");
+        }
+    }
 }
