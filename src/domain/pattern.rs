@@ -236,6 +236,13 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_shows_its_text() {
+        let pattern: KeyPattern = "A_*".parse().unwrap();
+        assert_eq!(format!("{pattern} {pattern:?}"), r#"A_* KeyPattern("A_*")"#);
+        assert_eq!((pattern.as_str(), String::from(pattern.clone())), ("A_*", "A_*".to_owned()));
+    }
+
+    #[test]
     fn a_pattern_is_as_long_as_a_key() {
         assert_eq!(check(&"a".repeat(253)), Ok(()));
         assert!(check(&"a".repeat(254)).is_err());
