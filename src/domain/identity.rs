@@ -247,6 +247,10 @@ mod tests {
         let read = ClientSecret::parse(secret.expose().as_bytes()).unwrap();
         assert_eq!(read.sha256(), secret.sha256());
         assert_eq!(format!("{secret:?}"), "ClientSecret([redacted])");
+        let hash: [u8; 32] = Sha256::digest(secret.expose()).into();
+        assert_eq!(secret.sha256(), hash, "it is what is kept in the clients' file");
+        assert!(is_client_secret(secret.expose().as_bytes()));
+        assert!(!is_client_secret(b"vanta_client_") && !is_client_secret(b"GREETING"));
         for bad in
             ["hunter2", "vanta_client_", &secret.expose()[1..], &format!("{}A", secret.expose())]
         {
