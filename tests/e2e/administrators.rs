@@ -1,10 +1,11 @@
 //! Who may administer, by the cluster's own rules.
 
+use serde_json::json;
 use vanta::adapters::client::{ClientError, Credential};
 use vanta::contract::api::problem::ProblemKind;
-use vanta::domain::administration::Administration;
+use vanta::domain::administration::{Administration, GROUP};
 
-use crate::support::kubectl::kubectl;
+use crate::support::kubectl::{kubectl, kubectl_with};
 use crate::support::shop::Shop;
 use crate::support::vault::{client, refused};
 use crate::support::{SYSTEM, share, until};
@@ -15,13 +16,20 @@ fn administrator() -> Credential {
     Credential::identity_token(&token.unwrap()).unwrap()
 }
 
-/// Whether an account may do this, in the words of Kubernetes.
+/// Whether an account may do this, as the API server says: `kubectl auth can-i` asks nothing of
+/// resources that exist in rules alone.
 fn may(account: &str, what: Administration) -> bool {
-    let resource = format!("{}.vanta.dev", what.resource());
-    let user = format!("system:serviceaccount:{account}");
-    // It ends with a failure where the answer is no.
-    kubectl(&["auth", "can-i", what.verb(), &resource, "--as", &user])
-        .is_ok_and(|answer| answer.trim() == "yes")
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {
+            "user": format!("system:serviceaccount:{account}"),
+            "resourceAttributes": {
+                "group": GROUP, "resource": what.resource(), "verb": what.verb(),
+            },
+        },
+    });
+    let create = ["create", "-f", "-", "-o", "jsonpath={.status.allowed}"];
+    kubectl_with(&create, &review.to_string()).unwrap() == "true"
 }
 
 #[test]

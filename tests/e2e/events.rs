@@ -22,7 +22,8 @@ fn a_refusal_is_an_event_of_the_secret_access_and_of_the_pod() {
     shop.account("checkout");
     shop.grant("checkout", "checkout", "APP_*");
     shop.apply(&deployment("web", template("checkout", None, IDLE)));
-    let pod = shop.ready("web");
+    // It waits, since there is no SecretPolicy.
+    let pod = until("the pod is there", || shop.pod("web"));
     let name = pod["metadata"]["name"].as_str().unwrap();
     let bound = ["--audience", "vanta-vault", "--bound-object-kind", "Pod", "--bound-object-name"];
     let own = shop.identity("checkout", &[&bound[..], &[name]].concat());

@@ -195,4 +195,7 @@ fn judge(report: &mut Report, ratio: f64) {
         ratio * 100.0,
         KEPT * 100.0
     ));
+    if ratio < KEPT {
+        report.fail();
+    }
 }

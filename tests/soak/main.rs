@@ -48,10 +48,11 @@ fn main() -> ExitCode {
             println!("{name:12} {what}");
         }
     }
+    let mut kept = true;
     for (name, what, run) in chosen {
         let mut report = Report::new(name, what);
         run(&mut report);
-        report.close(file.as_deref());
+        kept &= report.close(file.as_deref());
     }
-    ExitCode::SUCCESS
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -18,6 +18,7 @@ use crate::domain::pattern::KeyPattern;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done (run-with-secrets: the command's own code)
+  1    audit verify: the audit was changed
   64   the command line is wrong
   66   the environment or the key does not exist, or no key matches
   70   the vault's answer is not understood
@@ -327,7 +328,8 @@ pub(super) struct Hash {
     /// Which of the client's credentials it is, as the audit names it; made up when left out
     #[arg(long)]
     pub(super) id: Option<Label>,
-    /// Let whoever has it administer the vault: revoke, explain, read the audit
+    /// Let whoever has it administer the vault: end tokens, look into them, see who may and does
+    /// hold what, read the audit
     #[arg(long)]
     pub(super) administrator: bool,
     /// Write the secret to this new file, with mode 0600, in place of standard output

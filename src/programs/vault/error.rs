@@ -132,12 +132,17 @@ impl ApiError {
         Self::new(ProblemKind::GrantsStale, detail)
     }
 
-    pub(super) fn state(error: TokenStoreError) -> Self {
-        Self::new(
-            ProblemKind::StateUnavailable,
+    /// The state could not be asked or told something: `consequence` says what that means here.
+    pub(super) fn state(error: TokenStoreError, consequence: &str) -> Self {
+        Self::new(ProblemKind::StateUnavailable, consequence).with_cause(error)
+    }
+
+    /// Without the count of its uses a limited token is worth nothing.
+    pub(super) fn uses(error: TokenStoreError) -> Self {
+        Self::state(
+            error,
             "the vault cannot count the token's uses now, so nothing is given; try again later",
         )
-        .with_cause(error)
     }
 
     pub(super) fn stale_revocations(error: StaleRevocations) -> Self {

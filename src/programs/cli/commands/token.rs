@@ -54,8 +54,12 @@ pub(in crate::programs::cli) fn revoke(
         (None, Some(subject)) => {
             let block = (args.block || args.unblock).then_some(args.block);
             config.client.revoke_all_of(config.identity()?, &subject, block)?;
-            let blocked = if args.block { ", and it gets no new ones" } else { "" };
-            format!("all tokens of {subject} are revoked{blocked}")
+            let new = match block {
+                Some(true) => ", and it gets no new ones",
+                Some(false) => ", and it may have new ones again",
+                None => "",
+            };
+            format!("all tokens of {subject} are revoked{new}")
         }
         (None, None) => {
             config.client.revoke(config.given_token()?)?;

@@ -91,7 +91,7 @@ async fn take_use(service: &Service, token: &VerifiedToken) -> Result<(), ApiErr
     if claims.usage_limit.is_none() {
         return Ok(());
     }
-    match service.tokens.take_use(&claims.jti).await.map_err(ApiError::state)? {
+    match service.tokens.take_use(&claims.jti).await.map_err(ApiError::uses)? {
         UseTaken::Taken => Ok(()),
         UseTaken::Exhausted => Err(exhausted()),
         UseTaken::Unknown => Err(unknown()),
@@ -104,7 +104,7 @@ pub(super) async fn check_uses(service: &Service, token: &VerifiedToken) -> Resu
     if claims.usage_limit.is_none() {
         return Ok(());
     }
-    match service.tokens.uses_left(&claims.jti).await.map_err(ApiError::state)? {
+    match service.tokens.uses_left(&claims.jti).await.map_err(ApiError::uses)? {
         Some(0) => Err(exhausted()),
         Some(_) => Ok(()),
         None => Err(unknown()),

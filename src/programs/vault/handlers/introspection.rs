@@ -68,7 +68,7 @@ async fn look_up(
     }
     let uses_left = match claims.usage_limit {
         None => None,
-        Some(_) => match service.tokens.uses_left(&claims.jti).await.map_err(ApiError::state)? {
+        Some(_) => match service.tokens.uses_left(&claims.jti).await.map_err(ApiError::uses)? {
             None | Some(0) => return Ok(None),
             left => left,
         },

@@ -25,6 +25,9 @@ const EXPECTED: &str = "send one of `token=…`, which needs no other credential
     administrator, `jti=…` or `subject=…`; with `subject`, `block=true` refuses it new tokens and \
     `block=false` takes that back";
 
+const NOT_STORED: &str = "the revocation holds on this vault until it ends, and is not stored: send \
+    it again until it is, so that it holds on others and after a restart";
+
 /// 200 once it is stored, whether or not the token was known.
 ///
 /// A token proves itself; one that is not the vault's, or has ended, needs no revocation. All else
@@ -78,7 +81,8 @@ async fn revoke_asked(
             Revocation::Subject { subject, not_before: now, blocked }
         }
     };
-    service.tokens.revoke(revocation).await.map_err(ApiError::state)?;
+    let stored = service.tokens.revoke(revocation).await;
+    stored.map_err(|error| ApiError::state(error, NOT_STORED))?;
     Ok(StatusCode::OK.into_response())
 }
 

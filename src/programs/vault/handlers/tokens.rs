@@ -71,7 +71,7 @@ async fn issue(
     let issued_at = standing.issued_at(now.as_second());
     let (claims, clamped) = claims(&identity, asked, bounds, granted, (now, issued_at))?;
     attempt.record.jti = Some(claims.jti.clone());
-    service.tokens.issue(&claims).await.map_err(ApiError::state)?;
+    service.tokens.issue(&claims).await.map_err(ApiError::uses)?;
     let token = sign(&service.ring.load(), &claims).map_err(|error| internal(&error))?;
     Ok(Json(response(token, claims, clamped)?).into_response())
 }
