@@ -213,6 +213,14 @@ fn files_are_short_and_say_what_they_are_for() {
     assert!(median < LONGEST_MEDIAN, "half of the files have {median} lines or more");
 }
 
+#[test]
+fn files_of_tests_are_short_too() {
+    for (file, text) in crate::tree::files("tests") {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST_FILE, "tests/{}: {lines} lines are two ideas", file.display());
+    }
+}
+
 mod when_broken {
     use super::*;
 
