@@ -68,6 +68,12 @@ pub mod variables {
     pub const ON_REVOKE: &str = "VANTA_ON_REVOKE";
     /// [`super::FileMode`].
     pub const FILE_MODE: &str = "VANTA_FILE_MODE";
+    /// Where traces go, over OTLP and HTTP; nothing is traced without it.
+    pub const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    /// Which traces are exported, in OpenTelemetry's words.
+    pub const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+    /// The part of them that is, from 0 to 1, where the sampler is one of a ratio.
+    pub const SAMPLER_RATIO: &str = "OTEL_TRACES_SAMPLER_ARG";
 }
 
 /// How the agent runs.

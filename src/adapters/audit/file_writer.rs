@@ -36,6 +36,8 @@ pub(super) struct FileWriter {
     end: Link,
     /// Absent after a failure, until a new file can be opened.
     file: Option<AuditFile>,
+    /// How many files became full, and how many were set aside in doubt, by this writer.
+    set_aside: (u64, u64),
 }
 
 impl FileWriter {
@@ -70,7 +72,8 @@ impl FileWriter {
         let file = AuditFile::open(&folder)?;
         let (end, cut_off) = (file.end.clone(), file.cut_off);
         let replica = replica.to_owned();
-        Ok((Self { folder, replica, rotation, end, file: Some(file) }, cut_off))
+        let file = Some(file);
+        Ok((Self { folder, replica, rotation, end, file, set_aside: (0, 0) }, cut_off))
     }
 
     /// Removes all lines, which are elsewhere, where the chain ends like this.
@@ -87,6 +90,11 @@ impl FileWriter {
     /// The folder.
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// How many files became full, and how many were set aside in doubt, since the start.
+    pub(super) fn set_aside(&self) -> (u64, u64) {
+        self.set_aside
     }
 
     /// The end of the chain.
@@ -110,6 +118,7 @@ impl FileWriter {
         let rotated = file.is_too_full_for(text.len(), self.rotation.most_bytes);
         if rotated {
             file.rotate()?;
+            self.set_aside.0 += 1;
             file = AuditFile::open(&self.folder)?;
         }
         match file.write_synced(&text, batch.first) {
@@ -124,6 +133,7 @@ impl FileWriter {
             Err(WriteError::InDoubt(error)) => {
                 // The chain goes on in a new file from the last line that is known to be good.
                 file.retire()?;
+                self.set_aside.1 += 1;
                 return Err(error.into());
             }
         }

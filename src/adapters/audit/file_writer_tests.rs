@@ -153,6 +153,7 @@ fn a_file_with_lines_that_were_never_answered_on_is_set_aside() {
         rotation: Rotation::default(),
         end,
         file: None,
+        set_aside: (0, 0),
     };
     let next = writer.write(&[record()]).unwrap().remove(0);
     let next: crate::domain::record::Entry = serde_json::from_str(&next).unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use tokio::runtime::Handle;
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::error::AuditError;
 use super::file_writer::{FileWriter, Rotation};
 use super::holders::{Holder, Holders, learn_from};
+use super::observer::{Observer, Written};
 use super::query::{FolderReader, Page, Query};
 use super::stream::Stream;
 use super::table::Table;
@@ -33,6 +34,8 @@ pub struct LogOptions {
     pub rotation: Rotation,
     /// Where the lines go besides.
     pub stream: Option<Stream>,
+    /// Who is told of each batch.
+    pub observer: Observer,
 }
 
 /// What a log in a PostgreSQL that replicas share is made of.
@@ -46,6 +49,8 @@ pub struct TableOptions {
     pub replica: String,
     /// Where the lines go besides.
     pub stream: Option<Stream>,
+    /// Who is told of each batch.
+    pub observer: Observer,
 }
 
 struct Pending {
@@ -85,40 +90,38 @@ impl AuditLog {
             replica: replica.to_owned(),
             rotation: Rotation::default(),
             stream: None,
+            observer: Observer::default(),
         })
     }
 
     /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
     pub fn start(options: LogOptions) -> Result<Self, AuditError> {
-        let LogOptions { folder, replica, rotation, stream } = options;
+        let LogOptions { folder, replica, rotation, stream, observer } = options;
         let writer = FileWriter::open(&folder, &replica, rotation)?;
         let holders = Arc::new(Mutex::new(learn_from(&folder)?));
         let (head, receiver) = watch::channel(writer.end().clone());
         let reader = FolderReader::new(folder, receiver.clone());
         let reader = Reader::Folder { reader, holders: Arc::clone(&holders) };
         let shared = Shared { replica, head: receiver, reader, stream };
-        Self::with(Writer::Folder(writer), head, Some(holders), shared)
+        let work = Work::new(Writer::Folder(writer), head, Some(holders), observer);
+        Self::with(work, shared)
     }
 
     /// Opens the log in a table and starts its writer, a thread that ends with the last handle.
     /// What an earlier run left in the spool is moved first.
     pub async fn in_table(options: TableOptions) -> Result<Self, AuditError> {
-        let TableOptions { url, spool, replica, stream } = options;
+        let TableOptions { url, spool, replica, stream, observer } = options;
         let table = Table::open(&url).await?;
         let writer = TableWriter::open(table.clone(), &replica, spool.as_deref()).await?;
         let (head, receiver) = watch::channel(writer.end().clone());
         let shared = Shared { replica, head: receiver, reader: Reader::Table(table), stream };
-        Self::with(Writer::Table(Box::new(writer), Handle::current()), head, None, shared)
+        let writer = Writer::Table(Box::new(writer), Handle::current());
+        Self::with(Work::new(writer, head, None, observer), shared)
     }
 
-    fn with(
-        writer: Writer,
-        head: watch::Sender<Link>,
-        holders: Option<Arc<Mutex<Holders>>>,
-        shared: Shared,
-    ) -> Result<Self, AuditError> {
+    fn with(work: Work, shared: Shared) -> Result<Self, AuditError> {
         let (queue, pending) = mpsc::channel(QUEUE);
-        let work = Work { writer, head, holders, stream: shared.stream.clone() };
+        let work = Work { stream: shared.stream.clone(), ..work };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || work.run(pending))
@@ -181,15 +184,25 @@ struct Work {
     head: watch::Sender<Link>,
     holders: Option<Arc<Mutex<Holders>>>,
     stream: Option<Stream>,
+    observer: Observer,
 }
 
 impl Work {
+    fn new(
+        writer: Writer,
+        head: watch::Sender<Link>,
+        holders: Option<Arc<Mutex<Holders>>>,
+        observer: Observer,
+    ) -> Self {
+        Self { writer, head, holders, stream: None, observer }
+    }
+
     fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
         let mut batch = Vec::new();
         while self.receive(&mut queue, &mut batch) {
             let (records, waiting): (Vec<_>, Vec<_>) =
                 batch.drain(..).map(|pending| (pending.record, pending.done)).unzip();
-            let result = self.write(&records);
+            let result = self.observed(&records);
             for done in waiting {
                 // A caller that has gone away needs no answer.
                 let _ = done.send(result.clone());
@@ -205,11 +218,49 @@ impl Work {
                 match runtime.block_on(async { tokio::time::timeout(CATCH_UP_PERIOD, more).await })
                 {
                     Ok(received) => return received > 0,
-                    Err(_) => runtime.block_on(writer.catch_up()),
+                    Err(_) => {
+                        runtime.block_on(writer.catch_up());
+                        let spooled = writer.spooled();
+                        self.observer.tell(Written {
+                            lines: Some(0),
+                            spooled,
+                            ..Written::default()
+                        });
+                    }
                 }
             }
         }
         queue.blocking_recv_many(batch, QUEUE) > 0
+    }
+
+    /// Writes, and tells of it before anybody is answered.
+    fn observed(&mut self, records: &[Record]) -> Result<(), AuditError> {
+        let (began, (rotated, retired)) = (Instant::now(), self.set_aside());
+        let result = self.write(records);
+        let (rotated_now, retired_now) = self.set_aside();
+        self.observer.tell(Written {
+            lines: result.is_ok().then_some(records.len()),
+            duration: began.elapsed(),
+            rotated: rotated_now - rotated,
+            retired: retired_now - retired,
+            spooled: self.spooled(),
+        });
+        result
+    }
+
+    /// How many files became full, and how many were set aside in doubt, since the start.
+    fn set_aside(&self) -> (u64, u64) {
+        match &self.writer {
+            Writer::Folder(writer) => writer.set_aside(),
+            Writer::Table(..) => (0, 0),
+        }
+    }
+
+    fn spooled(&self) -> usize {
+        match &self.writer {
+            Writer::Folder(_) => 0,
+            Writer::Table(writer, _) => writer.spooled(),
+        }
     }
 
     fn write(&mut self, records: &[Record]) -> Result<(), AuditError> {

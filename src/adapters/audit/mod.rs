@@ -19,6 +19,8 @@ mod lines;
 #[cfg(feature = "vault")]
 mod log;
 #[cfg(feature = "vault")]
+mod observer;
+#[cfg(feature = "vault")]
 mod query;
 mod signing;
 #[cfg(feature = "vault")]
@@ -41,6 +43,8 @@ pub use file_writer::Rotation;
 pub use holders::Holder;
 #[cfg(feature = "vault")]
 pub use log::{AuditLog, LogOptions, TableOptions};
+#[cfg(feature = "vault")]
+pub use observer::{Observer, Written};
 #[cfg(feature = "vault")]
 pub use query::{Page, Query};
 pub use signing::{InvalidPublicKey, PublicKey, SigningKey, signature_holds};

@@ -30,6 +30,8 @@ pub(super) struct TableWriter {
     spool: Option<FileWriter>,
     /// Whether the spool holds lines that are not known to be in the table.
     spooling: bool,
+    /// How many lines went to the spool since it was last empty.
+    spooled: usize,
     /// Whether nobody knows where the chain ends in the table.
     in_doubt: bool,
 }
@@ -44,8 +46,15 @@ impl TableWriter {
         let spool = spool.map(|folder| FileWriter::open_spool(folder, replica)).transpose()?;
         let end = table.end(replica).await?;
         let spooling = spool.is_some();
-        let mut writer =
-            Self { table, replica: replica.to_owned(), end, spool, spooling, in_doubt: false };
+        let mut writer = Self {
+            table,
+            replica: replica.to_owned(),
+            end,
+            spool,
+            spooling,
+            spooled: 0,
+            in_doubt: false,
+        };
         if spooling {
             writer.empty_spool().await?;
         }
@@ -93,6 +102,11 @@ impl TableWriter {
         }
     }
 
+    /// How many lines of this run wait in the spool.
+    pub(super) fn spooled(&self) -> usize {
+        self.spooled
+    }
+
     /// Whether there is something in the spool that [`Self::catch_up`] would move.
     pub(super) fn is_behind(&self) -> bool {
         self.spooling
@@ -128,6 +142,7 @@ impl TableWriter {
         };
         let end = batch.end.clone();
         let lines = spool.write_batch(batch)?;
+        self.spooled += lines.len();
         self.end = end;
         Ok(lines)
     }
@@ -168,6 +183,7 @@ impl TableWriter {
         spool.empty(&end)?;
         self.end = end;
         self.spooling = false;
+        self.spooled = 0;
         Ok(())
     }
 }

@@ -56,6 +56,18 @@ fn said(problem: &Problem) -> String {
 }
 
 impl ClientError {
+    /// One word for what is wrong: the kind of problem, where the vault says one.
+    pub fn word(&self) -> &'static str {
+        let known = match self {
+            Self::Refused(problem) | Self::NotFound(problem) | Self::Rejected(problem) => {
+                problem.known_kind()
+            }
+            Self::Temporary { kind, .. } => *kind,
+            Self::Protocol { .. } | Self::Untrusted { .. } | Self::Configuration(_) => None,
+        };
+        known.map_or("failed", ProblemKind::name)
+    }
+
     /// A failure to exchange anything. The transport's own texts hold addresses at most.
     pub(super) fn of_transport(error: &ureq::Error, address: &str) -> Self {
         let temporary = |why: String, connection_refused| Self::Temporary {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 use zeroize::Zeroizing;
 
 use super::{Address, Authorities, ClientError};
@@ -49,6 +49,8 @@ pub(super) struct Part {
 pub(super) struct Exchange {
     agent: Agent,
     address: Address,
+    /// What is sent of the trace that requests belong to, where they belong to one.
+    trace_parent: Option<String>,
 }
 
 impl Exchange {
@@ -67,7 +69,24 @@ impl Exchange {
             // Nothing for this machine itself goes through a proxy.
             config.proxy(None)
         };
-        Self { agent: config.build().into(), address }
+        Self { agent: config.build().into(), address, trace_parent: None }
+    }
+
+    /// The same over the same connections, whose requests belong to a trace (W3C Trace Context).
+    pub(super) fn in_trace(&self, trace_parent: &str) -> Self {
+        Self {
+            agent: self.agent.clone(),
+            address: self.address.clone(),
+            trace_parent: Some(trace_parent.to_owned()),
+        }
+    }
+
+    /// A request with what is sent of its trace.
+    fn traced<Any>(&self, request: RequestBuilder<Any>) -> RequestBuilder<Any> {
+        match &self.trace_parent {
+            Some(trace_parent) => request.header("traceparent", trace_parent),
+            None => request,
+        }
     }
 
     pub(super) fn get(
@@ -78,8 +97,7 @@ impl Exchange {
         accept: &str,
     ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
         let request = self
-            .agent
-            .get(self.url(path))
+            .traced(self.agent.get(self.url(path)))
             .query_pairs(query.iter().copied())
             .header("accept", accept)
             .header("authorization", authorization.expose_secret());
@@ -98,8 +116,7 @@ impl Exchange {
         [next, last]: [&str; 2],
     ) -> Result<Part, ClientError> {
         let request = self
-            .agent
-            .get(self.url(path))
+            .traced(self.agent.get(self.url(path)))
             .query_pairs(query.iter().copied())
             .header("accept", accept)
             .header("authorization", authorization.expose_secret());
@@ -119,8 +136,7 @@ impl Exchange {
         known: Option<(&EntityTag, Duration)>,
     ) -> Result<Option<Tagged>, ClientError> {
         let mut request = self
-            .agent
-            .get(self.url(path))
+            .traced(self.agent.get(self.url(path)))
             .query_pairs(query.iter().copied())
             .header("accept", "application/json")
             .header("authorization", authorization.expose_secret());
@@ -152,8 +168,7 @@ impl Exchange {
         body: &impl Serialize,
     ) -> Result<Answer, ClientError> {
         let request = self
-            .agent
-            .post(self.url(path))
+            .traced(self.agent.post(self.url(path)))
             .header("accept", "application/json")
             .header("authorization", authorization.expose_secret());
         super::parse(&self.answered(request.send_json(body))?)

@@ -73,6 +73,13 @@ impl VaultClient {
         Self { exchange: Exchange::new(address, authorities) }
     }
 
+    /// The same vault over the same connections, in a trace: each request shows `trace_parent` (W3C
+    /// Trace Context).
+    #[must_use]
+    pub fn in_trace(&self, trace_parent: &str) -> Self {
+        Self { exchange: self.exchange.in_trace(trace_parent) }
+    }
+
     /// `POST /api/v1/vault/tokens/generate`
     pub fn generate(
         &self,

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use axum_server::Handle;
 use axum_server::accept::Accept;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use prometheus_client::metrics::counter::Counter;
 
 /// The most open connections of a listener, however many files the process may open. One on which
 /// is waited takes about 30 KiB, and 40 with TLS.
@@ -38,6 +39,8 @@ pub(super) struct AtMost {
     pub(super) most: usize,
     /// Counts the connections, the one that is being accepted among them.
     pub(super) open: Handle<SocketAddr>,
+    /// Counts those that are closed at once.
+    pub(super) refused: Counter,
 }
 
 impl<Stream, Service> Accept<Stream, Service> for AtMost {
@@ -47,6 +50,7 @@ impl<Stream, Service> Accept<Stream, Service> for AtMost {
 
     fn accept(&self, stream: Stream, service: Service) -> Self::Future {
         if self.open.connection_count() > self.most {
+            self.refused.inc();
             // No louder: whoever opens too many must not fill the log as well.
             tracing::debug!(most = self.most, "a connection is closed, since too many are open");
             return ready(Err(io::ErrorKind::QuotaExceeded.into()));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use prometheus_client::metrics::counter::Counter;
 
 use super::connections::{AtMost, most_connections};
 
@@ -37,6 +38,7 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     most_connections: usize,
+    refused: Counter,
 }
 
 /// Binds an address. How many connections may be open follows from the process's limits of now.
@@ -45,13 +47,19 @@ pub fn bind(address: SocketAddr) -> Result<Listener, ServeError> {
     let socket = TcpListener::bind(address).map_err(error)?;
     let address = socket.local_addr().map_err(error)?;
     let most_connections = most_connections().map_err(io::Error::from).map_err(error)?;
-    Ok(Listener { socket, address, most_connections })
+    Ok(Listener { socket, address, most_connections, refused: Counter::default() })
 }
 
 impl Listener {
     /// The address, with the port that was really bound.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Counts the connections that are closed at once, since too many are open.
+    #[must_use]
+    pub fn counting(self, refused: Counter) -> Self {
+        Self { refused, ..self }
     }
 
     /// Another bound of open connections than the one that follows from the process's limits.
@@ -78,7 +86,8 @@ impl Listener {
         tls: Option<RustlsConfig>,
         handle: Handle<SocketAddr>,
     ) -> io::Result<()> {
-        let at_most = AtMost { most: self.most_connections, open: handle.clone() };
+        let at_most =
+            AtMost { most: self.most_connections, open: handle.clone(), refused: self.refused };
         let mut server = axum_server::from_tcp(self.socket)?.handle(handle).http1_only();
         server
             .http_builder()

@@ -10,22 +10,25 @@ use nix::sys::stat::{Mode, umask};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{init_logging, raise_open_files};
+use super::{Exported, init_logging, raise_open_files};
 use crate::adapters::process::Status;
 use crate::adapters::process::hardening::{close_to_others, forbid_core_dumps};
 
 /// The start of a server: hardened before there is anything in memory that must not get out, with
-/// its arguments, and with its log.
+/// its arguments, and with its log, beside which something else may be exported.
 ///
 /// `Err` is how the program ends at once, with what there is to say said already.
-pub fn start<Args: Parser>(log: impl FnOnce(&Args) -> &str) -> Result<Args, ExitCode> {
+pub fn start<Args: Parser>(
+    log: impl FnOnce(&Args) -> &str,
+    exported: Option<Exported>,
+) -> Result<Args, ExitCode> {
     harden().map_err(|error| end(&error, Status::Failed))?;
     let args = Args::try_parse().map_err(|error| {
         // Nothing is left to be done where the message cannot be printed.
         let _ = error.print();
         ExitCode::from(if error.use_stderr() { Status::Usage } else { Status::Done })
     })?;
-    init_logging(log(&args)).map_err(|error| {
+    init_logging(log(&args), exported).map_err(|error| {
         // There is no log to say it in.
         let _ = writeln!(std::io::stderr(), "{}: {error}", Args::command().get_name());
         ExitCode::from(Status::Configuration)

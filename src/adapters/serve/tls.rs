@@ -60,6 +60,15 @@ impl TlsFiles {
         Ok(())
     }
 
+    /// When the certificate ends, in epoch seconds, where that can be read.
+    #[cfg(feature = "vault")]
+    pub fn ends_at(&self) -> Option<i64> {
+        let text = read_bounded(&self.certificate, MAX_PEM_LEN).ok()?;
+        let first = CertificateDer::pem_slice_iter(&text).next()?.ok()?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(&first).ok()?;
+        Some(certificate.validity().not_after.timestamp())
+    }
+
     fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let read = |path: &PathBuf| {
             let text = read_bounded(path, MAX_PEM_LEN).map(Zeroizing::new);

@@ -86,6 +86,11 @@ impl StateStore {
         checkpoints::list(&self.database, replica).await
     }
 
+    /// How long ago the revocations of other replicas were heard of; none where there are none.
+    pub fn revocations_age(&self) -> Option<Duration> {
+        self.view.age()
+    }
+
     /// How the state stands, for readiness.
     pub async fn check(&self) -> StateCheck {
         let problem = self.database.ping().await.err().map(|error| error.to_string());

@@ -50,7 +50,7 @@ impl View {
     }
 
     /// How old the view is; none where it is never old.
-    fn age(&self) -> Option<Duration> {
+    pub(super) fn age(&self) -> Option<Duration> {
         let heard = self.heard.as_ref()?;
         Some(heard.read().unwrap_or_else(PoisonError::into_inner).elapsed())
     }

@@ -176,6 +176,13 @@ impl Agent<'_> {
             (variables::ON_REVOKE, self.choices.on_revoke.to_string()),
             (variables::FILE_MODE, self.owner.mode.to_string()),
         ];
+        if let Some(traces) = &self.config.traces {
+            all.push((variables::COLLECTOR, traces.endpoint.clone()));
+            if let Some(ratio) = &traces.ratio {
+                all.push((variables::SAMPLER, "parentbased_traceidratio".to_owned()));
+                all.push((variables::SAMPLER_RATIO, ratio.clone()));
+            }
+        }
         if let Some(access) = &self.choices.access {
             let names: Vec<&str> = access.iter().map(AsRef::as_ref).collect();
             all.push((variables::ACCESS, names.join(",")));
@@ -188,9 +195,18 @@ impl Agent<'_> {
     }
 }
 
+/// The variables that the agent has only sometimes.
+const SOMETIMES: [&str; 5] = [
+    variables::ACCESS,
+    variables::START_UP_BUDGET,
+    variables::COLLECTOR,
+    variables::SAMPLER,
+    variables::SAMPLER_RATIO,
+];
+
 /// Whether a variable is one that the agent has only sometimes, and not now.
 fn is_stale(variable: &Value, wanted: &Value) -> bool {
     let name = &variable["name"];
-    let sometimes = [variables::ACCESS, variables::START_UP_BUDGET].iter().any(|it| name == it);
+    let sometimes = SOMETIMES.iter().any(|it| name == it);
     sometimes && !wanted.as_array().is_some_and(|all| all.iter().any(|it| it["name"] == *name))
 }

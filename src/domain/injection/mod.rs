@@ -38,6 +38,17 @@ pub struct InjectionConfig {
     pub image_pull_policy: Option<String>,
     /// The vault's URL.
     pub vault_address: String,
+    /// Where agents send traces; they make none without it.
+    pub traces: Option<TraceConfig>,
+}
+
+/// Where agents send traces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceConfig {
+    /// The collector, `http://HOST:PORT`.
+    pub endpoint: String,
+    /// The part of the traces that is exported, from 0 to 1; all without it.
+    pub ratio: Option<String>,
 }
 
 /// What becomes of a pod.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::trace::Collector;
 use crate::adapters::client::Address;
 use crate::domain::names::ObjectName;
 use crate::domain::pod::{
@@ -27,6 +28,10 @@ pub(super) struct Config {
     pub(super) start_up_budget: Duration,
     pub(super) on_revoke: OnRevoke,
     pub(super) file_mode: FileMode,
+    /// Where traces go; nothing is traced without it.
+    pub(super) collector: Option<Collector>,
+    /// Whether a collector is named that cannot be spoken to. No pod waits for that.
+    pub(super) has_unusable_collector: bool,
 }
 
 /// A variable that cannot be used. Its text is not repeated but where it is a name.
@@ -47,7 +52,11 @@ impl Config {
         let path = |variable, default: &str| lookup(variable).unwrap_or(default.to_owned()).into();
         let address = lookup(variables::ADDRESS)
             .ok_or_else(|| refuse(variables::ADDRESS, "it has to name the vault's address"))?;
+        let endpoint = lookup(variables::COLLECTOR);
+        let collector = endpoint.as_deref().and_then(|endpoint| collector(endpoint, &lookup));
         Ok(Self {
+            has_unusable_collector: endpoint.is_some() && collector.is_none(),
+            collector,
             address: parse(variables::ADDRESS, &address)?,
             authority_file: path(
                 variables::AUTHORITY_FILE,
@@ -96,6 +105,25 @@ fn choice<T: std::str::FromStr<Err: fmt::Display> + Default>(
     variable: &'static str,
 ) -> Result<T, InvalidConfig> {
     lookup(variable).map_or_else(|| Ok(T::default()), |text| parse(variable, &text))
+}
+
+/// The collector of traces, where it can be spoken to: in clear, as there are no authorities here
+/// to believe one by.
+fn collector(endpoint: &str, lookup: impl Fn(&str) -> Option<String>) -> Option<Collector> {
+    let host = endpoint.strip_prefix("http://")?.split('/').next()?;
+    if host.is_empty() || endpoint.contains(['?', '#', '@']) {
+        return None;
+    }
+    let sampler = lookup(variables::SAMPLER).unwrap_or_default();
+    let ratio = match sampler.trim_start_matches("parentbased_") {
+        "always_off" => 0.0,
+        "traceidratio" => {
+            let ratio = lookup(variables::SAMPLER_RATIO).and_then(|ratio| ratio.parse().ok());
+            ratio.map_or(1.0, |ratio: f64| ratio.clamp(0.0, 1.0))
+        }
+        _ => 1.0,
+    };
+    Some(Collector { endpoint: endpoint.to_owned(), ratio })
 }
 
 fn names(text: &str) -> Result<Vec<ObjectName>, InvalidConfig> {
@@ -153,6 +181,21 @@ mod tests {
         assert!(access("").unwrap().is_empty());
         for bad in [",", " ", "Checkout", "a/b", "a b"] {
             assert!(access(bad).unwrap_err().starts_with("VANTA_ACCESS"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_collector_is_spoken_to_in_clear_and_a_bad_one_keeps_no_pod_waiting() {
+        let with =
+            |set: &[(&str, &str)]| with(&[&[("VANTA_ADDR", "https://v")], set].concat()).unwrap();
+        assert_eq!(with(&[]).collector, None);
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.o11y:4318");
+        assert_eq!(with(&[endpoint]).collector.unwrap().ratio, 1.0);
+        let part = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.25")];
+        assert_eq!(with(&[&[endpoint], &part[..]].concat()).collector.unwrap().ratio, 0.25);
+        for bad in ["https://collector:4318", "collector:4317", "http://", "http://u:p@c:4318"] {
+            let config = with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", bad)]);
+            assert!(config.collector.is_none() && config.has_unusable_collector, "{bad}");
         }
     }
 

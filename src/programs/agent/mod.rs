@@ -6,6 +6,7 @@
 //! stays until a better one is there, or its grant is withdrawn and it is to be removed.
 
 mod config;
+mod export;
 mod grants;
 mod held;
 mod lay;
@@ -18,6 +19,7 @@ mod run;
 mod say;
 mod status;
 mod supervise;
+mod trace;
 mod trouble;
 mod vault;
 mod watch;

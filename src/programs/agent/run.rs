@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::config::{self, Config};
 use super::log::{Level, log};
 use super::status::{Standing, StatusFile, probe};
 use super::supervise::supervise;
+use super::trace::Tracer;
 use crate::adapters::files::SecretsFolder;
 use crate::adapters::process::Status;
 use crate::adapters::process::Termination;
@@ -110,6 +112,10 @@ fn run() -> Status {
         "access": config.access.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     log(Level::Info, "the agent begins", fields);
+    if config.has_unusable_collector {
+        let what = "no traces are exported: OTEL_EXPORTER_OTLP_ENDPOINT is http://HOST:PORT";
+        log(Level::Warn, what, json!({}));
+    }
     attend(termination, config, folder, status)
 }
 
@@ -123,6 +129,8 @@ fn attend(
 ) -> Status {
     // An init container that ends with 0 would have its pod start without the files.
     let when_told = if config.mode == AgentMode::Init { Status::Temporary } else { Status::Done };
+    let tracer = config.collector.clone().and_then(Tracer::start).map(Arc::new);
+    let traced = tracer.clone();
     let (tell, ended) = channel();
     let told = tell.clone();
     thread::spawn(move || {
@@ -132,8 +140,12 @@ fn attend(
         let _ = told.send(when_told);
     });
     thread::spawn(move || {
-        let work = AssertUnwindSafe(|| supervise(config, folder, status));
+        let work = AssertUnwindSafe(|| supervise(config, folder, status, traced));
         let _ = tell.send(catch_unwind(work).unwrap_or(Status::Software));
     });
-    ended.recv().unwrap_or(Status::Software)
+    let ended = ended.recv().unwrap_or(Status::Software);
+    if let Some(tracer) = tracer {
+        tracer.flush();
+    }
+    ended
 }

@@ -17,6 +17,7 @@ use super::log::{Level, log};
 use super::question::Question;
 use super::say::Voice;
 use super::status::{Standing, StatusFile};
+use super::trace::Tracer;
 use super::trouble::{Kind, Trouble};
 use super::vault::Vault;
 use super::watch::{Scope, Seen, follow};
@@ -40,11 +41,16 @@ enum Event {
 
 /// Keeps the files fresh; in init mode, until they are there or the budget is used up, which the
 /// exit code says.
-pub(super) fn supervise(config: Config, folder: SecretsFolder, status: StatusFile) -> Status {
+pub(super) fn supervise(
+    config: Config,
+    folder: SecretsFolder,
+    status: StatusFile,
+    tracer: Option<Arc<Tracer>>,
+) -> Status {
     let (tell, events) = channel();
     let named = config.access.iter().map(ToString::to_string).collect();
     Supervisor {
-        vault: Arc::new(Vault::new(&config)),
+        vault: Arc::new(Vault::new(&config, tracer)),
         grants: Grants::new(named, config.on_revoke),
         files: Files::new(folder),
         voice: Voice::new(status),
@@ -211,8 +217,9 @@ impl Supervisor {
         let (vault, tell) = (Arc::clone(&self.vault), self.tell.clone());
         let ask = move || {
             let at = Instant::now();
+            let access = vault.fetch("fetch grants", || vault.access());
             // Nobody listens to an agent that ends.
-            let _ = tell.send(Event::Access(at, vault.access()));
+            let _ = tell.send(Event::Access(at, access));
         };
         if let Err(error) = thread::Builder::new().name("ask".to_owned()).spawn(ask) {
             let why = Trouble::temporary(format!("the vault cannot be asked: {error}"));

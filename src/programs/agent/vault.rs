@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::config::Config;
 use super::pace::jittered;
+use super::trace::Tracer;
 use super::trouble::Trouble;
 use crate::adapters::client::{
     AccessToken, Address, Authorities, ClientError, Credential, EntityTag, TaggedValues,
@@ -37,6 +38,8 @@ pub(super) struct Vault {
     names: Vec<String>,
     /// The client, and the authorities' file that it was made from.
     client: Mutex<Option<(Vec<u8>, Arc<VaultClient>)>>,
+    /// None where nothing is traced.
+    tracer: Option<Arc<Tracer>>,
 }
 
 /// An access token, and until when it is of use.
@@ -50,20 +53,45 @@ pub(super) struct Token {
 }
 
 impl Vault {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, tracer: Option<Arc<Tracer>>) -> Self {
         Self {
             address: config.address.clone(),
             authority_file: config.authority_file.clone(),
             identity_file: config.identity_file.clone(),
             names: config.access.iter().map(ToString::to_string).collect(),
             client: Mutex::new(None),
+            tracer,
         }
+    }
+
+    /// Does work whose requests are of one trace.
+    pub(super) fn fetch<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let Some(tracer) = &self.tracer else { return work() };
+        tracer.within(name, false, |_| work(), |done| done.as_ref().err().map(|_| "failed"))
+    }
+
+    /// Makes one request, whose name is its method and route.
+    fn call<T>(
+        &self,
+        name: &'static str,
+        client: &VaultClient,
+        request: impl FnOnce(&VaultClient) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let Some(tracer) = &self.tracer else { return request(client) };
+        let in_trace = |trace_parent: &str| request(&client.in_trace(trace_parent));
+        tracer.within(name, true, in_trace, |done| done.as_ref().err().map(ClientError::word))
     }
 
     /// What the pod may have now, of what is wanted.
     pub(super) fn access(&self) -> Result<AccessList, Trouble> {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        Ok(self.client()?.access(&self.identity()?, &names)?)
+        let (client, identity) = (self.client()?, self.identity()?);
+        let access = |client: &VaultClient| client.access(&identity, &names);
+        Ok(self.call("GET /api/v1/access", &client, access)?)
     }
 
     /// A token to read and list these keys, for as long and as often as the grants allow.
@@ -82,7 +110,9 @@ impl Vault {
         };
         // Before the call, so that the token ends here sooner than there.
         let now = Instant::now();
-        let issued = self.client()?.generate(&self.identity()?, &request)?;
+        let (client, identity) = (self.client()?, self.identity()?);
+        let generate = |client: &VaultClient| client.generate(&identity, &request);
+        let issued = self.call("POST /api/v1/vault/tokens/generate", &client, generate)?;
         let life = u64::try_from(issued.expires_in).unwrap_or_default().min(LONGEST_LIFE);
         let life = Duration::from_secs(life);
         let token = Zeroizing::new(issued.token);
@@ -107,7 +137,10 @@ impl Vault {
         known: Option<(&EntityTag, Duration)>,
     ) -> Result<Option<TaggedValues>, CallError> {
         let client = self.client().map_err(CallError::Before)?;
-        client.values_unless(&token.text, environment, pattern, known).map_err(CallError::Vault)
+        let values =
+            |client: &VaultClient| client.values_unless(&token.text, environment, pattern, known);
+        let values = self.call("GET /api/v1/vault/{environment}", &client, values);
+        values.map_err(CallError::Vault)
     }
 
     fn identity(&self) -> Result<Credential, Trouble> {

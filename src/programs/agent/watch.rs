@@ -83,7 +83,8 @@ impl Following {
     /// What is seen next, and how long the round has to last at least.
     fn round(&mut self) -> Result<(Seen, Duration), Trouble> {
         let had_failed = std::mem::replace(&mut self.failed, true);
-        let seen = self.look(had_failed)?;
+        let vault = Arc::clone(&self.vault);
+        let seen = vault.fetch("fetch values", || self.look(had_failed))?;
         self.failed = false;
         let least = match seen {
             Seen::Values(..) => BETWEEN_CHANGES,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::domain::injection::InjectionConfig;
+use crate::domain::injection::{InjectionConfig, TraceConfig};
 use crate::domain::names::Label;
 use crate::domain::system::{VAULT, VAULT_PORT};
 
@@ -32,6 +32,12 @@ pub(super) struct InjectorArgs {
     /// The vault's URL as agents reach it [default: `https://vanta-vault.NAMESPACE.svc:8443`]
     #[arg(long = "vault-addr", env = "VANTA_VAULT_ADDR")]
     pub(super) vault_address: Option<String>,
+    /// Where agents send traces, `http://HOST:PORT` of a collector's OTLP over HTTP
+    #[arg(long, env = "VANTA_AGENT_TRACES")]
+    pub(super) agent_traces: Option<String>,
+    /// The part of the agents' traces that is exported, from 0 to 1
+    #[arg(long, env = "VANTA_AGENT_TRACES_RATIO")]
+    pub(super) agent_traces_ratio: Option<f64>,
     /// What to log: a level, or directives such as `vanta=debug,info`
     #[arg(long, env = "VANTA_LOG", default_value = "info")]
     pub(super) log: String,
@@ -61,6 +67,7 @@ pub(super) struct Config {
     agent_image: String,
     image_pull_policy: Option<String>,
     vault_address: Option<String>,
+    traces: Option<TraceConfig>,
 }
 
 /// What is wrong with the configuration, and what to do.
@@ -78,6 +85,12 @@ pub(super) enum ConfigError {
         "the vault's address {0:?} (VANTA_VAULT_ADDR) does not begin with https://: tokens and secrets would cross the network in clear"
     )]
     PlainHttp(String),
+    #[error(
+        "the collector {0:?} (VANTA_AGENT_TRACES) is not http://HOST:PORT: agents have no authorities to believe another by"
+    )]
+    Collector(String),
+    #[error("{0} (VANTA_AGENT_TRACES_RATIO) is no part of the traces: use a number from 0 to 1")]
+    Ratio(String),
 }
 
 impl InjectorArgs {
@@ -92,6 +105,16 @@ impl InjectorArgs {
         if let Some(address) = address.as_ref().filter(|address| !address.starts_with("https://")) {
             return Err(ConfigError::PlainHttp(address.clone()));
         }
+        let ratio = self.agent_traces_ratio;
+        if let Some(ratio) = ratio.filter(|ratio| !(0.0..=1.0).contains(ratio)) {
+            return Err(ConfigError::Ratio(ratio.to_string()));
+        }
+        let endpoint = self.agent_traces.filter(|endpoint| !endpoint.is_empty());
+        if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| !is_collector(endpoint)) {
+            return Err(ConfigError::Collector(endpoint.clone()));
+        }
+        let traces = endpoint
+            .map(|endpoint| TraceConfig { endpoint, ratio: ratio.map(|ratio| ratio.to_string()) });
         let policy = self.agent_image_pull_policy;
         Ok(Config {
             listen: self.listen,
@@ -100,8 +123,16 @@ impl InjectorArgs {
             agent_image: image,
             image_pull_policy: policy.map(|policy| format!("{policy:?}")),
             vault_address: address,
+            traces,
         })
     }
+}
+
+/// Whether agents can speak to it.
+fn is_collector(endpoint: &str) -> bool {
+    let is_strange = |sign: char| sign.is_whitespace() || sign.is_control() || "?#@".contains(sign);
+    endpoint.strip_prefix("http://").is_some_and(|rest| !rest.is_empty())
+        && !endpoint.contains(is_strange)
 }
 
 impl Config {
@@ -112,6 +143,7 @@ impl Config {
             agent_image: self.agent_image.clone(),
             image_pull_policy: self.image_pull_policy.clone(),
             vault_address: self.vault_address.clone().unwrap_or_else(own),
+            traces: self.traces.clone(),
         }
     }
 }
@@ -145,5 +177,11 @@ mod tests {
         assert_eq!(error, ConfigError::AgentImage("a b".to_owned()));
         let error = config(&["--agent-image", "a", "--vault-addr", "http://v"]).unwrap_err();
         assert!(error.to_string().contains("in clear"), "{error}");
+        for bad in ["https://collector", "collector:4318", "http://", "http://u:p@collector"] {
+            let error = config(&["--agent-image", "a", "--agent-traces", bad]).unwrap_err();
+            assert_eq!(error, ConfigError::Collector(bad.to_owned()));
+        }
+        let error = config(&["--agent-image", "a", "--agent-traces-ratio", "2"]).unwrap_err();
+        assert_eq!(error, ConfigError::Ratio("2".to_owned()));
     }
 }

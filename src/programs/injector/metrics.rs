@@ -7,9 +7,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
 
-use crate::adapters::serve::open_metrics;
+use crate::adapters::serve::{DURATIONS, Registrar};
 
 /// A webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -47,51 +46,60 @@ struct WebhookLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CertificateLabels {
     certificate: &'static str,
 }
 
-/// Of durations, in seconds: a webhook takes part of each pod's creation.
-const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
-
 /// The metrics of one injector.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
+    registrar: Registrar,
     reviews: Family<ReviewLabels, Counter>,
     durations: Family<WebhookLabels, Histogram>,
     ends: Family<CertificateLabels, Gauge>,
     lacking: Gauge,
+    spread: Family<WriteLabels, Counter>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let metrics = Self {
-            registry: Registry::default(),
+        let registrar = Registrar::new("vanta_injector");
+        let mut metrics = Self {
+            registrar,
             reviews: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
             ends: Family::default(),
             lacking: Gauge::default(),
+            spread: Family::default(),
         };
-        let mut registry = Registry::with_prefix("vanta_injector");
-        registry.register("reviews", "Questions answered, by outcome", metrics.reviews.clone());
-        registry.register_with_unit(
+        let registrar = &mut metrics.registrar;
+        registrar.register("reviews", "Questions answered, by outcome", metrics.reviews.clone());
+        registrar.register_seconds(
             "review_duration",
             "Time from a question's head to its answer",
-            Unit::Seconds,
             metrics.durations.clone(),
         );
-        registry.register(
-            "certificate_end_timestamp_seconds",
-            "When a certificate ends, in seconds since 1970",
+        registrar.register_seconds(
+            "certificate_end_timestamp",
+            "When a certificate ends, since 1970",
             metrics.ends.clone(),
         );
-        registry.register(
+        registrar.register(
             "namespaces_without_authority",
             "Namespaces whose ConfigMap vanta-ca is not yet what it should be",
             metrics.lacking.clone(),
         );
-        Self { registry, ..metrics }
+        registrar.register(
+            "authority_writes",
+            "Writes of the ConfigMap vanta-ca, by result",
+            metrics.spread.clone(),
+        );
+        metrics
     }
 }
 
@@ -109,8 +117,31 @@ impl Metrics {
         self.lacking.set(i64::try_from(namespaces).unwrap_or(i64::MAX));
     }
 
+    pub(super) fn authority_written(&self, succeeded: bool) {
+        let result = if succeeded { "success" } else { "failure" };
+        self.spread.get_or_create(&WriteLabels { result }).inc();
+    }
+
     /// All of them, as OpenMetrics text.
     pub fn encode(&self) -> String {
-        open_metrics(&self.registry)
+        self.registrar.encode()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::serve::described::{documented, exposed};
+
+    #[test]
+    fn the_document_and_the_injectors_registry_agree() {
+        let metrics = Metrics::default();
+        metrics.review(Webhook::Mutate, Outcome::Injected, Duration::ZERO);
+        metrics.certificate("injector", 1);
+        metrics.lacking(1);
+        metrics.authority_written(true);
+        let exposed = exposed(&metrics.encode());
+        assert_eq!(exposed.len(), metrics.registrar.registered(), "{exposed:#?}");
+        assert_eq!(exposed, documented(|name| name.starts_with("vanta_injector_")));
     }
 }

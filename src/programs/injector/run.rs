@@ -34,7 +34,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// The program `vanta-injector`.
 pub fn main() -> ExitCode {
-    let args: InjectorArgs = match serve::start(|args: &InjectorArgs| args.log.as_str()) {
+    let args: InjectorArgs = match serve::start(|args: &InjectorArgs| args.log.as_str(), None) {
         Ok(args) => args,
         Err(ended) => return ended,
     };
@@ -163,9 +163,11 @@ async fn first(mut tls: watch::Receiver<Option<RustlsConfig>>) -> anyhow::Result
 fn tell(health: &Health, report: &SpreadReport<'_>) {
     match report {
         SpreadReport::Written { namespace } => {
+            health.metrics.authority_written(true);
             tracing::info!(namespace, "the authority was written into the namespace");
         }
         SpreadReport::Failed { namespace, error } => {
+            health.metrics.authority_written(false);
             tracing::warn!(namespace, %error, "a namespace lacks the authority; it is tried again");
         }
         SpreadReport::Lacking(namespaces) => {

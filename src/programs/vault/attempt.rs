@@ -47,6 +47,7 @@ impl Attempt {
         service: &Service,
         result: Result<Response, ApiError>,
     ) -> Result<Response, ApiError> {
+        let event = self.record.event.to_string();
         if let Err(error) = &result {
             service.complaints.take(&self.record, error, &service.metrics);
             let failed = error.kind.status() >= 500;
@@ -59,6 +60,9 @@ impl Attempt {
                 self.record.event = Event::Authenticate;
             }
         }
+        let problem = result.as_ref().err().map(|error| error.kind.name());
+        let outcome = self.record.outcome.to_string();
+        service.metrics.decisions.attempted(event, outcome, problem);
         if self.record.subject.is_none() {
             match service.anonymous_failures.admit(self.record.time) {
                 None => return result,

@@ -6,13 +6,21 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::config::AuditConfig;
-use crate::adapters::audit::{AuditLog, Checkpointer, LogOptions, Stream, TableOptions};
+use crate::adapters::audit::{
+    AuditLog, Checkpointer, LogOptions, Observer, Stream, TableOptions, Written,
+};
 use crate::adapters::files::make_folder;
+use crate::adapters::serve::Metrics;
 use crate::adapters::state::{StateSource, StateStore};
 use crate::domain::checkpoint::Checkpoint;
 
 /// Opens the audit: in a table beside a state that is in PostgreSQL, else in its folder.
-pub(super) async fn open(config: AuditConfig, state: &StateSource) -> anyhow::Result<AuditLog> {
+pub(super) async fn open(
+    config: AuditConfig,
+    state: &StateSource,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<AuditLog> {
+    let observer = counting(Arc::clone(metrics));
     if let Some(folder) = &config.folder {
         make_folder(folder)?;
     }
@@ -24,16 +32,31 @@ pub(super) async fn open(config: AuditConfig, state: &StateSource) -> anyhow::Re
             spool,
             replica: config.replica,
             stream,
+            observer,
         })
         .await
         .context("audit in PostgreSQL"),
         (StateSource::Folder(_), Some(folder)) => {
             let place = format!("audit in {}", folder.display());
             let (replica, rotation) = (config.replica, config.rotation);
-            AuditLog::start(LogOptions { folder, replica, rotation, stream }).context(place)
+            let options = LogOptions { folder, replica, rotation, stream, observer };
+            AuditLog::start(options).context(place)
         }
         (StateSource::Folder(_), None) => anyhow::bail!("the audit has no folder"),
     }
+}
+
+/// Counts what the audit's writer does.
+fn counting(metrics: Arc<Metrics>) -> Observer {
+    Observer::new(move |written: Written| {
+        match written.lines {
+            Some(0) => {}
+            Some(lines) => metrics.audit.written(lines, written.duration),
+            None => metrics.audit.failed(),
+        }
+        metrics.audit.set_aside(written.rotated, written.retired);
+        metrics.audit.spooled(written.spooled);
+    })
 }
 
 /// Signs the head of the audit, and tells it to the log and the state.
@@ -41,15 +64,21 @@ pub(super) struct Auditing {
     checkpointer: Checkpointer,
     state: Arc<StateStore>,
     stream: Option<Stream>,
+    metrics: Arc<Metrics>,
 }
 
 impl Auditing {
-    pub(super) async fn new(audit: &AuditLog, state: &Arc<StateStore>) -> Self {
+    pub(super) async fn new(
+        audit: &AuditLog,
+        state: &Arc<StateStore>,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
         warn_of_removed_tail(audit, state).await;
         Self {
             checkpointer: Checkpointer::new(audit, &state.audit_key()),
             state: Arc::clone(state),
             stream: audit.stream(),
+            metrics: Arc::clone(metrics),
         }
     }
 
@@ -77,6 +106,7 @@ impl Auditing {
             public_key, signature,
             "the audit's head"
         );
+        self.metrics.audit.signed(head.sequence, head.time.as_second());
         if let Some(stream) = &self.stream {
             let line = serde_json::to_string(checkpoint);
             stream.send(&[line.expect("a checkpoint holds only text and numbers")]);

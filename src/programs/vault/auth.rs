@@ -5,11 +5,13 @@ use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use tracing::Instrument as _;
 
 use super::attempt::Attempt;
 use super::error::ApiError;
 use super::service::Service;
 use crate::adapters::jwt::{UnverifiedToken, VerifiedToken};
+use crate::adapters::serve::step;
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::administration::Administration;
 use crate::domain::identity::Identity;
@@ -20,7 +22,9 @@ impl Service {
     /// The identity that a request's credentials prove.
     pub async fn identify(&self, headers: &HeaderMap) -> Result<Identity, ApiError> {
         let credentials = credentials(headers)?;
-        self.authenticator.authenticate(&credentials).await.map_err(ApiError::authentication)
+        let identity =
+            self.authenticator.authenticate(&credentials).instrument(step("authenticate"));
+        identity.await.map_err(ApiError::authentication)
     }
 
     /// Lets only an administrator pass, as it stands at this moment: else 403, or 503 where the API
@@ -42,6 +46,9 @@ impl Service {
         headers: &HeaderMap,
         attempt: &mut Attempt,
     ) -> Result<VerifiedToken, ApiError> {
+        let step = step("authenticate");
+        step.record("vanta.method", "access_token");
+        let _entered = step.enter();
         let token = self.verify_text(bearer(headers)?, attempt.record.time)?;
         attempt.with(&token);
         let revoked = self.tokens.is_revoked(token.claims().issued());

@@ -191,7 +191,7 @@ async fn tell_of_grants(mut grants: GrantsReceiver, metrics: Arc<Metrics>) {
         let Some(grants) = grants.borrow_and_update().clone() else { continue };
         let (accesses, policies) = (grants.accesses.len(), grants.policies.len());
         tracing::info!(accesses, policies, "the grants were read");
-        metrics.reload(Reload::Grants, true);
+        metrics.sources.reload(Reload::Grants, true);
         sleep(TELLING).await;
     }
 }

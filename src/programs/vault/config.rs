@@ -13,7 +13,7 @@ use super::callers::CallerArgs;
 use crate::adapters::audit::Rotation;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
-use crate::adapters::serve::TlsFiles;
+use crate::adapters::serve::{TlsFiles, TraceSettings};
 use crate::adapters::sops::{Identities, IdentityError, Leave, SharedIdentities};
 use crate::adapters::state::StateSource;
 use crate::domain::names::Label;
@@ -326,6 +326,32 @@ fn warn_where_open(path: &Path, what: &str) {
         let path = path.display();
         tracing::warn!(%path, "{what} can be read by every user: run `chmod o-r` on it");
     }
+}
+
+/// Where traces go, where a collector is named; else nothing is exported. Of the standard variables
+/// those that are not read here are read by the exporter itself, as its specification has them. The
+/// error says why none can be exported.
+pub(super) fn trace_settings() -> Result<Option<TraceSettings>, String> {
+    let either = |name: &str| {
+        variable(&format!("OTEL_EXPORTER_OTLP_TRACES_{name}"))
+            .or_else(|| variable(&format!("OTEL_EXPORTER_OTLP_{name}")))
+    };
+    let disabled = variable("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true"))
+        || variable("OTEL_TRACES_EXPORTER").is_some_and(|it| it == "none");
+    if disabled || either("ENDPOINT").is_none() {
+        return Ok(None);
+    }
+    if let Some(protocol) = either("PROTOCOL").filter(|protocol| protocol != "http/protobuf") {
+        return Err(format!(
+            "OTEL_EXPORTER_OTLP_PROTOCOL is {protocol:?}, and only http/protobuf is spoken: name \
+             the collector's port for it, 4318 as a rule"
+        ));
+    }
+    Ok(Some(TraceSettings {
+        program: "vanta-vault",
+        service: variable("OTEL_SERVICE_NAME"),
+        authorities: either("CERTIFICATE").map(PathBuf::from),
+    }))
 }
 
 /// A variable that is set to something.

@@ -12,10 +12,12 @@ use axum::http::{Extensions, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::LengthLimitError;
+use tracing::Instrument as _;
 
 use super::error::ApiError;
 use super::service::{MAX_REQUESTS, Service};
 use super::waiting::Waiting;
+use crate::adapters::serve;
 use crate::contract::api::problem::{MEDIA_TYPE, ProblemKind};
 
 /// How long a request's body may take to arrive.
@@ -68,13 +70,17 @@ pub(super) async fn answer(
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("none", |path| path.as_str()).to_owned();
 
+    let span = serve::request(&method, &route, request.headers(), &context.id);
+    let trace_id = serve::trace_id(&span);
+
     // In boxes, so that whoever waits does not keep what the handling took.
-    let mut answered = Box::pin(handle(&service, &context, request, next)).await;
+    let mut answered =
+        Box::pin(handle(&service, &context, request, next).instrument(span.clone())).await;
     let mut waited = None;
     let extensions = answered.as_mut().ok().map(Response::extensions_mut);
     if let Some(waiting) = extensions.and_then(Extensions::remove::<Arc<Waiting>>) {
         let began = Instant::now();
-        answered = Box::pin(waiting.answer(&service)).await;
+        answered = Box::pin(waiting.answer(&service).instrument(span.clone())).await;
         waited = Some(began.elapsed());
     }
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
@@ -89,15 +95,16 @@ pub(super) async fn answer(
     let status = response.status().as_u16();
     // What a caller waited for by its own wish says nothing of how fast the vault is.
     let duration = started.elapsed().saturating_sub(waited.unwrap_or_default());
-    let waited_milliseconds = waited.map(|waited| waited.as_secs_f64() * 1e3);
-    service.metrics.request(&route, status, duration);
-    let milliseconds = duration.as_secs_f64() * 1e3;
     let problem = error.as_ref().map(|error| error.kind.name());
+    serve::answered(&span, status, problem, waited);
+    service.metrics.http.answered(&route, status, problem, duration);
+    let waited_milliseconds = waited.map(|waited| waited.as_secs_f64() * 1e3);
+    let milliseconds = duration.as_secs_f64() * 1e3;
     let cause = error.as_ref().and_then(|error| error.cause.as_deref());
     if status >= 500 {
-        tracing::warn!(request_id = context.id, %method, route, status, milliseconds, waited_milliseconds, problem, cause, "answered");
+        tracing::warn!(request_id = context.id, %method, route, status, milliseconds, waited_milliseconds, problem, cause, trace_id, "answered");
     } else {
-        tracing::info!(request_id = context.id, %method, route, status, milliseconds, waited_milliseconds, problem, cause, "answered");
+        tracing::info!(request_id = context.id, %method, route, status, milliseconds, waited_milliseconds, problem, cause, trace_id, "answered");
     }
     response
 }
@@ -129,7 +136,7 @@ async fn handle(
 pub(super) async fn see_through<T: Send + 'static>(
     work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
 ) -> Result<T, ApiError> {
-    match tokio::time::timeout(HANDLING_TIMEOUT, tokio::spawn(work)).await {
+    match tokio::time::timeout(HANDLING_TIMEOUT, tokio::spawn(work.in_current_span())).await {
         Ok(Ok(done)) => done,
         Ok(Err(panicked)) => {
             Err(ApiError::new(ProblemKind::Internal, INTERNAL).with_cause(panicked))

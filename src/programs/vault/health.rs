@@ -1,6 +1,7 @@
 //! Health, readiness and metrics, on a port of their own.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -8,12 +9,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use axum_server::Handle;
 
 use super::cluster::ClusterHealth;
 use super::freshness::Freshness;
 use super::service::GrantsReceiver;
 use super::standing::Standing;
 use crate::adapters::audit::AuditLog;
+use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{Metrics, scraped};
 use crate::adapters::sops::{EnvironmentStatus, SopsStore};
 use crate::adapters::state::StateStore;
@@ -27,6 +30,9 @@ pub(super) struct Health {
     pub(super) freshness: Freshness,
     pub(super) standing: Arc<Standing>,
     pub(super) cluster: Option<ClusterHealth>,
+    pub(super) ring: Arc<CurrentRing>,
+    /// The listener of the API.
+    pub(super) api: Handle<SocketAddr>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -37,6 +43,20 @@ impl Health {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .with_state(Arc::new(self))
+    }
+
+    /// Takes down what is only known by looking.
+    fn look(&self) {
+        let metrics = &self.metrics;
+        metrics.http.connected(self.api.connection_count());
+        metrics.state.revocations_age(self.state.revocations_age().unwrap_or_default());
+        metrics.audit.ends_at(self.audit.head().borrow().sequence());
+        metrics.sources.grants_age((self.freshness.silence)());
+        metrics.sources.signing_keys(self.ring.load().ids().count());
+        let grants = self.grants.borrow();
+        if let Some(grants) = grants.as_deref() {
+            metrics.sources.grants(grants.accesses.len(), grants.policies.len());
+        }
     }
 }
 
@@ -98,5 +118,6 @@ fn degraded(status: &EnvironmentStatus) -> Option<String> {
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {
+    health.look();
     scraped(health.metrics.encode())
 }

@@ -19,6 +19,7 @@ mod handlers;
 mod health;
 mod identities;
 mod issue_rate;
+mod observed;
 mod prefer;
 mod reload;
 mod revision;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval};
@@ -20,7 +21,7 @@ use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
 use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
-use crate::adapters::serve::{Metrics, Reload, TlsFiles};
+use crate::adapters::serve::{EnvironmentStanding, Metrics, Reload, TlsFiles};
 use crate::adapters::sops::{ConfigMapFiles, Failed, RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
 use crate::domain::ports::FileFault;
@@ -112,10 +113,10 @@ impl WatchedSettings {
             let (accesses, policies) = (grants.accesses.len(), grants.policies.len());
             sender.send_replace(Some(Arc::clone(grants)));
             tracing::info!(accesses, policies, "the grants were read");
-            self.metrics.reload(Reload::Grants, true);
+            self.metrics.sources.reload(Reload::Grants, true);
         }
         if !report.problems.is_empty() {
-            self.metrics.reload(Reload::Grants, false);
+            self.metrics.sources.reload(Reload::Grants, false);
         }
         for problem in report.problems {
             tracing::error!(problem, "the grants are not as the folder is");
@@ -131,13 +132,13 @@ impl WatchedSettings {
             Ok(credentials) => {
                 if self.clients_watch.succeeded(seen) {
                     tracing::info!(credentials, "the clients were read");
-                    self.metrics.reload(Reload::Clients, true);
+                    self.metrics.sources.reload(Reload::Clients, true);
                 }
             }
             Err(error) => {
                 if self.clients_watch.failed(seen, error.to_string(), error.is_passing()) {
                     tracing::error!(%error, "the clients are not as the file is");
-                    self.metrics.reload(Reload::Clients, false);
+                    self.metrics.sources.reload(Reload::Clients, false);
                 }
             }
         }
@@ -153,13 +154,13 @@ impl WatchedSettings {
             Ok(issuers) => {
                 if self.issuers_watch.succeeded(seen) {
                     tracing::info!(issuers, "the OIDC issuers were read");
-                    self.metrics.reload(Reload::Issuers, true);
+                    self.metrics.sources.reload(Reload::Issuers, true);
                 }
             }
             Err(error) => {
                 if self.issuers_watch.failed(seen, error.to_string(), error.is_passing()) {
                     tracing::error!(%error, "the OIDC issuers are not as the file is");
-                    self.metrics.reload(Reload::Issuers, false);
+                    self.metrics.sources.reload(Reload::Issuers, false);
                 }
             }
         }
@@ -174,7 +175,7 @@ impl WatchedSettings {
                 if self.signing_keys_watch.succeeded(seen) {
                     let keys: Vec<&str> = ring.ids().collect();
                     tracing::info!(?keys, "the signing keys were read; the first signs");
-                    self.metrics.reload(Reload::SigningKeys, true);
+                    self.metrics.sources.reload(Reload::SigningKeys, true);
                 }
                 current.replace(ring);
                 self.standing.signing_keys.set(None);
@@ -183,7 +184,7 @@ impl WatchedSettings {
                 // The keys that the vault started with were read well.
                 if self.signing_keys_watch.failed(seen, error.to_string(), false) {
                     tracing::error!(%error, "the signing keys that were read before stay in use");
-                    self.metrics.reload(Reload::SigningKeys, false);
+                    self.metrics.sources.reload(Reload::SigningKeys, false);
                 }
                 self.standing.signing_keys.set(Some(error.to_string()));
             }
@@ -196,16 +197,19 @@ impl WatchedSettings {
         let Some(seen) = self.certificate_watch.look(paths) else { return };
         match files.reload(config) {
             Ok(()) => {
+                if let Some(end) = files.ends_at() {
+                    self.metrics.sources.certificate_ends(end);
+                }
                 if self.certificate_watch.succeeded(seen) {
                     tracing::info!("the certificate was read");
-                    self.metrics.reload(Reload::Certificate, true);
+                    self.metrics.sources.reload(Reload::Certificate, true);
                 }
             }
             Err(error) => {
                 // The certificate that the vault started with was read well.
                 if self.certificate_watch.failed(seen, error.to_string(), false) {
                     tracing::error!(%error, "the certificate that was read before stays in use");
-                    self.metrics.reload(Reload::Certificate, false);
+                    self.metrics.sources.reload(Reload::Certificate, false);
                 }
             }
         }
@@ -235,10 +239,11 @@ impl WatchedSecrets {
         for loaded in report.loaded {
             let environment = loaded.environment.as_str();
             tracing::info!(environment, keys = loaded.keys, "the environment was loaded");
+            self.metrics.sources.loaded(environment, Timestamp::now().as_second());
             for warning in loaded.warnings {
                 tracing::warn!(environment, warning, "the environment has an oddity");
             }
-            self.metrics.reload(Reload::Secrets, true);
+            self.metrics.sources.reload(Reload::Secrets, true);
         }
         for failed in report.failed {
             let (environment, reason) = (failed.environment.as_str(), failed.reason);
@@ -251,7 +256,7 @@ impl WatchedSecrets {
                 advice,
                 "the environment was not loaded"
             );
-            self.metrics.reload(Reload::Secrets, false);
+            self.metrics.sources.reload(Reload::Secrets, false);
         }
         for environment in report.removed {
             tracing::warn!(environment = environment.as_str(), "the environment's file is gone");
@@ -263,8 +268,10 @@ impl WatchedSecrets {
             tracing::error!(reason, "the SOPS folder cannot be read");
         }
         let status = self.store.status().into_iter();
-        self.metrics.environments(
-            status.map(|status| (status.environment.to_string(), status.error.is_none())),
-        );
+        self.metrics.sources.environments(status.map(|status| EnvironmentStanding {
+            environment: status.environment.to_string(),
+            keys: status.keys,
+            healthy: status.error.is_none(),
+        }));
     }
 }

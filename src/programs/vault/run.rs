@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::args::{Command, SigningKeyArgs, VaultArgs};
 use super::auditing::{self, Auditing};
 use super::cluster::{self, ClusterSources, Told};
-use super::config::Config;
+use super::config::{Config, trace_settings};
 use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
 use super::health::Health;
 use super::identities::Identities;
@@ -26,7 +26,7 @@ use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::process::Status;
-use crate::adapters::serve::{self, Listener, Metrics, Signals};
+use crate::adapters::serve::{self, Exported, Listener, Metrics, Signals, Traces};
 use crate::adapters::sops::{SopsStore, StoreOptions};
 use crate::adapters::state::{StateSource, StateStore};
 
@@ -35,10 +35,38 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// The program `vanta-vault`.
 pub fn main() -> ExitCode {
-    let args: VaultArgs = match serve::start(VaultArgs::log) {
+    let (traces, exported, untraced) = start_traces();
+    let args: VaultArgs = match serve::start(VaultArgs::log, exported) {
         Ok(args) => args,
         Err(ended) => return ended,
     };
+    if let Some(reason) = untraced {
+        tracing::error!(reason, "no traces are exported");
+    }
+    let ended = run_command(args);
+    // What served is gone: nobody waits for the last spans but the end itself.
+    if let Some(traces) = traces {
+        traces.end();
+    }
+    ended
+}
+
+/// What exports traces, where they are to be exported and can be, or why they cannot. No request
+/// fails by it, so the vault serves without them.
+fn start_traces() -> (Option<Traces>, Option<Exported>, Option<String>) {
+    let started = trace_settings().and_then(|settings| {
+        settings.map(Traces::start).transpose().map_err(|error| error.to_string())
+    });
+    match started {
+        Ok(started) => {
+            let (traces, exported) = started.unzip();
+            (traces, exported, None)
+        }
+        Err(reason) => (None, None, Some(reason)),
+    }
+}
+
+fn run_command(args: VaultArgs) -> ExitCode {
     let configured = match args.command {
         Some(Command::Dev(args)) => dev::prepare(args)
             .map(|(config, data)| (config, Some(data)))
@@ -93,8 +121,9 @@ impl Vault {
         sources.warn_of_open_files();
         let state = open_state(&config.state).await?;
         let replica = config.audit.replica.clone();
-        let audit = auditing::open(config.audit, &config.state).await?;
-        let auditing = Auditing::new(&audit, &state).await;
+        let metrics = Arc::new(Metrics::default());
+        let audit = auditing::open(config.audit, &config.state, &metrics).await?;
+        let auditing = Auditing::new(&audit, &state, &metrics).await;
         let with_config_maps = sources.sops_files_path.is_none();
         let (secrets, report) = SopsStore::open(StoreOptions {
             folder: sources.sops_files_path,
@@ -103,7 +132,6 @@ impl Vault {
             leave: sources.leave,
         });
         let secrets = Arc::new(secrets);
-        let metrics = Arc::new(Metrics::default());
         let clients = Arc::new(ClientCredentials::default());
         let (grants, grants_receiver) = watch::channel(None);
         let access = sources.access_path.map(|path| (AccessFolder::new(path), grants.clone()));
@@ -122,11 +150,9 @@ impl Vault {
         };
         let (cluster, told) = cluster.unzip();
         let issuers = Arc::new(OidcIssuers::default());
-        let authenticator = Arc::new(Identities::new(
-            Arc::clone(&clients),
-            Arc::clone(&issuers),
-            cluster.as_ref().map(|sources| sources.cluster.client.clone()),
-        ));
+        let client = cluster.as_ref().map(|sources| sources.cluster.client.clone());
+        let authenticator = Identities::new(Arc::clone(&clients), Arc::clone(&issuers), client);
+        let authenticator = Arc::new(authenticator.counted_by(Arc::clone(&metrics)));
         let access_seen = Arc::new(LastSeen::default());
         let read_limit = config.callers.grants_stale_after();
         let freshness = freshness(cluster.as_deref(), &access_seen, read_limit);
@@ -179,17 +205,20 @@ impl Vault {
             freshness,
             standing,
             cluster: cluster.as_ref().map(ClusterSources::health),
-            metrics,
+            ring,
+            api: Handle::new(),
+            metrics: Arc::clone(&metrics),
         };
         let cluster = cluster.zip(told).map(|(cluster, told)| (cluster, grants_receiver, told));
-        let (api, health) = (serve::bind(config.listen)?, serve::bind(config.health_listen)?);
+        let api = serve::bind(config.listen)?.counting(metrics.http.refused());
+        let health = serve::bind(config.health_listen)?;
         Ok(Self { api, health, tls, service, health_of, watched, cluster, state, auditing })
     }
 
     /// Serves until a signal, then drains; what changes is seen until the last answer is given.
     /// The first task that fails ends the vault.
     async fn run(mut self, signals: Signals) -> anyhow::Result<()> {
-        let (api, health) = (Handle::new(), Handle::new());
+        let (api, health) = (self.health_of.api.clone(), Handle::new());
         let (service, secrets) = (Arc::clone(&self.service), self.watched.secrets.clone());
         let watched_cluster = async {
             match self.cluster {

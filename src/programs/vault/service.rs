@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::attempt::Sampler;
@@ -12,11 +13,12 @@ use super::complaints::Complaints;
 use super::error::ApiError;
 use super::freshness::Freshness;
 use super::issue_rate::IssueRate;
+use super::observed::{ObservedSecrets, ObservedTokens};
 use super::revision::RevisionKey;
 use super::waiting::Waits;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::jwt::{CurrentRing, Validator};
-use crate::adapters::serve::Metrics;
+use crate::adapters::serve::{Metrics, step};
 use crate::adapters::sops::Versions;
 use crate::adapters::state::StateStore;
 use crate::contract::api::problem::ProblemKind;
@@ -111,8 +113,8 @@ impl Service {
         Arc::new(Self {
             validator: Validator::new(Arc::clone(&parts.ring), parts.state_since),
             revisions: RevisionKey::new(parts.revision_key),
-            secrets: parts.secrets,
-            tokens: parts.tokens,
+            secrets: Arc::new(ObservedSecrets(parts.secrets)),
+            tokens: Arc::new(ObservedTokens::new(parts.tokens, Arc::clone(&parts.metrics))),
             authenticator: parts.authenticator,
             ring: parts.ring,
             metrics: parts.metrics,
@@ -181,8 +183,8 @@ impl Service {
 
     /// Writes a record. Where that fails, nothing may be answered but this error.
     pub(super) async fn record(&self, record: Record) -> Result<(), ApiError> {
-        self.audit.append(record).await.map_err(|error| {
-            self.metrics.audit_failure();
+        self.audit.append(record).instrument(step("audit.append")).await.map_err(|error| {
+            self.metrics.audit.withheld();
             ApiError::new(
                 ProblemKind::AuditUnavailable,
                 "the access could not be recorded, so nothing is given; try again later",

@@ -128,7 +128,7 @@ impl Wait {
 
     /// What the handler returns for it: never an answer, since it says nothing of the values.
     pub(super) fn for_answer_to(self, question: ReadAll, service: &Service) -> Response {
-        let (question, counted) = (Arc::new(question), service.metrics.waiting());
+        let (question, counted) = (Arc::new(question), service.metrics.http.waiting());
         let waiting = Waiting { wait: self, question, _counted: counted };
         let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
         response.extensions_mut().insert(Arc::new(waiting));

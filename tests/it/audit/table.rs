@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use vanta::adapters::audit::{AuditError, AuditLog, Query, TableOptions};
+use vanta::adapters::audit::{AuditError, AuditLog, Observer, Query, TableOptions};
 use vanta::domain::chain::{Place, Report, Verifier};
 use vanta::domain::record::{Entry, Event, Outcome, Record};
 use vanta::domain::record_filter::{Filter, Order};
@@ -19,6 +19,7 @@ async fn open(postgres: &Postgres, replica: &str, spool: Option<&Path>) -> Audit
         spool: spool.map(Path::to_owned),
         replica: replica.to_owned(),
         stream: None,
+        observer: Observer::default(),
     };
     AuditLog::in_table(options).await.expect("the audit opens")
 }
@@ -263,6 +264,7 @@ async fn a_spool_that_is_not_of_the_chain_is_refused_and_left_alone() {
         spool: Some(other.path().to_owned()),
         replica: "a".to_owned(),
         stream: None,
+        observer: Observer::default(),
     };
     let refused = AuditLog::in_table(options).await.err().expect("it is refused").to_string();
     assert!(refused.contains("does not go on from the chain of a"), "{refused}");

@@ -24,6 +24,7 @@ fn work(pod: &Value) -> Duration {
         agent_image: "a".to_owned(),
         image_pull_policy: None,
         vault_address: "https://v".to_owned(),
+        traces: None,
     };
     let deployment = json!({"spec": {"template": pod}});
     let once = || {

@@ -40,6 +40,7 @@ impl Injector {
             agent_image: "localhost/vanta-agent:dev".to_owned(),
             image_pull_policy: Some("IfNotPresent".to_owned()),
             vault_address: "https://vanta-vault.vanta-system.svc:8443".to_owned(),
+            traces: None,
         };
         let (grants, receiver) = watch::channel(None);
         let webhooks = Webhooks::new(config, Arc::clone(&metrics), receiver);

@@ -8,6 +8,7 @@ use axum::response::Response;
 use super::give::{Form, check_uses, dotenv, give, has_already, json, text};
 use super::scope::Scope;
 use crate::adapters::jwt::VerifiedToken;
+use crate::adapters::serve::step;
 use crate::contract::api::secrets::Values;
 use crate::domain::grants::Permission;
 use crate::domain::names::{Environment, Key};
@@ -102,8 +103,10 @@ impl ReadAll {
 
         let grants = service.grants()?;
         let scope = Scope::new(token, &grants, environment, attempt.record.time);
-        scope.names(Permission::List)?;
-        scope.names(Permission::Read)?;
+        step("decide").in_scope(|| {
+            scope.names(Permission::List)?;
+            scope.names(Permission::Read)
+        })?;
         let select = |key: &Key| {
             let listed = pattern.matches(key) && scope.key(Permission::List, key).is_ok();
             if listed { scope.key(Permission::Read, key).ok() } else { None }

@@ -14,6 +14,7 @@ use super::give::{Form, check_uses, give, json, text};
 use super::read_all::{ReadAll, pattern};
 use super::scope::Scope;
 use crate::adapters::jwt::VerifiedToken;
+use crate::adapters::serve::step;
 use crate::contract::api::problem::ProblemKind;
 use crate::contract::api::secrets::{Keys, Value};
 use crate::domain::grants::Permission;
@@ -51,7 +52,7 @@ async fn read_one(
 
     let grants = service.grants()?;
     let scope = Scope::new(&token, &grants, &environment, attempt.record.time);
-    let grant = scope.key(Permission::Read, &key)?;
+    let grant = step("decide").in_scope(|| scope.key(Permission::Read, &key))?;
     attempt.record.reason = Some(grant.because());
     let value = service.secrets.read(&grant).map_err(ApiError::secret)?;
     let form = Form::wanted(headers, Form::Text);
@@ -132,7 +133,7 @@ async fn list_names(
     attempt.record.key_pattern = Some(pattern.clone());
     let grants = service.grants()?;
     let scope = Scope::new(token, &grants, &environment, attempt.record.time);
-    scope.names(Permission::List)?;
+    step("decide").in_scope(|| scope.names(Permission::List))?;
     check_uses(service, token).await?;
     let keys = service.secrets.keys(&environment).map_err(ApiError::secret)?;
     let in_scope = |key: &Key| pattern.matches(key) && scope.key(Permission::List, key).is_ok();

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::body;
 use crate::adapters::jwt::{AUDIENCE, ISSUER, sign};
+use crate::adapters::serve::step;
 use crate::contract::api::problem::ProblemKind;
 use crate::contract::api::tokens::{GenerateRequest, GenerateResponse};
 use crate::domain::claims::{Claims, Granted, Scope, TokenId};
@@ -65,7 +66,9 @@ async fn issue(
         ));
     }
     let now = attempt.record.time;
-    let (bounds, granted) = granted(&*service.grants_to_issue()?, &identity, &asked, now)?;
+    let grants = service.grants_to_issue()?;
+    let decided = step("decide").in_scope(|| granted(&grants, &identity, &asked, now));
+    let (bounds, granted) = decided?;
     // A token for an environment that does not exist is of no use to whoever is granted it.
     service.secrets.keys(&asked.environment).map_err(ApiError::secret)?;
     let issued_at = standing.issued_at(now.as_second());

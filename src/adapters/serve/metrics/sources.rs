@@ -1,0 +1,206 @@
+//! Of what the vault reads: environments, grants, keys, its certificate.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::registrar::Registrar;
+use super::{Seconds, whole};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    source: Reload,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EnvironmentLabels {
+    environment: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GrantLabels {
+    kind: &'static str,
+}
+
+/// What was read again because it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Reload {
+    Grants,
+    Clients,
+    Issuers,
+    Certificate,
+    Secrets,
+    SigningKeys,
+}
+
+/// How one environment stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentStanding {
+    /// Its name.
+    pub environment: String,
+    /// How many keys are served; none where nothing is loaded.
+    pub keys: Option<usize>,
+    /// Whether the newest version is the one that is served.
+    pub healthy: bool,
+}
+
+/// What is counted of sources.
+#[derive(Debug)]
+pub struct SourceMetrics {
+    reloads: Family<ReloadLabels, Counter>,
+    healthy: Family<EnvironmentLabels, Gauge>,
+    keys: Family<EnvironmentLabels, Gauge>,
+    loaded: Family<EnvironmentLabels, Gauge>,
+    /// The environments that have gauges.
+    shown: Mutex<BTreeSet<String>>,
+    grants: Family<GrantLabels, Gauge>,
+    grants_age: Seconds,
+    signing_keys: Gauge,
+    /// Without a label; absent where there is no TLS.
+    certificate_end: Family<[(&'static str, &'static str); 0], Gauge>,
+}
+
+impl SourceMetrics {
+    pub(super) fn new(registrar: &mut Registrar) -> Self {
+        let metrics = Self {
+            reloads: Family::default(),
+            healthy: Family::default(),
+            keys: Family::default(),
+            loaded: Family::default(),
+            shown: Mutex::default(),
+            grants: Family::default(),
+            grants_age: Seconds::default(),
+            signing_keys: Gauge::default(),
+            certificate_end: Family::default(),
+        };
+        registrar.register("reloads", "Sources read again, by result", metrics.reloads.clone());
+        registrar.register(
+            "environment_healthy",
+            "1 where the newest version of an environment's file is the one that is served",
+            metrics.healthy.clone(),
+        );
+        registrar.register(
+            "environment_keys",
+            "Keys of an environment that are served; 0 where nothing is loaded",
+            metrics.keys.clone(),
+        );
+        registrar.register_seconds(
+            "environment_loaded_timestamp",
+            "When an environment was last loaded, since 1970",
+            metrics.loaded.clone(),
+        );
+        registrar.register(
+            "grants",
+            "SecretAccess and SecretPolicy objects in force",
+            metrics.grants.clone(),
+        );
+        registrar.register_seconds(
+            "grants_age",
+            "How long ago the source of the grants was last heard of",
+            metrics.grants_age.clone(),
+        );
+        registrar.register(
+            "signing_keys",
+            "Keys that access tokens are checked with",
+            metrics.signing_keys.clone(),
+        );
+        registrar.register_seconds(
+            "certificate_end_timestamp",
+            "When the serving certificate ends, since 1970",
+            metrics.certificate_end.clone(),
+        );
+        metrics
+    }
+
+    /// Counts that a source was read again.
+    pub fn reload(&self, source: Reload, succeeded: bool) {
+        let result = if succeeded { "success" } else { "failure" };
+        self.reloads.get_or_create(&ReloadLabels { source, result }).inc();
+    }
+
+    /// Says when an environment was loaded, in epoch seconds.
+    pub fn loaded(&self, environment: &str, at: i64) {
+        let labels = EnvironmentLabels { environment: environment.to_owned() };
+        self.loaded.get_or_create(&labels).set(at);
+    }
+
+    /// Says how every environment stands; there are no others.
+    pub fn environments(&self, all: impl IntoIterator<Item = EnvironmentStanding>) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = BTreeSet::new();
+        // Set first, and then removed, so that a scrape in between misses none.
+        for EnvironmentStanding { environment, keys, healthy } in all {
+            there.insert(environment.clone());
+            let labels = EnvironmentLabels { environment };
+            self.healthy.get_or_create(&labels).set(i64::from(healthy));
+            self.keys.get_or_create(&labels).set(whole(keys.unwrap_or_default()));
+        }
+        for gone in shown.difference(&there) {
+            let labels = EnvironmentLabels { environment: gone.clone() };
+            self.healthy.remove(&labels);
+            self.keys.remove(&labels);
+            self.loaded.remove(&labels);
+        }
+        *shown = there;
+    }
+
+    /// Says how many grants are in force.
+    pub fn grants(&self, accesses: usize, policies: usize) {
+        for (kind, number) in [("SecretAccess", accesses), ("SecretPolicy", policies)] {
+            self.grants.get_or_create(&GrantLabels { kind }).set(whole(number));
+        }
+    }
+
+    /// Says how long nothing was heard of the grants' source.
+    pub fn grants_age(&self, age: Duration) {
+        self.grants_age.set(age.as_secs_f64());
+    }
+
+    /// Says how many keys check tokens.
+    pub fn signing_keys(&self, number: usize) {
+        self.signing_keys.set(whole(number));
+    }
+
+    /// Says when the serving certificate ends, in epoch seconds.
+    pub fn certificate_ends(&self, at: i64) {
+        self.certificate_end.get_or_create(&[]).set(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gauges_are_of_the_environments_that_there_are_and_never_vanish_between() {
+        let mut registrar = Registrar::new("vanta");
+        let metrics = SourceMetrics::new(&mut registrar);
+        let standing = |environment: &str, healthy: bool| EnvironmentStanding {
+            environment: environment.to_owned(),
+            keys: healthy.then_some(3),
+            healthy,
+        };
+        let both = || [standing("dev", true), standing("prod", false)];
+        metrics.environments(both());
+        metrics.loaded("prod", 1);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..2000).for_each(|_| metrics.environments(both())));
+            while !writer.is_finished() {
+                assert!(registrar.encode().contains("healthy{environment=\"dev\"} 1"));
+            }
+        });
+        metrics.environments([standing("dev", false)]);
+        let text = registrar.encode();
+        assert!(
+            text.contains("healthy{environment=\"dev\"} 0") && !text.contains("prod"),
+            "{text}"
+        );
+    }
+}
