@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    vanta::programs::generate::main()
+    vanta::programs::generate::main(vanta::programs::vault::openapi_document)
 }

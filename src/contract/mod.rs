@@ -5,5 +5,7 @@ pub mod api;
 pub mod clients;
 #[cfg(feature = "kubernetes")]
 pub mod crd;
+#[cfg(feature = "kubernetes")]
+pub mod grammar;
 #[cfg(feature = "vault")]
 pub mod issuers;

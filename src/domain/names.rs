@@ -106,6 +106,14 @@ macro_rules! text_name {
 pub struct Environment(String);
 text_name!(Environment);
 
+impl Environment {
+    /// The longest name, in bytes.
+    pub const MAX_LEN: usize = Label::MAX_LEN;
+
+    /// What is none, though it is a label: the API has paths of its own there.
+    pub const RESERVED: [&'static str; 1] = ["tokens"];
+}
+
 impl FromStr for Environment {
     type Err = InvalidName;
 
@@ -116,7 +124,7 @@ impl FromStr for Environment {
                 "use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
             );
         }
-        if text == "tokens" {
+        if Self::RESERVED.contains(&text) {
             return refuse("the name is reserved for the API's own paths");
         }
         Ok(Self(text.to_owned()))
@@ -165,11 +173,16 @@ impl FromStr for Key {
 pub struct ObjectName(String);
 text_name!(ObjectName);
 
+impl ObjectName {
+    /// The longest name, in bytes.
+    pub const MAX_LEN: usize = 253;
+}
+
 impl FromStr for ObjectName {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        if text.len() > 253 || !text.split('.').all(is_label_of_any_length) {
+        if text.len() > Self::MAX_LEN || !text.split('.').all(is_label_of_any_length) {
             return Err(InvalidName::new(
                 "object name",
                 text,
@@ -185,6 +198,11 @@ impl FromStr for ObjectName {
 #[serde(try_from = "String", into = "String")]
 pub struct Label(String);
 text_name!(Label);
+
+impl Label {
+    /// The longest name, in bytes.
+    pub const MAX_LEN: usize = 63;
+}
 
 impl FromStr for Label {
     type Err = InvalidName;
@@ -202,7 +220,7 @@ impl FromStr for Label {
 }
 
 fn is_label(text: &str) -> bool {
-    text.len() <= 63 && is_label_of_any_length(text)
+    text.len() <= Label::MAX_LEN && is_label_of_any_length(text)
 }
 
 fn is_label_of_any_length(text: &str) -> bool {

@@ -30,6 +30,9 @@ pub struct KeyPattern {
 }
 
 impl KeyPattern {
+    /// The longest pattern, in bytes.
+    pub const MAX_LEN: usize = Key::MAX_LEN;
+
     /// The pattern that every key matches.
     pub fn any() -> Self {
         "*".parse().expect("'*' is a pattern")
@@ -62,7 +65,7 @@ impl FromStr for KeyPattern {
 
 /// The grammar, narrower than globset's own, so that what is accepted means one thing.
 fn check(text: &str) -> Result<(), &'static str> {
-    if text.is_empty() || text.len() > Key::MAX_LEN {
+    if text.is_empty() || text.len() > KeyPattern::MAX_LEN {
         return Err("a pattern has 1 to 253 characters");
     }
     if text.contains("**") {

@@ -15,6 +15,9 @@ use super::names::InvalidName;
 pub struct RelativePath(String);
 
 impl RelativePath {
+    /// The longest path, in bytes.
+    pub const MAX_LEN: usize = 1024;
+
     /// The path as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -26,7 +29,7 @@ impl FromStr for RelativePath {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let refuse = |rule| Err(InvalidName::new("path", text, rule));
-        if text.is_empty() || text.len() > 1024 {
+        if text.is_empty() || text.len() > Self::MAX_LEN {
             return refuse("a path has 1 to 1024 bytes");
         }
         if text.chars().any(char::is_control) {

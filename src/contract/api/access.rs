@@ -9,6 +9,7 @@ use crate::domain::pattern::KeyPattern;
 
 /// What the caller may have now.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct AccessList {
     /// The caller.
     pub subject: Subject,
@@ -20,6 +21,7 @@ pub struct AccessList {
 
 /// One SecretAccess that a SecretPolicy is around.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Access {
     /// The SecretAccess's namespace.
     pub namespace: String,
@@ -32,25 +34,31 @@ pub struct Access {
     /// What is allowed, each permission by some policy.
     pub permissions: Vec<Permission>,
     /// The longest life of a token, in minutes.
+    #[cfg_attr(feature = "vault", schema(value_type = super::schema::number::Count))]
     pub ttl_minutes: u32,
     /// The most uses of a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(value_type = super::schema::number::Count, required = false))]
     pub usage_limit: Option<u32>,
     /// How an injected pod gets the values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
     pub file: Option<FileForm>,
     /// Changes when a name or value in scope does; absent without `read`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
     pub revision: Option<String>,
 }
 
 /// A SecretAccess that was asked for and gives nothing.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Missing {
     /// The name that was asked for.
     pub name: String,
     /// Why it gives nothing, for a program.
     #[serde(default)]
+    #[cfg_attr(feature = "vault", schema(required = true))]
     pub kind: MissingKind,
     /// Why it gives nothing, for the person who must mend it.
     pub reason: String,
@@ -58,6 +66,7 @@ pub struct Missing {
 
 /// What a SecretAccess that gives nothing lacks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum MissingKind {
     /// There is none of the name for the caller. The reason names it.

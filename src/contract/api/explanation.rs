@@ -33,6 +33,7 @@ fn read() -> Permission {
 
 /// The decision at this moment, and each object that had a say in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Explanation {
     /// Of whom. A service account is taken to show a proof that is bound to a pod, unless it is
     /// the caller, whose own proof counts.
@@ -45,6 +46,7 @@ pub struct Explanation {
     pub blocked: bool,
     /// How a token would be bounded, where it is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
     pub bounds: Option<ExplainedBounds>,
     /// The keys that would be open, where it is allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -55,21 +57,26 @@ pub struct Explanation {
 
 /// The strictest of all bounds that match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct ExplainedBounds {
     /// The longest life of a token, in minutes.
+    #[cfg_attr(feature = "vault", schema(value_type = super::schema::number::Count))]
     pub ttl_minutes: u32,
     /// The most uses of a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(value_type = super::schema::number::Count, required = false))]
     pub usage_limit: Option<u32>,
 }
 
 /// One SecretAccess of the subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct ExplainedAccess {
     /// `NAMESPACE/NAME`.
     pub name: String,
     /// Why it has no part in it; absent where it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
     pub obstacle: Option<String>,
     /// The SecretPolicies of the environment, in order; none where the access has no part in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -78,11 +85,13 @@ pub struct ExplainedAccess {
 
 /// One SecretPolicy of the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct ExplainedPolicy {
     /// Its name.
     pub name: String,
     /// Why it leaves nothing open; absent where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
     pub obstacle: Option<String>,
     /// Whether it wants a proof that is bound to a pod.
     pub requires_pod: bool,

@@ -13,24 +13,30 @@ pub const USUAL_HOLDERS: usize = 100;
 
 /// Which holders are wanted. What is absent may be anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields, default)]
 pub struct HoldersQuery {
     /// Of this environment.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", param(value_type = Environment, required = false))]
     pub environment: Option<String>,
     /// Who were given this key.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", param(value_type = Key, required = false))]
     pub key: Option<String>,
     /// This subject.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", param(value_type = Subject, required = false))]
     pub subject: Option<String>,
     /// How many at the most.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", param(inline, value_type = super::schema::number::HoldersWanted, required = false))]
     pub limit: Option<usize>,
 }
 
 /// Who was last given what, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Holders {
     /// The holders.
     pub holders: Vec<Holder>,
@@ -40,11 +46,13 @@ pub struct Holders {
 
 /// The last answer with values, or that they were unchanged, to one holder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Holder {
     /// Who holds it.
     pub subject: Subject,
     /// The pod, where the proof was bound to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
     pub pod: Option<PodReference>,
     /// The environment.
     pub environment: Environment,

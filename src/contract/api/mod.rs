@@ -8,6 +8,8 @@ pub mod audit;
 pub mod explanation;
 pub mod holders;
 pub mod problem;
+#[cfg(feature = "vault")]
+pub mod schema;
 pub mod secrets;
 pub mod tokens;
 

@@ -10,19 +10,35 @@ pub const TYPE_BASE: &str = "https://vanta.dev/problems/";
 
 /// An error as the caller sees it (RFC 9457 section 3.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// The kind: [`TYPE_BASE`] and one of [`ProblemKind`]'s names.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "vault", schema(schema_with = types))]
     pub kind: String,
     /// The kind in words; the same for each problem of it.
     pub title: String,
     /// The HTTP status.
+    #[cfg_attr(feature = "vault", schema(minimum = 400, maximum = 599))]
     pub status: u16,
     /// What was wrong here and what to do.
     pub detail: String,
     /// Finds the request in the log and in the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
     pub request_id: Option<String>,
+}
+
+/// Every `type` that there is.
+#[cfg(feature = "vault")]
+fn types() -> utoipa::openapi::schema::Object {
+    use utoipa::openapi::schema::{Object, Type};
+    let types = ProblemKind::ALL.map(|kind| format!("{TYPE_BASE}{}", kind.name()));
+    Object::builder()
+        .schema_type(Type::String)
+        .description(Some("The kind: see docs/problems.md."))
+        .enum_values(Some(types))
+        .build()
 }
 
 impl Problem {

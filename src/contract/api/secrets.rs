@@ -11,6 +11,7 @@ pub const DOTENV: &str = "text/plain";
 
 /// One value, where JSON is asked for.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Value {
     /// Its environment.
     pub environment: Environment,
@@ -22,6 +23,7 @@ pub struct Value {
 
 /// The keys in scope, never a value.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Keys {
     /// Their environment.
     pub environment: Environment,
@@ -31,9 +33,21 @@ pub struct Keys {
 
 /// All values in scope.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Values {
     /// Their environment.
     pub environment: Environment,
     /// Key to plaintext.
     pub values: BTreeMap<Key, String>,
+}
+
+/// What an environment's path answers with: names, or values where they are asked for.
+#[cfg(feature = "vault")]
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Listed {
+    /// The names.
+    Keys(Keys),
+    /// The values.
+    Values(Values),
 }

@@ -11,6 +11,7 @@ use crate::domain::pattern::KeyPattern;
 
 /// Asks for an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GenerateRequest {
     /// Must be the caller's own subject when given.
@@ -22,12 +23,15 @@ pub struct GenerateRequest {
     pub key_pattern: KeyPattern,
     /// The life, in minutes; the longest that the grants allow when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(value_type = Option<super::schema::number::Count>))]
     pub ttl_minutes: Option<u32>,
     /// The most answers that carry a value; as many as the grants allow when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(value_type = Option<super::schema::number::Count>))]
     pub usage_limit: Option<u32>,
     /// What will be done; `read` when absent.
     #[serde(default = "read_only")]
+    #[cfg_attr(feature = "vault", schema(min_items = 1, default = read_only))]
     pub permissions: Vec<Permission>,
 }
 
@@ -37,6 +41,7 @@ fn read_only() -> Vec<Permission> {
 
 /// An access token, with its scope as it was granted.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct GenerateResponse {
     /// The token itself.
     pub token: String,
@@ -54,6 +59,7 @@ pub struct GenerateResponse {
     pub scope: Scope,
     /// The most answers that carry a value; absent when they are not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(value_type = super::schema::number::Count, required = false))]
     pub usage_limit: Option<u32>,
     /// Which of `ttl_minutes` and `usage_limit` were asked for and made smaller.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -85,12 +91,14 @@ pub struct RevokeRequest {
 
 /// Asks whether a token is good (RFC 7662 section 2.1), as `application/x-www-form-urlencoded`.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IntrospectRequest {
     /// The token itself.
     pub token: String,
     /// What kind of token it is; there is one kind, so it is not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
     pub token_type_hint: Option<String>,
 }
 
@@ -107,6 +115,7 @@ pub struct Introspection {
 
 /// What a good token says.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct IntrospectedToken {
     /// The permissions, with blanks between them (RFC 6749 section 3.3).
     pub scope: String,
@@ -130,11 +139,14 @@ pub struct IntrospectedToken {
     pub vanta_scope: Scope,
     /// The most answers that carry a value; absent when they are not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(value_type = super::schema::number::Count, required = false))]
     pub usage_limit: Option<u32>,
     /// How many are left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(value_type = super::schema::number::Count, required = false))]
     pub uses_left: Option<u32>,
     /// The pod that it was issued to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
     pub pod: Option<PodReference>,
 }

@@ -10,6 +10,11 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
+use crate::contract::grammar::{KEY, KEY_PATTERN, LABEL, OBJECT_NAME, descending_range};
+use crate::domain::names::{Environment, Key, Label, ObjectName};
+use crate::domain::pattern::KeyPattern;
+use crate::domain::relative_path::RelativePath;
+
 /// The most permissions: each once.
 pub(super) const MAX_PERMISSIONS: usize = 2;
 
@@ -27,9 +32,6 @@ pub(super) const MAX_RENAMED: usize = 128;
 
 /// The longest text of an issuer or of its subject, in bytes.
 pub(super) const MAX_OIDC_LEN: usize = 1024;
-
-/// What `KeyPattern` takes (`domain/pattern.rs`), but for the order in a range and one that goes on.
-const PATTERN_GRAMMAR: &str = r"^([A-Za-z0-9_.*?-]|\\[[A-Za-z0-9_.-]+\\]|\\{([A-Za-z0-9_.*?-]|\\[[A-Za-z0-9_.-]+\\])+(,([A-Za-z0-9_.*?-]|\\[[A-Za-z0-9_.-]+\\])+)*\\})+$";
 
 /// Gives a kind of text its schema: its longest length, and rules, each with its message.
 macro_rules! text {
@@ -63,49 +65,33 @@ fn text_schema(longest: usize, rules: &[(String, &str)]) -> Schema {
     schema
 }
 
-/// A range inside a class from a higher to a lower character. Taking the ranges out and comparing
-/// their ends would say the same, and costs more than the API server allows.
-fn descending_range() -> String {
-    let letters = ('b'..='z').zip('a'..='y');
-    let letters = letters.flat_map(|(high, low)| {
-        let upper = (high.to_ascii_uppercase(), low.to_ascii_uppercase());
-        [format!("{high}-[a-{low}]"), format!("{}-[A-{}]", upper.0, upper.1)]
-    });
-    let digits = ('1'..='9').zip('0'..='8').map(|(high, low)| format!("{high}-[0-{low}]"));
-    let kinds = ["[a-z]-[A-Z0-9_.-]", "_-[A-Z0-9.-]", "[A-Z]-[0-9.-]", "[0-9]-[.-]", "[.]--"];
-    let all: Vec<String> =
-        kinds.map(str::to_owned).into_iter().chain(digits).chain(letters).collect();
-    format!(r"\\[[^\\]]*({})", all.join("|"))
+/// A rule that the whole text matches an expression, whose backslashes CEL's literals double.
+fn matches(expression: &str) -> String {
+    format!("self.matches('{}')", expression.replace('\\', r"\\"))
 }
 
-fn matches(pattern: &str) -> String {
-    format!("self.matches('{pattern}')")
-}
-
-const LABEL: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
 const LABEL_RULE: &str =
     "use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit";
-const OBJECT_NAME: &str = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
 const OBJECT_NAME_RULE: &str = "use at most 253 of a-z, 0-9, '-' and '.', each part beginning and ending with a letter or digit";
 
 text!(
     /// A namespace or a client.
     LabelText,
-    63,
+    Label::MAX_LEN,
     [(matches(LABEL), LABEL_RULE)]
 );
 
 text!(
     /// The name of an object.
     ObjectNameText,
-    253,
+    ObjectName::MAX_LEN,
     [(matches(OBJECT_NAME), OBJECT_NAME_RULE)]
 );
 
 text!(
     /// The name of a service account, or `*`.
     AccountText,
-    253,
+    ObjectName::MAX_LEN,
     [(
         format!("self == '*' || {}", matches(OBJECT_NAME)),
         "name a service account exactly, or use '*' alone for all of the namespace"
@@ -115,19 +101,19 @@ text!(
 text!(
     /// An environment.
     EnvironmentText,
-    63,
+    Environment::MAX_LEN,
     [
         (matches(LABEL), LABEL_RULE),
-        ("self != 'tokens'".to_owned(), "the name is reserved for the API's own paths"),
+        (format!("self != '{}'", Environment::RESERVED[0]), "the name is reserved for the API's own paths"),
     ]
 );
 
 text!(
     /// A key.
     KeyText,
-    253,
+    Key::MAX_LEN,
     [(
-        matches("^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"),
+        matches(KEY),
         "a key holds only A-Z, a-z, 0-9, '_', '.' and '-', and does not begin with a dot"
     )]
 );
@@ -135,7 +121,7 @@ text!(
 text!(
     /// A key pattern.
     KeyPatternText,
-    253,
+    KeyPattern::MAX_LEN,
     [
         ("!self.contains('**')".to_owned(), "'**' is not supported: '*' crosses dots already"),
         (
@@ -147,7 +133,7 @@ text!(
             "a negated class is not supported: list what is meant"
         ),
         (
-            format!(r"self.contains('\\') || self.contains('[!') || self.contains('[^') || {}", matches(PATTERN_GRAMMAR)),
+            format!(r"self.contains('\\') || self.contains('[!') || self.contains('[^') || {}", matches(KEY_PATTERN)),
             "a pattern holds what a key can hold (A-Z, a-z, 0-9, '_', '.', '-'), '*', '?', classes such as [a-z] and alternatives such as {A,B}; classes and alternatives are closed, not empty, and not nested"
         ),
         (
@@ -160,7 +146,7 @@ text!(
 text!(
     /// A path below a folder.
     PathText,
-    1024,
+    RelativePath::MAX_LEN,
     [
         (
             r"!self.matches('\\p{Cc}')".to_owned(),

@@ -32,7 +32,7 @@ const MAX_BODY_LEN: usize = 64 * 1024;
 const INTERNAL: &str = "the vault's log says more under this request id";
 
 /// The header that carries a request's id.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Where a request came from and how it is found again.
 #[derive(Debug, Clone)]

@@ -18,6 +18,7 @@ mod issue;
 mod leaks;
 mod listener;
 mod oidc;
+mod openapi;
 mod paths;
 mod reading;
 mod replicas;

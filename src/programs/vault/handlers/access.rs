@@ -19,18 +19,58 @@ use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
+use crate::programs::vault::openapi::refusals::Showing;
 use crate::programs::vault::service::Service;
 use crate::programs::vault::view::View;
 
 /// Which grants are wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(in crate::programs::vault) struct AccessQuery {
     /// Names of SecretAccesses, with commas between them; all when absent.
+    #[param(value_type = String, required = false, example = "app,billing")]
     names: Option<String>,
 }
 
 /// `GET /api/v1/access`
+#[utoipa::path(
+    get,
+    path = "/api/v1/access",
+    operation_id = "listAccess",
+    tag = "access",
+    summary = "What the caller may have now",
+    description = "Needs an identity. Each SecretAccess that a SecretPolicy is around, and of those \
+        that were asked for by name and give nothing, why.",
+    security(("client" = []), ("identity" = [])),
+    params(AccessQuery),
+    responses(
+        (
+            status = 200,
+            description = "The caller's grants as they are now",
+            body = AccessList,
+            example = json!({
+                "subject": "client:dev",
+                "access": [{
+                    "namespace": "default",
+                    "name": "app",
+                    "environment": "dev",
+                    "key_pattern": "APP_*",
+                    "permissions": ["read", "list"],
+                    "ttl_minutes": 30,
+                    "usage_limit": 1000,
+                    "revision": "9f2c0b7d1e3a4f5869788796a5b4c3d2"
+                }],
+                "missing": [{
+                    "name": "billing",
+                    "kind": "absent",
+                    "reason": "there is no SecretAccess billing for client:dev"
+                }]
+            })
+        ),
+        Showing
+    )
+)]
 pub(in crate::programs::vault) async fn list(
     State(service): State<Arc<Service>>,
     Extension(context): Context,

@@ -13,10 +13,11 @@ use serde::Deserialize;
 
 use crate::adapters::audit::{self, AuditError, Page, SigningKey};
 use crate::contract::api::audit::{
-    AuditCheckpoints, AuditPage, AuditQuery, FormatWanted, LAST_CURSOR, MOST_ENTRIES, NDJSON,
-    NEXT_CURSOR, OrderWanted, USUAL_ENTRIES,
+    AuditCheckpoints, AuditPage, AuditQuery, FormatWanted, LAST_CURSOR, LONGEST_TEXT, MOST_ENTRIES,
+    NDJSON, NEXT_CURSOR, OrderWanted, USUAL_ENTRIES,
 };
 use crate::contract::api::problem::ProblemKind;
+use crate::contract::api::schema::text::Printable;
 use crate::domain::administration::Administration;
 use crate::domain::identity::is_client_secret;
 use crate::domain::record::{Event, Outcome};
@@ -24,12 +25,36 @@ use crate::domain::record_filter::{Filter, Order};
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
+use crate::programs::vault::openapi::refusals::{Querying, SignedHeads};
 use crate::programs::vault::service::Service;
 
-/// The longest replica's name or request id that is looked for.
-const LONGEST_TEXT: usize = 253;
-
 /// `GET /api/v1/audit`
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit",
+    operation_id = "queryAudit",
+    tag = "audit",
+    summary = "The audit's entries, for administrators",
+    description = "Those that match each parameter given. With `format=lines` each line is exactly \
+        as it was written, so that hashes can be checked. Asking is recorded, too.",
+    security(("client" = []), ("identity" = [])),
+    params(AuditQuery),
+    responses(
+        (
+            status = 200,
+            description = "A page of entries, as JSON or as lines",
+            content(
+                (AuditPage = "application/json"),
+                (String = "application/x-ndjson")
+            ),
+            headers(
+                ("Vanta-Next-Cursor" = u64, description = "Of lines: the next page's `cursor`."),
+                ("Vanta-Last-Cursor" = u64, description = "Of lines: where the page ended.")
+            )
+        ),
+        Querying
+    )
+)]
 pub(in crate::programs::vault) async fn query(
     State(service): State<Arc<Service>>,
     Extension(context): Context,
@@ -143,14 +168,33 @@ fn unreadable(error: AuditError) -> ApiError {
 }
 
 /// Whose signed heads are wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(in crate::programs::vault) struct CheckpointsQuery {
     /// The replica; all when absent.
+    #[param(inline, value_type = Printable, required = false)]
     replica: Option<String>,
 }
 
 /// `GET /api/v1/audit/checkpoints`
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/checkpoints",
+    operation_id = "listCheckpoints",
+    tag = "audit",
+    summary = "The audit's signed heads, for administrators",
+    security(("client" = []), ("identity" = [])),
+    params(CheckpointsQuery),
+    responses(
+        (
+            status = 200,
+            description = "The newest ones, the oldest of them first",
+            body = AuditCheckpoints
+        ),
+        SignedHeads
+    )
+)]
 pub(in crate::programs::vault) async fn checkpoints(
     State(service): State<Arc<Service>>,
     Extension(context): Context,

@@ -22,10 +22,42 @@ use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
+use crate::programs::vault::openapi::refusals::Explaining;
 use crate::programs::vault::service::Service;
 
 /// The very decision that a read or an issue would get at this moment; it gives no value, and does
 /// not say whether a key exists.
+#[utoipa::path(
+    post,
+    path = "/api/v1/access/explain",
+    operation_id = "explainAccess",
+    tag = "access",
+    summary = "Why a subject may do something, or not",
+    description = "The decision that a read or an issue would get at this moment. A subject may ask \
+        about itself; about others, administrators. It does not tell whether a key exists.",
+    security(("client" = []), ("identity" = [])),
+    request_body(
+        content = ExplainRequest,
+        example = json!({"environment": "dev", "key": "APP_DB_PASSWORD"})
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The decision, and each object that has a say in it",
+            body = Explanation,
+            example = json!({
+                "subject": "client:dev",
+                "allowed": false,
+                "reason": "no SecretAccess gives this subject this permission here",
+                "blocked": false,
+                "accesses": [
+                    {"name": "default/app", "obstacle": "its patterns do not match"}
+                ]
+            })
+        ),
+        Explaining
+    )
+)]
 pub(in crate::programs::vault) async fn explain(
     State(service): State<Arc<Service>>,
     Extension(context): Context,

@@ -21,9 +21,40 @@ use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
+use crate::programs::vault::openapi::refusals::Holding;
 use crate::programs::vault::service::Service;
 
 /// What the audit tells of answers that carried values; it tells no value.
+#[utoipa::path(
+    get,
+    path = "/api/v1/access/holders",
+    operation_id = "listHolders",
+    tag = "access",
+    summary = "Who holds what at which revision, for administrators",
+    description = "What the audit tells of answers that carried values. It tells no value.",
+    security(("client" = []), ("identity" = [])),
+    params(HoldersQuery),
+    responses(
+        (
+            status = 200,
+            description = "Who was last given what, the newest first",
+            body = Holders,
+            example = json!({
+                "holders": [{
+                    "subject": "client:dev",
+                    "environment": "dev",
+                    "scope": "APP_*",
+                    "keys": ["APP_DB_PASSWORD", "APP_DB_USER"],
+                    "revision": "9f2c0b7d1e3a4f5869788796a5b4c3d2",
+                    "time": "2026-01-05T10:00:00Z",
+                    "current": true
+                }],
+                "more": false
+            })
+        ),
+        Holding
+    )
+)]
 pub(in crate::programs::vault) async fn list(
     State(service): State<Arc<Service>>,
     Extension(context): Context,

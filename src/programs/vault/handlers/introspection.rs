@@ -16,12 +16,36 @@ use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
+use crate::programs::vault::openapi::refusals::Introspecting;
 use crate::programs::vault::service::Service;
 
 const EXPECTED: &str = "send the token as `token=…` (RFC 7662), and your own credentials in the \
     Authorization header";
 
 /// Takes no use. A token that is not good is `{"active": false}`, and nothing is said of why.
+#[utoipa::path(
+    post,
+    path = "/api/v1/vault/tokens/introspect",
+    operation_id = "introspectToken",
+    tag = "tokens",
+    summary = "What a token is (RFC 7662), for administrators",
+    description = "It takes no use. Of a token that is not good nothing is said but that.",
+    security(("client" = []), ("identity" = [])),
+    request_body(
+        content = IntrospectRequest,
+        content_type = "application/x-www-form-urlencoded",
+        example = json!({"token": "eyJ…"})
+    ),
+    responses(
+        (
+            status = 200,
+            description = "Whether it is good, and what it says",
+            body = Introspection,
+            example = json!({"active": false})
+        ),
+        Introspecting
+    )
+)]
 pub(in crate::programs::vault) async fn introspect(
     State(service): State<Arc<Service>>,
     Extension(context): Context,

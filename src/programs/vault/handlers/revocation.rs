@@ -19,6 +19,7 @@ use crate::domain::revocation::Revocation;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
+use crate::programs::vault::openapi::refusals::Revoking;
 use crate::programs::vault::service::Service;
 
 const EXPECTED: &str = "send one of `token=…`, which needs no other credentials, and, as an \
@@ -32,6 +33,24 @@ const NOT_STORED: &str = "the revocation holds on this vault until it ends, and 
 ///
 /// A token proves itself; one that is not the vault's, or has ended, needs no revocation. All else
 /// is for administrators.
+#[utoipa::path(
+    post,
+    path = "/api/v1/vault/tokens/revoke",
+    operation_id = "revokeTokens",
+    tag = "tokens",
+    summary = "End tokens before their time (RFC 7009)",
+    description = "A token proves itself; its identifier and a subject are for administrators.",
+    security((), ("client" = []), ("identity" = [])),
+    request_body(
+        content = RevokeRequest,
+        content_type = "application/x-www-form-urlencoded",
+        example = json!({"token": "eyJ…"})
+    ),
+    responses(
+        (status = 200, description = "It is stored, whether or not the token was known"),
+        Revoking
+    )
+)]
 pub(in crate::programs::vault) async fn revoke(
     State(service): State<Arc<Service>>,
     Extension(context): Context,

@@ -16,16 +16,53 @@ use super::scope::Scope;
 use crate::adapters::jwt::VerifiedToken;
 use crate::adapters::serve::step;
 use crate::contract::api::problem::ProblemKind;
-use crate::contract::api::secrets::{Keys, Value};
+use crate::contract::api::secrets::{Keys, Listed, Value, Value as OneValue};
 use crate::domain::grants::Permission;
 use crate::domain::names::{Environment, Key};
+use crate::domain::pattern::KeyPattern;
 use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
+use crate::programs::vault::openapi::headers::{Condition, Preference};
+use crate::programs::vault::openapi::refusals::{Listing, Reading};
 use crate::programs::vault::service::Service;
 
 /// `GET …/{environment}/{key}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/vault/{environment}/{key}",
+    operation_id = "readValue",
+    tag = "secrets",
+    summary = "Read one value",
+    description = "Needs a token with `read`, and takes one use. Out of scope is 403 whether or not \
+        the key exists. `Accept` chooses the form: `text/plain` without it. HEAD is refused.",
+    security(("accessToken" = [])),
+    params(
+        ("environment" = Environment, Path, description = "The environment"),
+        ("key" = Key, Path, description = "The key"),
+        Condition
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The value",
+            content(
+                (String = "text/plain"),
+                (OneValue = "application/json", example = json!({
+                    "environment": "dev", "key": "APP_DB_USER", "value": "app"
+                }))
+            ),
+            headers(("ETag" = String, description = "The value's revision."))
+        ),
+        (
+            status = 304,
+            description = "The caller has it; no use is taken",
+            headers(("ETag" = String, description = "The value's revision."))
+        ),
+        Reading
+    )
+)]
 pub(in crate::programs::vault) async fn read(
     State(service): State<Arc<Service>>,
     Extension(context): Context,
@@ -68,17 +105,70 @@ async fn read_one(
 }
 
 /// Which of `GET …/{environment}`'s two answers is wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(in crate::programs::vault) struct ListQuery {
     /// All values instead of the names.
     #[serde(default)]
     values: bool,
     /// Only the keys that match this too.
+    #[param(value_type = KeyPattern, required = false)]
     pattern: Option<String>,
 }
 
 /// `GET …/{environment}`
+#[utoipa::path(
+    get,
+    path = "/api/v1/vault/{environment}",
+    operation_id = "listEnvironment",
+    tag = "secrets",
+    summary = "List names, or read many values",
+    description = "Names need a token with `list`. With `values=true`, all values in scope, of one \
+        version of the environment; it needs `read` as well, and takes one use. Then `Accept` \
+        chooses the form, JSON without it; and with `If-None-Match`, `Prefer: wait=SECONDS` \
+        (RFC 7240; at most 60) is answered at the first change, or with 304. HEAD is refused.",
+    security(("accessToken" = [])),
+    params(
+        ("environment" = Environment, Path, description = "The environment"),
+        ListQuery,
+        Condition,
+        Preference
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The names, or the values with `values=true`",
+            content(
+                (Listed = "application/json", examples(
+                    ("names" = (value = json!({
+                        "environment": "dev", "keys": ["APP_DB_PASSWORD", "APP_DB_USER"]
+                    }))),
+                    ("values" = (value = json!({
+                        "environment": "dev", "values": {"APP_DB_USER": "app"}
+                    })))
+                )),
+                (String = "text/plain")
+            ),
+            headers(
+                ("ETag" = String, description = "Of values: their revision."),
+                ("Preference-Applied" = String, description = "The wait that was taken up.")
+            )
+        ),
+        (
+            status = 304,
+            description = "The caller has the values; no use is taken",
+            headers(
+                ("ETag" = String, description = "The values' revision."),
+                (
+                    "Preference-Applied" = String,
+                    description = "The wait, where nothing changed for so long."
+                )
+            )
+        ),
+        Listing
+    )
+)]
 pub(in crate::programs::vault) async fn list(
     State(service): State<Arc<Service>>,
     Extension(context): Context,

@@ -22,12 +22,55 @@ use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
+use crate::programs::vault::openapi::refusals::Issuing;
 use crate::programs::vault::service::Service;
 
 /// The most patterns in a token's `granted`, so that it stays small enough for a header.
 const MAX_GRANTED: usize = 64;
 
 /// `POST …/generate`
+#[utoipa::path(
+    post,
+    path = "/api/v1/vault/tokens/generate",
+    operation_id = "generateToken",
+    tag = "tokens",
+    summary = "Issue an access token",
+    description = "Needs an identity. What was asked for is made smaller where the grants bound it.",
+    security(("client" = []), ("identity" = [])),
+    request_body(
+        content = GenerateRequest,
+        example = json!({
+            "environment": "dev",
+            "key_pattern": "APP_*",
+            "permissions": ["read", "list"],
+            "ttl_minutes": 90
+        })
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The token, with its scope as it was granted",
+            body = GenerateResponse,
+            example = json!({
+                "token": "eyJ…",
+                "token_type": "Bearer",
+                "jti": "4f0e7a3c9b1d4c5e8f6a7b8c9d0e1f2a",
+                "subject": "client:dev",
+                "expires_at": "2026-01-05T10:30:00Z",
+                "expires_in": 1800,
+                "scope": {
+                    "environment": "dev",
+                    "key_pattern": "APP_*",
+                    "permissions": ["read", "list"],
+                    "granted": {"read": ["APP_*"], "list": ["APP_*"]}
+                },
+                "usage_limit": 1000,
+                "clamped": ["ttl_minutes"]
+            })
+        ),
+        Issuing
+    )
+)]
 pub(in crate::programs::vault) async fn generate(
     State(service): State<Arc<Service>>,
     Extension(context): Context,

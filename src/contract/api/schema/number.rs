@@ -1,0 +1,33 @@
+//! Whole numbers and their bounds.
+
+use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+
+use super::described;
+use crate::contract::api::audit::{MOST_ENTRIES, USUAL_ENTRIES};
+use crate::contract::api::holders::{MOST_HOLDERS, USUAL_HOLDERS};
+
+/// Minutes or uses: at least one, and no more than 32 bits.
+pub struct Count;
+
+/// How many of an audit's entries are wanted.
+pub struct EntriesWanted;
+
+/// How many holders are wanted.
+pub struct HoldersWanted;
+
+described! {
+    Count = Object::builder()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(1))
+        .maximum(Some(u32::MAX as usize))
+        .into();
+    EntriesWanted = limit(MOST_ENTRIES, USUAL_ENTRIES);
+    HoldersWanted = limit(MOST_HOLDERS, USUAL_HOLDERS);
+}
+
+fn limit(most: usize, usual: usize) -> RefOr<Schema> {
+    let builder = Object::builder().schema_type(Type::Integer);
+    builder.minimum(Some(1)).maximum(Some(most)).default(Some(usual.into())).into()
+}
