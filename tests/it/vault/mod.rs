@@ -25,6 +25,7 @@ mod revocation;
 mod rotation;
 mod staleness;
 mod tls;
+mod traces;
 mod uses;
 mod validation;
 mod watch;
