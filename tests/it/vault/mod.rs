@@ -17,6 +17,7 @@ mod holders;
 mod issue;
 mod leaks;
 mod listener;
+mod metrics;
 mod oidc;
 mod paths;
 mod reading;
