@@ -8,6 +8,7 @@ fn config() -> InjectionConfig {
         agent_image: "registry.example/vanta-agent:1".to_owned(),
         image_pull_policy: None,
         vault_address: "https://vanta-vault.vanta-system.svc:8443".to_owned(),
+        traces: None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! The chart: what is derived from it is fresh, what it renders holds no key and runs as nobody in
 //! particular, and what cannot work is refused in words.
 
+#[path = "chart/tracing.rs"]
+mod tracing;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;

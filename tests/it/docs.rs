@@ -49,6 +49,38 @@ fn variables_are_found_in_a_text() {
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["VANTA_ADDR", "VANTA_A_B", "VANTA_TOKEN"]);
 }
 
+/// The names of VANTA's metrics in a text.
+fn metrics(text: &str) -> BTreeSet<&str> {
+    let lower = |sign: char| sign.is_ascii_lowercase() || sign == '_';
+    let starts = text.match_indices("vanta_").map(|(start, _)| &text[start..]);
+    starts.map(|rest| rest.split(|sign| !lower(sign)).next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn every_metric_of_the_alerts_and_the_dashboard_is_one_that_is_documented() {
+    // That the document and the programs agree is tested beside their registries.
+    let text = include_str!("../../docs/metrics.md");
+    let rows = text.lines().filter(|line| line.starts_with("| `vanta_"));
+    let mut documented = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`');
+        let suffixes: &[&str] =
+            if cells[2] == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        documented.extend(suffixes.iter().map(|suffix| format!("{name}{suffix}")));
+    }
+    for (place, text) in [
+        ("alerts.yaml", include_str!("../../charts/vanta/files/alerts.yaml")),
+        ("dashboard.json", include_str!("../../charts/vanta/files/dashboard.json")),
+    ] {
+        let used = metrics(text);
+        assert!(used.len() > 5, "{place} has metrics");
+        for name in used {
+            assert!(documented.contains(name), "{place} has {name}, which docs/metrics.md lacks");
+        }
+    }
+}
+
 /// What is written for people.
 const DOCUMENTS: &[&str] = &[
     "README.md",
@@ -63,9 +95,11 @@ const DOCUMENTS: &[&str] = &[
     "docs/configuration.md",
     "docs/injection.md",
     "docs/install.md",
+    "docs/metrics.md",
     "docs/oidc.md",
     "docs/problems.md",
     "docs/testing.md",
+    "docs/tracing.md",
 ];
 
 /// The files that a document links to.

@@ -215,19 +215,13 @@ impl Work {
         if let Writer::Table(writer, runtime) = &mut self.writer {
             while writer.is_behind() {
                 let more = queue.recv_many(batch, QUEUE);
-                match runtime.block_on(async { tokio::time::timeout(CATCH_UP_PERIOD, more).await })
-                {
-                    Ok(received) => return received > 0,
-                    Err(_) => {
-                        runtime.block_on(writer.catch_up());
-                        let spooled = writer.spooled();
-                        self.observer.tell(Written {
-                            lines: Some(0),
-                            spooled,
-                            ..Written::default()
-                        });
-                    }
+                let more = async { tokio::time::timeout(CATCH_UP_PERIOD, more).await };
+                if let Ok(received) = runtime.block_on(more) {
+                    return received > 0;
                 }
+                runtime.block_on(writer.catch_up());
+                let spooled = writer.spooled();
+                self.observer.tell(Written { lines: Some(0), spooled, ..Written::default() });
             }
         }
         queue.blocking_recv_many(batch, QUEUE) > 0

@@ -242,3 +242,16 @@ fn a_patch_can_be_moved_to_where_a_template_stands() {
     let patched = applied(&deployment, &patch.clone().below(pod_pointer("Deployment").unwrap()));
     assert_eq!(patched["spec"]["template"], applied(&template, &patch));
 }
+
+#[test]
+fn an_agent_is_told_where_traces_go_and_told_no_more_once_they_go_nowhere() {
+    let traces =
+        TraceConfig { endpoint: "http://o:4318".to_owned(), ratio: Some("0.5".to_owned()) };
+    let tracing = InjectionConfig { traces: Some(traces), ..config() };
+    let plain = pod(&[], &app());
+    let told = applied(&plain, &inject(&plain, &tracing).unwrap().patch);
+    assert_eq!(variable(&told, "OTEL_EXPORTER_OTLP_ENDPOINT"), Some("http://o:4318"));
+    assert_eq!(variable(&told, "OTEL_TRACES_SAMPLER_ARG"), Some("0.5"));
+    assert_eq!(inject(&told, &tracing).unwrap().patch, Patch::default());
+    assert_eq!(injected(&told), injected(&plain));
+}

@@ -190,9 +190,10 @@ mod tests {
             |set: &[(&str, &str)]| with(&[&[("VANTA_ADDR", "https://v")], set].concat()).unwrap();
         assert_eq!(with(&[]).collector, None);
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.o11y:4318");
-        assert_eq!(with(&[endpoint]).collector.unwrap().ratio, 1.0);
+        assert!((with(&[endpoint]).collector.unwrap().ratio - 1.0).abs() < f64::EPSILON);
         let part = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0.25")];
-        assert_eq!(with(&[&[endpoint], &part[..]].concat()).collector.unwrap().ratio, 0.25);
+        let ratio = with(&[&[endpoint], &part[..]].concat()).collector.unwrap().ratio;
+        assert!((ratio - 0.25).abs() < f64::EPSILON);
         for bad in ["https://collector:4318", "collector:4317", "http://", "http://u:p@c:4318"] {
             let config = with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", bad)]);
             assert!(config.collector.is_none() && config.has_unusable_collector, "{bad}");

@@ -130,7 +130,7 @@ fn attend(
     // An init container that ends with 0 would have its pod start without the files.
     let when_told = if config.mode == AgentMode::Init { Status::Temporary } else { Status::Done };
     let tracer = config.collector.clone().and_then(Tracer::start).map(Arc::new);
-    let traced = tracer.clone();
+    let of_work = tracer.clone();
     let (tell, ended) = channel();
     let told = tell.clone();
     thread::spawn(move || {
@@ -140,7 +140,7 @@ fn attend(
         let _ = told.send(when_told);
     });
     thread::spawn(move || {
-        let work = AssertUnwindSafe(|| supervise(config, folder, status, traced));
+        let work = AssertUnwindSafe(|| supervise(config, folder, status, of_work));
         let _ = tell.send(catch_unwind(work).unwrap_or(Status::Software));
     });
     let ended = ended.recv().unwrap_or(Status::Software);

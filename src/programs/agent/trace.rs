@@ -130,8 +130,8 @@ impl Place {
 
 /// Whether a trace is one of so many, by its identifier, so that others can decide alike.
 fn is_sampled(trace: [u8; 16], ratio: f64) -> bool {
-    let [.., a, b, c, d, e, f, g, h] = trace;
-    let place = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1;
+    let (_, last) = trace.split_last_chunk::<8>().expect("16 bytes have 8 last ones");
+    let place = u64::from_be_bytes(*last) >> 1;
     #[expect(clippy::cast_precision_loss, reason = "which of two neighbours is nearer is all one")]
     let (place, all) = (place as f64, (1_u64 << 63) as f64);
     place < ratio * all
@@ -167,15 +167,15 @@ mod tests {
             Ok(Message::Ended(span)) => Some(span),
             _ => None,
         });
-        let mut traces = Vec::new();
+        let mut seen = Vec::new();
         for trace_parent in sent {
             let (inner, outer) = (ended.next().unwrap(), ended.next().unwrap());
             assert_eq!((inner.parent, outer.parent), (Some(outer.id), None));
             assert_eq!((inner.trace, inner.error), (outer.trace, Some("temporary")));
             let (trace, id) = (hex::encode(inner.trace), hex::encode(inner.id));
             assert_eq!(trace_parent, format!("00-{trace}-{id}-01"));
-            traces.push(trace);
+            seen.push(trace);
         }
-        assert_ne!(traces[0], traces[1]);
+        assert_ne!(seen[0], seen[1]);
     }
 }

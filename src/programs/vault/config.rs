@@ -338,8 +338,13 @@ pub(super) fn trace_settings() -> Result<Option<TraceSettings>, String> {
     };
     let disabled = variable("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true"))
         || variable("OTEL_TRACES_EXPORTER").is_some_and(|it| it == "none");
-    if disabled || either("ENDPOINT").is_none() {
-        return Ok(None);
+    let Some(endpoint) = either("ENDPOINT").filter(|_| !disabled) else { return Ok(None) };
+    let host = endpoint.strip_prefix("http://").or_else(|| endpoint.strip_prefix("https://"));
+    if host.is_none_or(|host| host.is_empty() || host.starts_with(['/', ':'])) {
+        // Not repeated: it may hold a password.
+        return Err(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is not http://HOST:PORT or https://HOST:PORT".to_owned()
+        );
     }
     if let Some(protocol) = either("PROTOCOL").filter(|protocol| protocol != "http/protobuf") {
         return Err(format!(

@@ -8,5 +8,6 @@ mod pod;
 mod restarts;
 mod served;
 mod starting;
+mod traces;
 mod weight;
 mod withdrawal;

@@ -3,6 +3,7 @@
 pub(crate) mod asked;
 pub(crate) mod attackers;
 pub(crate) mod cli;
+pub(crate) mod collector;
 pub(crate) mod fake_cluster;
 pub(crate) mod fake_vault;
 pub(crate) mod issuer;

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::program::{Site, agent, example};
+use crate::support::collector::Collector;
+use crate::support::program::{Program, Site, agent, example};
 use crate::support::service::{GREETING, SIGNING_KEY};
 
 /// Every form of a text that is looked for: as it is, in hexadecimal, and in base64 at each of
@@ -62,7 +63,10 @@ fn the_search_finds_what_is_planted_in_each_form() {
 #[test]
 fn no_secret_is_in_a_log_a_metric_the_state_or_the_audit() {
     let site = Site::new();
-    let mut vault = site.start();
+    let collector = Collector::start();
+    let mut command = site.command();
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+    let mut vault = Program::start(command, "http");
     let (api, agent) = (&vault.api, agent());
     let token = vault.token(&site, "*");
     let limited = json!({"environment": "dev", "key_pattern": "APP_*", "usage_limit": 1});
@@ -120,7 +124,15 @@ fn no_secret_is_in_a_log_a_metric_the_state_or_the_audit() {
     vault.wait();
     let log = vault.log();
     assert!(log.contains("out-of-scope"), "the log holds what happened: {log}");
+    // Who read which key is for the audit alone: neither a metric nor a trace tells it.
+    let exported = collector.bodies();
+    assert!(!exported.is_empty(), "spans are exported at the latest when the vault ends");
+    for told in ["APP_DB_PASSWORD", "APP_NONE", "NO_SUCH", "client:", "GREETING", "127.0.0.1"] {
+        assert!(!metrics.contains(told), "{told} is in the metrics");
+        assert!(!String::from_utf8_lossy(&exported).contains(told), "{told} is in the traces");
+    }
     let mut places = vec![
+        ("the traces".to_owned(), exported),
         ("the log".to_owned(), log.into_bytes()),
         ("the metrics".to_owned(), metrics.into_bytes()),
         ("readiness".to_owned(), ready.into_bytes()),

@@ -1,3 +1,5 @@
+//! The document of the metrics and the registry agree.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! Registers metrics, and renders them as OpenMetrics text.
 
-use std::fmt::Debug;
-
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::metrics::info::Info;
@@ -28,13 +26,13 @@ impl Registrar {
     }
 
     /// Adds a metric.
-    pub fn register(&mut self, name: &str, help: &str, metric: impl Metric + Debug) {
+    pub fn register(&mut self, name: &str, help: &str, metric: impl Metric) {
         self.registry.register(name, help, metric);
         self.registered += 1;
     }
 
     /// Adds a metric in seconds, whose name then ends so.
-    pub fn register_seconds(&mut self, name: &str, help: &str, metric: impl Metric + Debug) {
+    pub fn register_seconds(&mut self, name: &str, help: &str, metric: impl Metric) {
         self.registry.register_with_unit(name, help, Unit::Seconds, metric);
         self.registered += 1;
     }
