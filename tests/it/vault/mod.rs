@@ -24,6 +24,7 @@ mod reading;
 mod replicas;
 mod revocation;
 mod rotation;
+mod schemathesis;
 mod staleness;
 mod tls;
 mod uses;
