@@ -97,7 +97,7 @@ pub struct AuditQuery {
     pub limit: Option<usize>,
     /// Where the page before ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "vault", param(value_type = u64, required = false))]
+    #[cfg_attr(feature = "vault", param(inline, value_type = super::schema::number::Cursor, required = false))]
     pub cursor: Option<u64>,
     /// In which order.
     #[serde(skip_serializing_if = "Option::is_none")]

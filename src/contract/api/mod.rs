@@ -12,6 +12,7 @@ pub mod problem;
 pub mod schema;
 pub mod secrets;
 pub mod tokens;
+mod whole;
 
 /// Where the API's paths begin.
 pub const BASE_PATH: &str = "/api/v1";

@@ -22,11 +22,19 @@ pub struct GenerateRequest {
     /// The keys.
     pub key_pattern: KeyPattern,
     /// The life, in minutes; the longest that the grants allow when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::whole::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "vault", schema(value_type = Option<super::schema::number::Count>))]
     pub ttl_minutes: Option<u32>,
     /// The most answers that carry a value; as many as the grants allow when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::whole::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[cfg_attr(feature = "vault", schema(value_type = Option<super::schema::number::Count>))]
     pub usage_limit: Option<u32>,
     /// What will be done; `read` when absent.

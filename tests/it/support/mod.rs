@@ -12,6 +12,7 @@ pub(crate) mod pods;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod raw;
+pub(crate) mod schemathesis;
 pub(crate) mod service;
 pub(crate) mod sops;
 

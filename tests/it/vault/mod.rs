@@ -25,6 +25,7 @@ mod reading;
 mod replicas;
 mod revocation;
 mod rotation;
+mod schemathesis;
 mod staleness;
 mod tls;
 mod traces;

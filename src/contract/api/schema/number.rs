@@ -10,6 +10,9 @@ use crate::contract::api::holders::{MOST_HOLDERS, USUAL_HOLDERS};
 /// Minutes or uses: at least one, and no more than 32 bits.
 pub struct Count;
 
+/// A place in the audit.
+pub struct Cursor;
+
 /// How many of an audit's entries are wanted.
 pub struct EntriesWanted;
 
@@ -22,6 +25,11 @@ described! {
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         .minimum(Some(1))
         .maximum(Some(u32::MAX as usize))
+        .into();
+    Cursor = Object::builder()
+        .schema_type(Type::Integer)
+        .minimum(Some(0))
+        .maximum(Some(usize::MAX))
         .into();
     EntriesWanted = limit(MOST_ENTRIES, USUAL_ENTRIES);
     HoldersWanted = limit(MOST_HOLDERS, USUAL_HOLDERS);

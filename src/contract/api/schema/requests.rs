@@ -76,20 +76,29 @@ impl ToSchema for RevokeRequest {
 
 impl PartialSchema for ExplainRequest {
     fn schema() -> RefOr<Schema> {
+        // Each may be `null` as well, which says as much as its absence.
+        let nothing = || Object::builder().schema_type(Type::Null);
         let asked = |title: &str| {
+            let subject = OneOfBuilder::new().item(to::<Subject>()).item(nothing());
             closed(title)
-                .property("subject", to::<Subject>())
+                .property("subject", subject)
                 .property("environment", to::<Environment>())
                 .required("environment")
                 .property("permission", to::<Permission>())
         };
         AnyOfBuilder::new()
-            .item(asked("Of names"))
-            .item(asked("Of one key").property("key", to::<Key>()).required("key"))
+            .item(asked("Of names").property("key", nothing()).property("key_pattern", nothing()))
+            .item(
+                asked("Of one key")
+                    .property("key", to::<Key>())
+                    .required("key")
+                    .property("key_pattern", nothing()),
+            )
             .item(
                 asked("Of what a token would be asked for")
                     .property("key_pattern", to::<KeyPattern>())
-                    .required("key_pattern"),
+                    .required("key_pattern")
+                    .property("key", nothing()),
             )
             .into()
     }
