@@ -252,10 +252,10 @@ pub fn access_obstacle(access: &Access, subject: &Subject, request: &Request) ->
 pub fn policy_obstacle(policy: &Policy, access: &Access, request: &Request) -> Option<Obstacle> {
     if policy.environment != request.environment {
         Some(Obstacle::Environment)
-    } else if !policy.permissions.contains(&request.permission) {
-        Some(Obstacle::Permission)
     } else if !policy.subjects.iter().any(|selector| selects(selector, access)) {
         Some(Obstacle::Subject)
+    } else if !policy.permissions.contains(&request.permission) {
+        Some(Obstacle::Permission)
     } else if open_patterns(policy, access, request).next().is_none() {
         Some(Obstacle::Keys)
     } else {

@@ -10,6 +10,12 @@ use super::policy::MAX_TTL_MINUTES;
 /// for so much longer.
 const CLOCKS_APART_SECONDS: i64 = 60;
 
+/// How far the moment up to which a subject's tokens are revoked is ahead, in seconds: the clocks of
+/// replicas may be ten apart, and each hears of revocations within two. What is issued afterwards
+/// says that it is later still ([`SubjectStanding::issued_at`]), which the leeway of 30 s for the
+/// clocks of callers has room for.
+const SUBJECT_MARGIN_SECONDS: i64 = 12;
+
 /// What a revocation of a token goes by.
 #[derive(Debug, Clone, Copy)]
 pub struct IssuedToken<'a> {
@@ -54,7 +60,8 @@ pub enum Revocation {
         subject: Subject,
         /// Tokens that were issued at this moment or before are revoked.
         not_before: i64,
-        /// Whether no new ones are issued either, until a later revocation says otherwise.
+        /// Whether all others are too, and no new ones are issued, until a later revocation says
+        /// otherwise.
         blocked: bool,
     },
 }
@@ -64,6 +71,12 @@ impl Revocation {
     /// token that is issued at this moment.
     pub fn of_unseen_token(id: TokenId, now: i64) -> Self {
         Self::Token { id, expires_at: now.saturating_add(i64::from(MAX_TTL_MINUTES) * 60) }
+    }
+
+    /// The revocation of all tokens that a subject has at `now` (epoch seconds), also of those that
+    /// replicas issue which have not heard of it yet, or whose clocks are ahead.
+    pub fn of_subject(subject: Subject, now: i64, blocked: bool) -> Self {
+        Self::Subject { subject, not_before: now.saturating_add(SUBJECT_MARGIN_SECONDS), blocked }
     }
 
     /// From when on it has nothing to say any more; none while it blocks a subject.
@@ -106,7 +119,7 @@ impl Revocations {
     pub fn concern(&self, token: IssuedToken<'_>) -> bool {
         let of_subject = self.subjects.get(token.subject);
         self.tokens.contains_key(token.id)
-            || of_subject.is_some_and(|(not_before, _)| token.at <= *not_before)
+            || of_subject.is_some_and(|(not_before, blocked)| *blocked || token.at <= *not_before)
     }
 
     /// How a subject stands.

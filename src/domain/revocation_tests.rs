@@ -49,6 +49,27 @@ fn a_subjects_tokens_up_to_the_moment_are_revoked_and_later_ones_are_not() {
 }
 
 #[test]
+fn no_token_of_a_blocked_subject_is_good_whenever_it_was_issued() {
+    let revoked = with([of_subject(100, true)]);
+    for at in [0, 100, 101, i64::MAX] {
+        assert!(Token::of("client:ci", at).is_revoked(&revoked), "{at}");
+    }
+    assert!(!Token::of("client:cd", 101).is_revoked(&revoked));
+}
+
+#[test]
+fn a_subjects_revocation_reaches_what_slow_replicas_and_fast_clocks_issue_meanwhile() {
+    let revoked = with([Revocation::of_subject("client:ci".parse().unwrap(), 100, false)]);
+    assert!(Token::of("client:ci", 100 + 10 + 2).is_revoked(&revoked));
+    let next = revoked.standing(&"client:ci".parse().unwrap()).issued_at(100);
+    assert!(!Token::of("client:ci", next).is_revoked(&revoked));
+    assert!(
+        next + 10 <= 100 + 30,
+        "a replica whose clock is behind takes it for one of the future"
+    );
+}
+
+#[test]
 fn the_later_revocation_of_a_subject_holds_in_whatever_order_they_come() {
     let (first, second) = (of_subject(100, true), of_subject(200, false));
     let subject = "client:ci".parse().unwrap();

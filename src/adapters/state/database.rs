@@ -1,6 +1,6 @@
 //! The two databases, behind one set of statements.
 //!
-//! Each has a pool for writing and one for reading. Statements are written once, in the SQL that
+//! Each has a pool for writing, one for reading, and one for what must not wait behind callers. Statements are written once, in the SQL that
 //! both know, with `$1` for the first argument.
 
 use std::path::Path;
@@ -28,6 +28,14 @@ pub enum StateError {
     /// The URL is not one of PostgreSQL. It may hold a password, so it is not shown.
     #[error("the URL of the state database is not postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
     Url,
+    /// The URL has a parameter that is not known. Its value may be a password.
+    #[error("the URL of the state database has the parameter {name}, which is not one of {known}")]
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
     /// The database does not open or answer.
     #[error("the state database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
@@ -51,11 +59,43 @@ impl From<StateError> for TokenStoreError {
     }
 }
 
-/// Two pools of one kind.
+/// The parameters that the URL of a PostgreSQL may have. The driver would only warn of others, with
+/// their values.
+const PARAMETERS: [&str; 12] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
+/// Refuses a URL with a parameter that is none of [`PARAMETERS`].
+pub(super) fn check_parameters(url: &str) -> Result<(), StateError> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_str(query).map_err(|_| StateError::Url)?;
+    match pairs.into_iter().find(|(name, _)| !PARAMETERS.contains(&name.as_str())) {
+        Some((name, _)) => Err(StateError::Parameter { name, known: PARAMETERS.join(", ") }),
+        None => Ok(()),
+    }
+}
+
+/// The pools of one kind.
 #[derive(Debug)]
 pub(super) struct Pools<P> {
+    /// For uses and tokens.
     pub(super) writer: P,
+    /// For questions about them.
     pub(super) reader: P,
+    /// For revocations and what must not wait behind callers, however many there are.
+    pub(super) control: P,
 }
 
 #[derive(Debug)]
@@ -81,11 +121,14 @@ pub(super) use fetch;
 /// Writes with one statement to whichever database it is; gives the number of rows.
 macro_rules! write {
     ($database:expr, $statement:expr) => {
+        $crate::adapters::state::database::write!($database, writer, $statement)
+    };
+    ($database:expr, $side:ident, $statement:expr) => {
         $crate::adapters::state::database::in_time(async {
             Ok(match $database {
-                Database::Sqlite(pools) => $statement.execute(&pools.writer).await?.rows_affected(),
+                Database::Sqlite(pools) => $statement.execute(&pools.$side).await?.rows_affected(),
                 Database::Postgres(pools) => {
-                    $statement.execute(&pools.writer).await?.rows_affected()
+                    $statement.execute(&pools.$side).await?.rows_affected()
                 }
             })
         })
@@ -118,12 +161,14 @@ impl Database {
         // One connection, since SQLite has one writer: waiting here is better than "busy" there.
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
+        let control = pool().max_connections(1).connect_with(options.clone()).await?;
         let reader = pool().max_connections(4).connect_with(options.read_only(true)).await?;
-        Ok(Self::Sqlite(Pools { writer, reader }))
+        Ok(Self::Sqlite(Pools { writer, reader, control }))
     }
 
     /// Connects, and brings the schema up to date; replicas that do so at once wait for each other.
     pub(super) async fn connect(url: &str) -> Result<Self, StateError> {
+        check_parameters(url)?;
         let options = PgConnectOptions::from_str(url).map_err(|_| StateError::Url)?;
         // `synchronous_commit`: a use that was taken is not forgotten when the server fails.
         let options = options
@@ -134,8 +179,9 @@ impl Database {
         };
         let writer = pool(8).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
-        let reader = pool(4).connect_with(options).await?;
-        Ok(Self::Postgres(Pools { writer, reader }))
+        let reader = pool(4).connect_with(options.clone()).await?;
+        let control = pool(2).connect_with(options).await?;
+        Ok(Self::Postgres(Pools { writer, reader, control }))
     }
 
     /// Whether other replicas write to it.
@@ -144,7 +190,7 @@ impl Database {
     }
 
     pub(super) async fn ping(&self) -> Result<(), StateError> {
-        let one: Result<(i32,), _> = fetch!(self, reader, fetch_one, sqlx::query_as("SELECT 1"));
+        let one: Result<(i32,), _> = fetch!(self, control, fetch_one, sqlx::query_as("SELECT 1"));
         one.map(drop)
     }
 }

@@ -31,7 +31,11 @@ pub(super) async fn store(
     match revocation {
         Revocation::Token { ref id, expires_at } => {
             let now = Timestamp::now().as_second();
-            write!(database, sqlx::query(TOKEN).bind(id.as_str()).bind(expires_at).bind(now))?;
+            write!(
+                database,
+                control,
+                sqlx::query(TOKEN).bind(id.as_str()).bind(expires_at).bind(now)
+            )?;
             Ok(revocation)
         }
         Revocation::Subject { ref subject, not_before, blocked } => {
@@ -39,7 +43,7 @@ pub(super) async fn store(
             let blocks = i64::from(blocked);
             let not_before = fetch!(
                 database,
-                writer,
+                control,
                 fetch_one,
                 sqlx::query_scalar(SUBJECT).bind(&name).bind(not_before).bind(blocks).bind(ends_at)
             )?;
@@ -61,9 +65,9 @@ pub(super) async fn news(database: &Database, now: i64) -> Result<Vec<Revocation
 async fn read(database: &Database, since: i64) -> Result<Vec<Revocation>, StateError> {
     const TOKENS: &str = "SELECT jti, expires_at FROM revocations WHERE revoked_at >= $1";
     let tokens: Vec<(String, i64)> =
-        fetch!(database, reader, fetch_all, sqlx::query_as(TOKENS).bind(since))?;
+        fetch!(database, control, fetch_all, sqlx::query_as(TOKENS).bind(since))?;
     let subjects: Vec<(String, i64, i64)> =
-        fetch!(database, reader, fetch_all, sqlx::query_as(SUBJECTS))?;
+        fetch!(database, control, fetch_all, sqlx::query_as(SUBJECTS))?;
     let tokens = tokens.into_iter().map(|(id, expires_at)| {
         let id = id.parse().map_err(|_| StateError::Damaged("the jti of a revocation"))?;
         Ok(Revocation::Token { id, expires_at })

@@ -216,8 +216,11 @@ impl TokenStore for StateStore {
 
     fn revoke(&self, revocation: Revocation) -> Answer<'_, Result<(), TokenStoreError>> {
         Box::pin(async move {
-            // First here: from this moment it holds, whatever becomes of the rest.
-            self.view.add(revocation.clone());
+            // First here: from this moment it holds, whatever becomes of the rest. What lifts a
+            // block holds only once it is stored.
+            if !self.view.is_lifted_by(&revocation) {
+                self.view.add(revocation.clone());
+            }
             let stored = revocations::store(&self.database, revocation).await?;
             self.view.add(stored);
             Ok(())

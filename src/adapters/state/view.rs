@@ -45,6 +45,17 @@ impl View {
         self.known.write().unwrap_or_else(PoisonError::into_inner).add(revocation);
     }
 
+    /// Whether a revocation takes back the block of its subject.
+    pub(super) fn is_lifted_by(&self, revocation: &Revocation) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        match revocation {
+            Revocation::Subject { subject, blocked, .. } => {
+                !blocked && known.standing(subject).blocked
+            }
+            Revocation::Token { .. } => false,
+        }
+    }
+
     pub(super) fn forget_ended(&self, now: i64) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).forget_ended(now);
     }

@@ -83,6 +83,8 @@ fn a_state_that_cannot_be_reached_is_said_without_the_password() {
         "mysql://vanta:hunter2@localhost/vanta",
         "postgres://vanta:hunter2@[/vanta",
         "postgres://vanta:hunter2@localhost/vanta?sslmode=hunter2",
+        "postgres://vanta@localhost/vanta?sslpassword=hunter2",
+        "postgres://vanta@localhost/vanta?pasword=hunter2",
     ] {
         let (code, said) = refusal(|site, command| {
             site.write("state-url", url);

@@ -58,8 +58,12 @@ spec: {subjects: [{namespace: default, clients: [cd]}], environment: dev, keyPat
 ",
     );
     let body = json!({"environment": "dev", "key_pattern": "APP_*"});
-    let said = explain(&vault, &vault.basic(), body).await.json();
+    let said = explain(&vault, &vault.basic(), body.clone()).await.json();
     assert_eq!(said["reason"], "no SecretPolicy allows what SecretAccess default/app asks for");
+    assert!(said["accesses"][0].get("policies").is_none(), "of whom else there are some: {said}");
+    let mut about = body;
+    about["subject"] = json!("client:ci");
+    let said = explain(&vault, &vault.administrator(), about).await.json();
     let policies = json!([
         {"name": "others", "obstacle": "it is for other subjects", "requires_pod": false},
     ]);

@@ -113,6 +113,39 @@ async fn a_postgresql_that_is_silent_holds_nobody_up_for_long() {
     until_read_gives(&vault, &limited, "200").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_reaches_what_the_other_replica_issues_before_it_hears_of_it() {
+    let Some((_postgres, [one, other])) = two().await else { return };
+    assert_eq!(revoke(&one, "subject=client:ci&block=true".to_owned()).await.status, 200);
+    let ask = || other.generate(json!({"environment": "dev", "key_pattern": "GREETING"}));
+    let mut issued = Vec::new();
+    let refused = loop {
+        let reply = ask().await;
+        if reply.status != 200 {
+            break reply.problem();
+        }
+        issued.push(reply.json()["token"].as_str().unwrap().to_owned());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(refused, "subject-blocked");
+    for token in issued {
+        assert_eq!(read(&one, &token).await, "token-revoked");
+        assert_eq!(read(&other, &token).await, "token-revoked");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_is_lifted_only_once_that_is_stored() {
+    let Some((postgres, [one, _])) = two().await else { return };
+    assert_eq!(revoke(&one, "subject=client:ci&block=true".to_owned()).await.status, 200);
+    postgres.freeze();
+    let lifted = revoke(&one, "subject=client:ci&block=false".to_owned()).await;
+    assert_eq!(lifted.problem(), "state-unavailable");
+    let ask = || one.generate(json!({"environment": "dev", "key_pattern": "GREETING"}));
+    assert_eq!(ask().await.problem(), "subject-blocked");
+    postgres.thaw();
+}
+
 /// A vault of the site as a process of its own, with state and audit in PostgreSQL.
 fn program(site: &Site, postgres: &Postgres, replica: &str) -> Program {
     let spool = site.path(&format!("spool-{replica}"));

@@ -61,6 +61,12 @@ impl KeyCache {
         }
     }
 
+    /// The keys that are held, where this one is among them.
+    pub(super) fn held_with(&self, key_id: &str, now: Instant) -> Option<Arc<KeySet>> {
+        let held = self.held.as_ref().filter(|held| now.duration_since(held.at) < KEPT)?;
+        held.keys.has(key_id).then(|| Arc::clone(&held.keys))
+    }
+
     /// Takes the issuer's answer. Without one, what is held stays for its time.
     pub(super) fn answered(&mut self, answer: Result<Fetched, String>, now: Instant) {
         self.asked = Some(now);

@@ -13,6 +13,11 @@ use serde::Deserialize;
 /// take a caller's token long to verify.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
+/// The most keys of a set, and the most by one name: whoever shows a token has each by its name
+/// tried.
+const MOST_KEYS: usize = 64;
+const MOST_OF_ONE_NAME: usize = 2;
+
 /// The keys of an issuer that can be used here.
 pub(super) struct KeySet(Vec<Key>);
 
@@ -32,15 +37,24 @@ impl KeySet {
     pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
         let document: Document =
             serde_json::from_slice(text).map_err(|_| "the answer is no JWK set".to_owned())?;
+        if document.keys.len() > MOST_KEYS {
+            return Err(format!("the JWK set has more than {MOST_KEYS} keys"));
+        }
         let keys: Vec<Key> = document.keys.into_iter().filter_map(key).collect();
-        if keys.is_empty() {
-            return Err(
-                "no key of the JWK set can be used: it needs a kid, and RSA, P-256, P-384 \
-                        or Ed25519 for signatures"
-                    .to_owned(),
-            );
+        let namesakes = |key: &Key| keys.iter().filter(|other| other.id == key.id).count();
+        if keys.iter().any(|key| namesakes(key) > MOST_OF_ONE_NAME) {
+            return Err(format!("the JWK set has more than {MOST_OF_ONE_NAME} keys of one kid"));
         }
         Ok(Self(keys))
+    }
+
+    /// What is wrong with a set of which nothing can be used. It is one all the same: an issuer
+    /// that takes its keys back says it so.
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        self.0.is_empty().then_some(
+            "no key of the JWK set can be used: it needs a kid, and RSA, P-256, P-384 or Ed25519 \
+             for signatures",
+        )
     }
 
     /// Whether there is a key by this name.
@@ -161,10 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn a_set_that_would_take_long_to_try_is_refused() {
+        let named = |id: usize| ed25519(&json!({"kid": id.to_string()}));
+        let set = |keys: Vec<Value>| KeySet::parse(json!({ "keys": keys }).to_string().as_bytes());
+        assert!(set((0..64).map(named).collect()).is_ok());
+        assert!(set((0..65).map(named).collect()).is_err());
+        assert!(set(vec![named(1), named(1)]).is_ok());
+        assert!(set(vec![named(1), named(1), named(1)]).is_err());
+    }
+
+    #[test]
     fn what_is_not_known_in_a_set_takes_nothing_from_the_rest() {
         let unknown = json!({"kty": "AKP", "kid": "z", "pub": "x"});
         assert!(usable(&[unknown, json!(1), ed25519(&json!({}))], Algorithm::EdDSA));
-        assert!(KeySet::parse(b"{\"keys\": []}").is_err());
+        assert!(KeySet::parse(b"{\"keys\": []}").unwrap().problem().is_some());
         assert!(KeySet::parse(b"<html>").is_err());
     }
 }

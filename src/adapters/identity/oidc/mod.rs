@@ -15,6 +15,8 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use crate::adapters::files::{ReadError, parse_yaml, read_text};
 use crate::contract::issuers::{IssuerEntry, IssuersFile};
@@ -30,6 +32,13 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// How many issuers a file may list.
 const MOST_ISSUERS: usize = 64;
+
+/// How many callers wait for the keys of one issuer at the most: those who show made-up tokens
+/// take no more of the vault's places.
+const MOST_WAITING: usize = 128;
+
+/// How many signatures of one issuer are checked at once.
+const MOST_VERIFYING: usize = 2;
 
 /// The file of issuers cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +90,10 @@ pub struct Issuer {
     cache: Mutex<KeyCache>,
     /// Held while it is asked, so that it is asked once for all who need it.
     asking: tokio::sync::Mutex<()>,
+    /// Places for those who need it.
+    waiting: Semaphore,
+    /// Places for checking signatures.
+    verifying: Semaphore,
 }
 
 impl OidcIssuers {
@@ -149,7 +162,14 @@ fn parse(text: &str) -> Result<Vec<IssuerEntry>, String> {
 
 impl Issuer {
     fn new(entry: IssuerEntry, fetcher: Fetcher) -> Self {
-        Self { entry, fetcher, cache: Mutex::default(), asking: tokio::sync::Mutex::default() }
+        Self {
+            entry,
+            fetcher,
+            cache: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+            waiting: Semaphore::new(MOST_WAITING),
+            verifying: Semaphore::new(MOST_VERIFYING),
+        }
     }
 
     fn is_of(&self, entry: &IssuerEntry, fetcher: &Fetcher) -> bool {
@@ -169,7 +189,15 @@ impl Issuer {
             let issuer = &self.entry.issuer;
             AuthenticationError::Unavailable(format!("the keys of {issuer}: {reason}"))
         })?;
-        token::verify(text, &header, &keys).map_err(refused)?;
+        let turn = self.verifying.acquire().await;
+        let turn = turn.map_err(|_| refused("the issuer is no longer listed".to_owned()))?;
+        let shown = Zeroizing::new(text.to_owned());
+        // A signature may take long to check, by keys that the issuer has chosen.
+        let verified =
+            tokio::task::spawn_blocking(move || token::verify(&shown, &header, &keys)).await;
+        drop(turn);
+        let verified = verified.unwrap_or_else(|_| Err("its signature cannot be checked".into()));
+        verified.map_err(refused)?;
         token::claims(text, &self.entry, Timestamp::now()).map_err(refused)
     }
 
@@ -178,7 +206,18 @@ impl Issuer {
         if let Plan::Use(keys) = self.plan(key_id) {
             return Ok(keys);
         }
-        let _turn = self.asking.lock().await;
+        let _turn = if let Ok(turn) = self.asking.try_lock() {
+            turn
+        } else {
+            // Somebody asks already: with a key that is known there is nothing to wait for.
+            let held = self.with_cache(|cache| cache.held_with(key_id, Instant::now()));
+            if let Some(keys) = held {
+                return Ok(keys);
+            }
+            let waiting = self.waiting.try_acquire();
+            let _waiting = waiting.map_err(|_| "too many callers wait for them".to_owned())?;
+            self.asking.lock().await
+        };
         // Another may have asked meanwhile.
         match self.plan(key_id) {
             Plan::Use(keys) => return Ok(keys),
@@ -188,9 +227,13 @@ impl Issuer {
         let asked = Arc::clone(self);
         let fetched = tokio::task::spawn_blocking(move || asked.fetcher.fetch(&asked.entry)).await;
         let fetched = fetched.map_err(|_| "the question has ended".to_owned()).flatten();
-        if let Err(problem) = &fetched {
+        let problem = match &fetched {
+            Err(problem) => Some(problem.as_str()),
+            Ok(fetched) => fetched.keys.problem(),
+        };
+        if let Some(problem) = problem {
             let issuer = &self.entry.issuer;
-            tracing::warn!(issuer, problem, "the keys of an OIDC issuer cannot be fetched");
+            tracing::warn!(issuer, problem, "an OIDC issuer gives no keys");
         }
         self.with_cache(|cache| cache.answered(fetched, Instant::now()));
         match self.plan(key_id) {

@@ -17,7 +17,7 @@ use crate::contract::api::problem::ProblemKind;
 use crate::domain::administration::Administration;
 use crate::domain::grants::{Access, Grants};
 use crate::domain::identity::Identity;
-use crate::domain::policy::{Request, Target, access_obstacle, decide, policy_obstacle};
+use crate::domain::policy::{Obstacle, Request, Target, access_obstacle, decide, policy_obstacle};
 use crate::domain::record::Event;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
@@ -81,13 +81,13 @@ async fn explain_asked(
     attempt.record.environment = Some(asked.environment.clone());
     attempt.record.keys = asked.key.iter().cloned().collect();
     attempt.record.key_pattern.clone_from(&asked.key_pattern);
-    let identity = match asked.subject {
+    let (identity, tells) = match asked.subject {
         Some(subject) if subject != caller.subject => {
             service.require_administrator(&caller, Administration::Explain).await?;
             attempt.record.reason = Some(format!("about {subject}"));
-            Identity::supposed(subject)
+            (Identity::supposed(subject), Tells::All)
         }
-        _ => caller,
+        _ => (caller, Tells::OwnPolicies),
     };
     let target = match (asked.key, asked.key_pattern) {
         (Some(key), None) => Target::Key(key),
@@ -102,21 +102,31 @@ async fn explain_asked(
     let standing = service.tokens.standing(&identity.subject);
     let blocked = standing.map_err(ApiError::stale_revocations)?.blocked;
     let grants = service.grants()?;
-    let explanation = explanation(&grants, &identity, &request, blocked, attempt.record.time);
+    let now = attempt.record.time;
+    let explanation = explanation(&grants, &identity, &request, (blocked, tells), now);
     Ok(Json(explanation).into_response())
+}
+
+/// Which policies are told of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    /// Those that are about the subject: of whom else there are some is nothing to it.
+    OwnPolicies,
+    /// All of the environment.
+    All,
 }
 
 fn explanation(
     grants: &Grants,
     identity: &Identity,
     request: &Request,
-    blocked: bool,
+    (blocked, tells): (bool, Tells),
     now: Timestamp,
 ) -> Explanation {
     let decision = decide(grants, identity, request, now);
     let own = grants.accesses.iter().filter(|access| access.subject == identity.subject);
     let mut accesses: Vec<ExplainedAccess> =
-        own.map(|access| explained(grants, access, identity, request)).collect();
+        own.map(|access| explained(grants, access, identity, request, tells)).collect();
     accesses.sort_by(|a, b| a.name.cmp(&b.name));
     let grant = decision.as_ref().ok();
     Explanation {
@@ -141,6 +151,7 @@ fn explained(
     access: &Access,
     identity: &Identity,
     request: &Request,
+    tells: Tells,
 ) -> ExplainedAccess {
     let name = format!("{}/{}", access.namespace, access.name);
     if let Some(obstacle) = access_obstacle(access, &identity.subject, request) {
@@ -148,10 +159,13 @@ fn explained(
     }
     let policies = grants.policies.iter();
     let policies = policies.filter(|policy| policy.environment == request.environment);
+    let policies = policies.map(|policy| (policy, policy_obstacle(policy, access, request)));
+    let policies = policies
+        .filter(|(_, obstacle)| tells == Tells::All || *obstacle != Some(Obstacle::Subject));
     let mut policies: Vec<ExplainedPolicy> = policies
-        .map(|policy| ExplainedPolicy {
+        .map(|(policy, obstacle)| ExplainedPolicy {
             name: policy.name.to_string(),
-            obstacle: policy_obstacle(policy, access, request).map(|found| found.to_string()),
+            obstacle: obstacle.map(|found| found.to_string()),
             requires_pod: policy.require_pod_bound_token,
         })
         .collect();

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 
 use super::body;
 use crate::contract::api::problem::ProblemKind;
@@ -75,7 +76,8 @@ async fn revoke_asked(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    let now = attempt.record.time.as_second();
+    // Not the moment at which it was asked: who may ask for it takes time to find out.
+    let now = || Timestamp::now().as_second();
     let revocation = match parse(headers, body)? {
         Asked::Token(token) => match service.verify_text(&token, attempt.record.time) {
             Err(error) => {
@@ -91,13 +93,13 @@ async fn revoke_asked(
         Asked::TokenOf(id) => {
             administrator(service, attempt, headers).await?;
             attempt.record.jti = Some(id.clone());
-            Revocation::of_unseen_token(id, now)
+            Revocation::of_unseen_token(id, now())
         }
         Asked::AllOf { subject, blocked } => {
             administrator(service, attempt, headers).await?;
             let blocks = if blocked { "gets no new ones" } else { "may get new ones" };
             attempt.record.reason = Some(format!("all tokens of {subject}, which {blocks}"));
-            Revocation::Subject { subject, not_before: now, blocked }
+            Revocation::of_subject(subject, now(), blocked)
         }
     };
     let stored = service.tokens.revoke(revocation).await;

@@ -119,7 +119,7 @@ async fn issue(
     attempt.record.jti = Some(claims.jti.clone());
     service.tokens.issue(&claims).await.map_err(ApiError::uses)?;
     let token = sign(&service.ring.load(), &claims).map_err(|error| internal(&error))?;
-    Ok(Json(response(token, claims, clamped)?).into_response())
+    Ok(Json(response(token, claims, clamped, now)?).into_response())
 }
 
 fn parse_request(headers: &HeaderMap, body: &[u8]) -> Result<GenerateRequest, ApiError> {
@@ -226,6 +226,7 @@ fn response(
     token: String,
     claims: Claims,
     clamped: Vec<String>,
+    now: Timestamp,
 ) -> Result<GenerateResponse, ApiError> {
     Ok(GenerateResponse {
         token,
@@ -233,7 +234,7 @@ fn response(
         jti: claims.jti,
         subject: claims.sub,
         expires_at: Timestamp::from_second(claims.exp).map_err(|error| internal(&error))?,
-        expires_in: claims.exp - claims.iat,
+        expires_in: claims.exp - now.as_second(),
         scope: claims.scope,
         usage_limit: claims.usage_limit,
         clamped,
