@@ -128,7 +128,9 @@ mod tests {
 
     #[tokio::test]
     async fn connections_over_the_bound_are_closed_and_those_within_it_go_on() {
+        let refused = Counter::default();
         let listener = bind(([127, 0, 0, 1], 0).into()).unwrap().at_most(2);
+        let listener = listener.counting(refused.clone());
         let (address, handle) = (listener.address(), Handle::new());
         let router = Router::new().route("/", get(|| async { "served" }));
         let server = tokio::spawn(listener.serve(router, None, handle.clone()));
@@ -140,6 +142,7 @@ mod tests {
         for _ in 0..8 {
             assert_eq!(ask(&mut connect().await).await, "");
         }
+        assert_eq!(refused.get(), 8);
         assert!(ask(&mut first).await.ends_with("served"), "it was within the bound");
 
         drop(first);

@@ -134,7 +134,8 @@ fn is_sampled(trace: [u8; 16], ratio: f64) -> bool {
     let place = u64::from_be_bytes(*last) >> 1;
     #[expect(clippy::cast_precision_loss, reason = "which of two neighbours is nearer is all one")]
     let (place, all) = (place as f64, (1_u64 << 63) as f64);
-    place < ratio * all
+    // The largest number is rounded up to all of them.
+    ratio >= 1.0 || place < ratio * all
 }
 
 fn now() -> u64 {

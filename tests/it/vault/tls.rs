@@ -38,6 +38,12 @@ fn a_new_certificate_is_served_without_a_restart_and_a_bad_one_is_not() {
     command.env("VANTA_TLS_KEY_FILE", site.path("tls.key"));
     let vault = Program::start(command, "https");
     assert_eq!(call(&vault, &first).unwrap(), 401);
+    let metrics = vault.health("/metrics").1;
+    let end = metrics.lines().find_map(|line| {
+        let value = line.strip_prefix("vanta_certificate_end_timestamp_seconds{} ")?;
+        value.parse::<i64>().ok()
+    });
+    assert!(end.is_some_and(|end| end > 4_000_000_000), "it ends in a far century: {end:?}");
 
     site.write("tls.crt", "no certificate");
     until("it is logged", || vault.log().contains("stays in use").then_some(()));
