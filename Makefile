@@ -2,7 +2,7 @@
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vanta
 export PATH := $(CACHE)/bin:$(HOME)/.cargo/bin:$(PATH)
-# Where tests find the other readers of dotenv that they compare with: node_modules/ and python/.
+# Where tests find what they compare with: node_modules/, python/ and schemathesis/.
 export VANTA_ORACLES := $(CACHE)/oracles
 
 .DEFAULT_GOAL := help
@@ -88,7 +88,7 @@ demo-cluster: ## see an annotated pod read its secret, on such a Kubernetes, and
 cluster-down: ## end it, or what is left of it
 	@tests/cluster/cluster down
 
-manifests: ## write what is generated: crds/, the chart's copies of them, manifests/
+manifests: ## write what is generated: crds/, the chart's copies of them, manifests/, docs/openapi.json
 	cargo run --quiet --bin generate
 	scripts/manifests
 

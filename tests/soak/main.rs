@@ -7,6 +7,7 @@
 
 mod attacked;
 mod crashed;
+mod described;
 mod report;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
@@ -24,6 +25,7 @@ const RUNS: &[Run] = &[
     ("slowloris", "good reads beside 200 connections that never finish", attacked::slowloris),
     ("heavy", "good reads beside bodies of a gibibyte and heads of a mebibyte", attacked::heavy),
     ("killed", "the audit after the vault was killed under load 20 times", crashed::killed),
+    ("described", "requests made from the OpenAPI document, by schemathesis", described::attacked),
 ];
 
 fn main() -> ExitCode {

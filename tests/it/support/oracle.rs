@@ -10,7 +10,7 @@ pub(crate) fn program(name: &str, named_in: &str) -> Option<PathBuf> {
     variable(named_in).or_else(|| on_path(name)).or_else(|| cached(name))
 }
 
-/// The folder of the libraries of other languages: `node_modules` and `python` are in it.
+/// The folder of the libraries of other languages: `node_modules`, `python` and `schemathesis`.
 pub(crate) fn libraries() -> Option<PathBuf> {
     let folder = variable("VANTA_ORACLES").or_else(|| Some(cache()?.join("oracles")));
     folder.filter(|folder| folder.is_dir())

@@ -9,53 +9,59 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{AllOfBuilder, Content, Ref, RefOr};
 
 use super::headers::{header, text, title_case};
-use crate::contract::api::problem::ProblemKind::{self, *};
-use crate::contract::api::problem::{MEDIA_TYPE, TYPE_BASE};
+use crate::contract::api::problem::{MEDIA_TYPE, ProblemKind as Kind, TYPE_BASE};
 
-type Kinds = &'static [ProblemKind];
+type Kinds = &'static [Kind];
 
 /// Every request may be badly written, arrive slowly or never, or come at a bad time.
-const ALWAYS: Kinds = &[InvalidRequest, RequestTimeout, BodyTooLarge, Internal, Overloaded];
+const ALWAYS: Kinds = &[
+    Kind::InvalidRequest,
+    Kind::RequestTimeout,
+    Kind::BodyTooLarge,
+    Kind::Internal,
+    Kind::Overloaded,
+];
 
 /// What is recorded is not answered where it cannot be.
-const RECORDED: Kinds = &[AuditUnavailable];
+const RECORDED: Kinds = &[Kind::AuditUnavailable];
 
 /// The caller proves who it is.
-const IDENTITY: Kinds = &[CredentialsMissing, CredentialsRefused, IdentityUnavailable];
+const IDENTITY: Kinds =
+    &[Kind::CredentialsMissing, Kind::CredentialsRefused, Kind::IdentityUnavailable];
 
 /// Only administrators may do it, or some of it.
-const ADMINISTRATOR: Kinds = &[NotAdministrator];
+const ADMINISTRATOR: Kinds = &[Kind::NotAdministrator];
 
 /// The caller shows an access token.
 const TOKEN: Kinds = &[
-    CredentialsMissing,
-    TokenMalformed,
-    TokenAlgorithm,
-    TokenHeader,
-    TokenClaims,
-    TokenUnknownKey,
-    TokenSignature,
-    TokenExpired,
-    TokenNotYetValid,
-    TokenAudience,
-    TokenIssuer,
-    TokenRevoked,
-    TokenUnknown,
-    TokenExhausted,
-    RevocationsStale,
-    StateUnavailable,
+    Kind::CredentialsMissing,
+    Kind::TokenMalformed,
+    Kind::TokenAlgorithm,
+    Kind::TokenHeader,
+    Kind::TokenClaims,
+    Kind::TokenUnknownKey,
+    Kind::TokenSignature,
+    Kind::TokenExpired,
+    Kind::TokenNotYetValid,
+    Kind::TokenAudience,
+    Kind::TokenIssuer,
+    Kind::TokenRevoked,
+    Kind::TokenUnknown,
+    Kind::TokenExhausted,
+    Kind::RevocationsStale,
+    Kind::StateUnavailable,
 ];
 
 /// The grants of the moment decide.
-const GRANTS: Kinds = &[GrantsNotReady, GrantsStale];
+const GRANTS: Kinds = &[Kind::GrantsNotReady, Kind::GrantsStale];
 
 /// An environment is opened.
 const ENVIRONMENT: Kinds = &[
-    EnvironmentNotFound,
-    EnvironmentTampered,
-    EnvironmentMacMissing,
-    EnvironmentNoIdentity,
-    EnvironmentUnreadable,
+    Kind::EnvironmentNotFound,
+    Kind::EnvironmentTampered,
+    Kind::EnvironmentMacMissing,
+    Kind::EnvironmentNoIdentity,
+    Kind::EnvironmentUnreadable,
 ];
 
 /// Gives each operation a type that stands for its refusals.
@@ -80,63 +86,65 @@ refusals! {
     /// Of a token's issue.
     Issuing: [
         ALWAYS, RECORDED, IDENTITY, GRANTS, ENVIRONMENT,
-        &[UnsupportedMediaType, NotGranted, SubjectBlocked, SubjectMismatch, IssueLimited,
-          RevocationsStale, StateUnavailable],
+        &[Kind::UnsupportedMediaType, Kind::NotGranted, Kind::SubjectBlocked],
+        &[Kind::SubjectMismatch, Kind::IssueLimited],
+        &[Kind::RevocationsStale, Kind::StateUnavailable],
     ];
     /// Of a revocation.
     Revoking: [
         ALWAYS, RECORDED, IDENTITY, ADMINISTRATOR,
-        &[InvalidName, UnsupportedMediaType, StateUnavailable],
+        &[Kind::InvalidName, Kind::UnsupportedMediaType, Kind::StateUnavailable],
     ];
     /// Of an introspection.
     Introspecting: [
         ALWAYS, RECORDED, IDENTITY, ADMINISTRATOR,
-        &[UnsupportedMediaType, RevocationsStale, StateUnavailable],
+        &[Kind::UnsupportedMediaType, Kind::RevocationsStale, Kind::StateUnavailable],
     ];
     /// Of what a caller may have.
     Showing: [ALWAYS, RECORDED, IDENTITY, GRANTS];
     /// Of who holds what.
-    Holding: [ALWAYS, RECORDED, IDENTITY, ADMINISTRATOR, GRANTS, &[InvalidName]];
+    Holding: [ALWAYS, RECORDED, IDENTITY, ADMINISTRATOR, GRANTS, &[Kind::InvalidName]];
     /// Of why.
     Explaining: [
         ALWAYS, RECORDED, IDENTITY, ADMINISTRATOR, GRANTS,
-        &[UnsupportedMediaType, RevocationsStale],
+        &[Kind::UnsupportedMediaType, Kind::RevocationsStale],
     ];
     /// Of the audit's entries.
-    Querying: [ALWAYS, RECORDED, IDENTITY, ADMINISTRATOR, &[InvalidName]];
+    Querying: [ALWAYS, RECORDED, IDENTITY, ADMINISTRATOR, &[Kind::InvalidName]];
     /// Of the audit's signed heads.
-    SignedHeads: [ALWAYS, RECORDED, IDENTITY, ADMINISTRATOR, &[StateUnavailable]];
+    SignedHeads: [ALWAYS, RECORDED, IDENTITY, ADMINISTRATOR, &[Kind::StateUnavailable]];
     /// Of names, and of many values.
     Listing: [
         ALWAYS, RECORDED, TOKEN, GRANTS, ENVIRONMENT,
-        &[InvalidName, OutOfScope, ValueWithheld, NotAcceptable],
+        &[Kind::InvalidName, Kind::OutOfScope, Kind::ValueWithheld, Kind::NotAcceptable],
     ];
     /// Of one value.
     Reading: [
         ALWAYS, RECORDED, TOKEN, GRANTS, ENVIRONMENT,
-        &[InvalidName, OutOfScope, ValueWithheld, NotAcceptable, KeyNotFound],
+        &[Kind::InvalidName, Kind::OutOfScope, Kind::ValueWithheld, Kind::NotAcceptable],
+        &[Kind::KeyNotFound],
     ];
 }
 
 /// What is answered where no operation is: of a path that is none, and of a method that a path does
 /// not take. By the name of the component.
 pub(super) fn outside_of_operations() -> [(&'static str, Response); 2] {
-    let mut method = of_status(405, &[MethodNotAllowed]);
+    let mut method = of_status(405, &[Kind::MethodNotAllowed]);
     let allow = text("The methods that the path takes.");
     method.headers.insert(title_case(&ALLOW), allow.into());
-    [("NoSuchPath", of_status(404, &[RouteNotFound])), ("NoSuchMethod", method)]
+    [("NoSuchPath", of_status(404, &[Kind::RouteNotFound])), ("NoSuchMethod", method)]
 }
 
 fn by_status(kinds: &[Kinds]) -> BTreeMap<String, RefOr<Response>> {
-    let mut of_statuses: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
-    for kind in ProblemKind::ALL.into_iter().filter(|kind| kinds.concat().contains(kind)) {
+    let mut of_statuses: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
+    for kind in Kind::ALL.into_iter().filter(|kind| kinds.concat().contains(kind)) {
         of_statuses.entry(kind.status()).or_default().push(kind);
     }
     let responses = of_statuses.iter().map(|(status, kinds)| (status, of_status(*status, kinds)));
     responses.map(|(status, response)| (status.to_string(), response.into())).collect()
 }
 
-fn of_status(status: u16, kinds: &[ProblemKind]) -> Response {
+fn of_status(status: u16, kinds: &[Kind]) -> Response {
     let described = kinds.iter().map(|kind| format!("`{}`: {}", kind.name(), kind.title()));
     let response = ResponseBuilder::new()
         .description(described.collect::<Vec<_>>().join("; "))
@@ -157,7 +165,7 @@ fn of_status(status: u16, kinds: &[ProblemKind]) -> Response {
 }
 
 /// A problem of one of these kinds.
-fn narrowed(status: u16, kinds: &[ProblemKind]) -> AllOfBuilder {
+fn narrowed(status: u16, kinds: &[Kind]) -> AllOfBuilder {
     let types = kinds.iter().map(|kind| format!("{TYPE_BASE}{}", kind.name()));
     let kind = Object::builder().schema_type(Type::String);
     let kind = kind.enum_values(Some(types.collect::<Vec<_>>()));
