@@ -37,7 +37,7 @@ fn tokens_reads_identities_state_and_audit_are_counted() {
         ("vanta_revocations_age_seconds", 0.0),
         ("vanta_grants{kind=\"SecretAccess\"}", 3.0),
         ("vanta_signing_keys", 1.0),
-        ("vanta_environment_keys{environment=\"dev\"}", 9.0),
+        ("vanta_environment_keys{environment=\"dev\"}", 7.0),
     ] {
         assert_eq!(value(&vault, series), Some(expected), "{series}");
     }
