@@ -120,15 +120,14 @@ impl Auditing {
 /// Says loudly that the audit ends before a head that was signed: somebody removed its tail.
 async fn warn_of_removed_tail(audit: &AuditLog, state: &StateStore) {
     let end = audit.head().borrow().clone();
-    let known = match state.checkpoints(Some(audit.replica())).await {
-        Ok(known) => known,
+    let highest = match state.highest_checkpoint(audit.replica()).await {
+        Ok(highest) => highest,
         Err(error) => {
             tracing::warn!(%error, "the audit's end is not compared with its signed heads");
             return;
         }
     };
-    let highest = known.iter().max_by_key(|checkpoint| checkpoint.head.sequence);
-    let Some(highest) = highest.map(|checkpoint| &checkpoint.head) else { return };
+    let Some(Checkpoint { head: highest, .. }) = highest else { return };
     let removed = highest.sequence > end.sequence()
         || (highest.sequence == end.sequence() && highest.hash != end.hash());
     if removed {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::adapters::audit::{Checkpoints, PublicKey, join, verify_folder};
 use crate::adapters::process::Status;
-use crate::contract::api::audit::{AuditQuery, MOST_ENTRIES, OrderWanted};
+use crate::contract::api::audit::{
+    AuditQuery, CheckpointsQuery, MOST_CHECKPOINTS, MOST_ENTRIES, OrderWanted,
+};
 use crate::domain::chain::{Place, Report, Verifier};
 use crate::programs::cli::audit_args::Verify;
 use crate::programs::cli::config::Config;
@@ -59,21 +61,29 @@ fn of_vault(
     keys: &[PublicKey],
 ) -> Result<Report, Failure> {
     let identity = config.identity()?;
-    // Before the entries: a head that is signed meanwhile is of entries that are not fetched yet.
-    let answer = config.client.audit_checkpoints(identity, None)?;
     let mut notes = Vec::new();
     let mut keys = keys.to_vec();
-    if keys.is_empty() {
-        let key: PublicKey = answer.public_key.parse().map_err(|_| {
-            Failure::new(Status::Software, "the vault's answer holds no usable public key")
-        })?;
-        notes.push(format!(
-            "the public key {key} is the vault's own word; give it with --public-key to compare"
-        ));
-        keys.push(key);
-    }
-    for checkpoint in answer.checkpoints {
-        known.take(checkpoint, &keys, None);
+    // Before the entries: a head that is signed meanwhile is of entries that are not fetched yet.
+    let mut heads =
+        CheckpointsQuery { limit: Some(MOST_CHECKPOINTS), ..CheckpointsQuery::default() };
+    loop {
+        let page = config.client.audit_checkpoints(identity, &heads)?;
+        if keys.is_empty() {
+            let key: PublicKey = page.public_key.parse().map_err(|_| {
+                Failure::new(Status::Software, "the vault's answer holds no usable public key")
+            })?;
+            notes.push(format!(
+                "the public key {key} is the vault's own word; give it with --public-key to compare"
+            ));
+            keys.push(key);
+        }
+        for checkpoint in page.checkpoints {
+            known.take(checkpoint, &keys, None);
+        }
+        heads.cursor = page.next;
+        if heads.cursor.is_none() {
+            break;
+        }
     }
     let signed: Vec<_> =
         known.good.iter().map(|known| (known.head.replica.clone(), known.head.sequence)).collect();
