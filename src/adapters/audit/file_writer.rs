@@ -7,7 +7,6 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::batch::Batch;
-use super::error::AuditError;
 use super::file::{AuditFile, Folder, WriteError};
 use super::folder::{Kind, files, set_aside};
 use crate::domain::record::{Event, Link, Outcome, Record};
@@ -45,7 +44,7 @@ impl FileWriter {
         folder: &Path,
         replica: &str,
         rotation: Rotation,
-    ) -> Result<Self, AuditError> {
+    ) -> io::Result<Self> {
         let (mut writer, cut_off) = Self::open_as_left(folder, replica, rotation)?;
         if cut_off > 0 {
             let mut record = Record::new(Timestamp::now(), Event::Recover, Outcome::Granted);
@@ -58,7 +57,7 @@ impl FileWriter {
 
     /// Opens the folder of what goes elsewhere once it can: an unfinished line is cut off, and
     /// nothing is written.
-    pub(super) fn open_spool(folder: &Path, replica: &str) -> Result<Self, AuditError> {
+    pub(super) fn open_spool(folder: &Path, replica: &str) -> io::Result<Self> {
         Ok(Self::open_as_left(folder, replica, Rotation::default())?.0)
     }
 
@@ -67,7 +66,7 @@ impl FileWriter {
         folder: &Path,
         replica: &str,
         rotation: Rotation,
-    ) -> Result<(Self, u64), AuditError> {
+    ) -> io::Result<(Self, u64)> {
         let folder = Folder::lock(folder)?;
         let file = AuditFile::open(&folder)?;
         let (end, cut_off) = (file.end.clone(), file.cut_off);
@@ -77,7 +76,7 @@ impl FileWriter {
     }
 
     /// Removes all lines, which are elsewhere, where the chain ends like this.
-    pub(super) fn empty(&mut self, end: &Link) -> Result<(), AuditError> {
+    pub(super) fn empty(&mut self, end: &Link) -> io::Result<()> {
         // The oldest first, so that what a crash leaves is the chain's end.
         for stored in files(self.folder.path())? {
             fs::remove_file(stored.path)?;
@@ -103,13 +102,13 @@ impl FileWriter {
     }
 
     /// Joins records to the chain, and waits until they are on stable storage. Gives their lines.
-    pub(super) fn write(&mut self, records: &[Record]) -> Result<Vec<String>, AuditError> {
+    pub(super) fn write(&mut self, records: &[Record]) -> io::Result<Vec<String>> {
         let batch = Batch::join(&self.replica, &self.end, records);
         self.write_batch(batch)
     }
 
     /// Writes lines that were joined to the chain elsewhere.
-    pub(super) fn write_batch(&mut self, batch: Batch) -> Result<Vec<String>, AuditError> {
+    pub(super) fn write_batch(&mut self, batch: Batch) -> io::Result<Vec<String>> {
         let text = batch.text();
         let mut file = match self.file.take() {
             Some(file) => file,
@@ -128,13 +127,13 @@ impl FileWriter {
             }
             Err(WriteError::TakenBack(error)) => {
                 self.file = Some(file);
-                return Err(error.into());
+                return Err(error);
             }
             Err(WriteError::InDoubt(error)) => {
                 // The chain goes on in a new file from the last line that is known to be good.
                 file.retire()?;
                 self.set_aside.1 += 1;
-                return Err(error.into());
+                return Err(error);
             }
         }
         if rotated {
@@ -145,14 +144,14 @@ impl FileWriter {
 
     /// Opens a file after one was given up. Where that could not be set aside it is still there,
     /// and may hold lines that were never answered on.
-    fn open_again(&self) -> Result<AuditFile, AuditError> {
+    fn open_again(&self) -> io::Result<AuditFile> {
         let file = AuditFile::open(&self.folder)?;
         if file.continues(&self.end) {
             return Ok(file);
         }
         file.retire()?;
         drop(file);
-        Ok(AuditFile::open(&self.folder)?)
+        AuditFile::open(&self.folder)
     }
 
     /// Removes the oldest files, where only so many are to be kept. What goes wrong is tried again
@@ -163,7 +162,7 @@ impl FileWriter {
         }
     }
 
-    fn try_remove_oldest(&mut self) -> Result<(), AuditError> {
+    fn try_remove_oldest(&mut self) -> io::Result<()> {
         let Some(keep) = self.rotation.keep else { return Ok(()) };
         let mut files = set_aside(self.folder.path())?;
         let full = files.iter().enumerate().filter(|(_, file)| file.kind == Kind::Rotated);
@@ -184,7 +183,7 @@ impl FileWriter {
         self.write(&[record])?;
         for file in files {
             match fs::remove_file(file.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }

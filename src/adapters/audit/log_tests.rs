@@ -74,7 +74,7 @@ async fn a_second_vault_does_not_write_to_the_same_audit() {
     let second = AuditLog::open(folder.path(), "r").err().unwrap();
     assert_eq!(
         second.to_string(),
-        "the audit cannot be written: another vault writes to this audit"
+        "the folder of the audit cannot be used: another vault writes to this audit"
     );
     log.append(record()).await.unwrap();
 }

@@ -4,14 +4,14 @@
 //! both know, with `$1` for the first argument.
 
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
 
+use crate::adapters::postgres::{InvalidUrl, connect_options};
 use crate::domain::ports::TokenStoreError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/adapters/state/migrations");
@@ -19,15 +19,15 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/adapters/state/migrations");
 /// How long a statement may take, the wait for a connection included.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long PostgreSQL goes on with a statement for which nobody waits any more.
-const STATEMENT_TIMEOUT: &str = "3000";
+/// How long PostgreSQL goes on with a statement for which nobody waits any more, in milliseconds.
+const STATEMENT_TIMEOUT: u32 = 3000;
 
 /// The state could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The URL is not one of PostgreSQL. It may hold a password, so it is not shown.
-    #[error("the URL of the state database is not postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
-    Url,
+    /// The database is not named as it should be.
+    #[error(transparent)]
+    Url(#[from] InvalidUrl),
     /// The database does not open or answer.
     #[error("the state database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
@@ -124,11 +124,7 @@ impl Database {
 
     /// Connects, and brings the schema up to date; replicas that do so at once wait for each other.
     pub(super) async fn connect(url: &str) -> Result<Self, StateError> {
-        let options = PgConnectOptions::from_str(url).map_err(|_| StateError::Url)?;
-        // `synchronous_commit`: a use that was taken is not forgotten when the server fails.
-        let options = options
-            .application_name("vanta-vault")
-            .options([("statement_timeout", STATEMENT_TIMEOUT), ("synchronous_commit", "on")]);
+        let options = connect_options(url, "vanta-vault", STATEMENT_TIMEOUT)?;
         let pool = |connections| {
             PgPoolOptions::new().acquire_timeout(TIMEOUT).max_connections(connections)
         };

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use jiff::Timestamp;
 
-use crate::adapters::audit::{self, AuditError, Page, SigningKey};
+use crate::adapters::audit::{self, QueryError, Page, SigningKey};
 use crate::adapters::state::CheckpointQuery;
 use crate::contract::api::audit::{
     AuditCheckpoints, AuditPage, AuditQuery, CheckpointsQuery, FormatWanted, LAST_CURSOR,
@@ -162,7 +162,7 @@ fn invalid(detail: impl Into<String>) -> ApiError {
     ApiError::new(ProblemKind::InvalidRequest, detail)
 }
 
-fn unreadable(error: AuditError) -> ApiError {
+fn unreadable(error: QueryError) -> ApiError {
     let detail = "what was recorded cannot be read now; try again later";
     ApiError::new(ProblemKind::AuditUnavailable, detail).with_cause(error)
 }
