@@ -18,7 +18,9 @@ use super::table::{STATEMENT_TIMEOUT, Table};
 use super::table_session::Session;
 use super::table_writer::TableWriter;
 use crate::adapters::postgres::connect_options;
+use crate::domain::checkpoint::Head;
 use crate::domain::record::{Link, Record};
+use crate::domain::record_filter::{Filter, Order};
 
 /// How many records may wait for the writer. More callers wait for a place.
 const QUEUE: usize = 1024;
@@ -180,6 +182,29 @@ impl AuditLog {
         }
     }
 
+    /// Whether other replicas write to it too.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.shared.reader, Reader::Table(_))
+    }
+
+    /// Whether the chain holds the entry that a head is of. What was removed as configured, so that
+    /// the chain begins after it, counts as held.
+    pub async fn holds(&self, head: &Head) -> Result<bool, QueryError> {
+        if head.sequence > self.head().borrow().sequence() {
+            return Ok(false);
+        }
+        let line = match &self.shared.reader {
+            Reader::Folder { .. } => {
+                let cursor = Some(head.sequence.saturating_sub(1));
+                let (filter, order) = (Filter::default(), Order::Oldest);
+                self.query(Query { filter, order, limit: 1, cursor }).await?.lines.pop()
+            }
+            Reader::Table(table) => table.line(&head.replica, head.sequence).await?,
+        };
+        let link = line.and_then(|line| Link::after(&line));
+        Ok(link.is_some_and(|link| link.sequence() > head.sequence || link.hash() == head.hash))
+    }
+
     /// Who was last given what, the newest first. Of long ago there may be nothing: the newest
     /// entries tell it, and so many holders are known.
     pub async fn holders(&self) -> Result<Vec<Holder>, TableError> {
@@ -243,9 +268,9 @@ impl Work {
 
     /// Writes, and tells of it before anybody is answered.
     fn observed(&mut self, records: &[Record]) -> Result<(), AppendError> {
-        let (began, (rotated, retired)) = (Instant::now(), self.set_aside());
+        let (began, (rotated, retired)) = (Instant::now(), self.closed());
         let result = self.write(records);
-        let (rotated_now, retired_now) = self.set_aside();
+        let (rotated_now, retired_now) = self.closed();
         self.observer.tell(Written {
             lines: result.is_ok().then_some(records.len()),
             duration: began.elapsed(),
@@ -256,10 +281,10 @@ impl Work {
         result
     }
 
-    /// How many files became full, and how many were set aside in doubt, since the start.
-    fn set_aside(&self) -> (u64, u64) {
+    /// How many files became full, and how many were retired, since the start.
+    fn closed(&self) -> (u64, u64) {
         match &self.writer {
-            Writer::Folder(writer) => writer.set_aside(),
+            Writer::Folder(writer) => writer.closed(),
             Writer::Table(..) => (0, 0),
         }
     }

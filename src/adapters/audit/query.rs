@@ -111,7 +111,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// The sequence that the file after this one begins with: what a file in doubt holds of that and
+/// The sequence that the file after this one begins with: what a retired file holds of that and
 /// later is no part of the chain.
 fn end_of(files: &[StoredFile], at: usize) -> u64 {
     files[at + 1..].iter().map(|file| file.first).min().unwrap_or(u64::MAX)

@@ -1,4 +1,4 @@
-//! Pages out of files that are rotated, set aside and written to.
+//! Pages out of files that are rotated, retired and written to.
 
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ async fn what_is_not_yet_on_stable_storage_or_in_doubt_is_not_given() {
     let (folder, _) = folder(6);
     let (_, head) = watch::channel(Link::at(5, String::new()));
     let reader = FolderReader::new(folder.path().to_owned(), head);
-    // A file in doubt: its second entry was superseded.
+    // A retired file: its second entry was superseded.
     let files = files(folder.path()).unwrap();
     let first: Vec<String> =
         std::fs::read_to_string(&files[0].path).unwrap().lines().map(str::to_owned).collect();

@@ -62,6 +62,18 @@ impl Table {
         Ok(page)
     }
 
+    /// The line of a place.
+    pub(super) async fn line(
+        &self,
+        replica: &str,
+        sequence: u64,
+    ) -> Result<Option<String>, TableError> {
+        const LINE: &str = "SELECT line FROM audit WHERE replica = $1 AND sequence = $2";
+        let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+        let line = sqlx::query_scalar(LINE).bind(replica).bind(sequence);
+        in_time(line.fetch_optional(&self.pool)).await
+    }
+
     /// Who was last given what, of the newest entries of all replicas.
     pub(super) async fn holders(&self) -> Result<Vec<Holder>, TableError> {
         const GIVEN: &str = "SELECT line FROM audit WHERE event IN ('read', 'read-all') \

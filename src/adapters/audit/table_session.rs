@@ -60,10 +60,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Takes the replica's name, for which another vault may hold it for some seconds yet.
-    pub(super) async fn open(
-        options: PgConnectOptions,
-        replica: &str,
-    ) -> Result<Self, TableError> {
+    pub(super) async fn open(options: PgConnectOptions, replica: &str) -> Result<Self, TableError> {
         let mut session =
             Self { options, replica: replica.to_owned(), connection: None, last: None };
         let connection = session.connect(LOCK_TIMEOUT).await?;
@@ -125,8 +122,7 @@ impl Session {
     /// not know yet that nobody is there.
     async fn connect(&mut self, patience: Duration) -> Result<PgConnection, TableError> {
         let mut connection = in_time(self.options.connect()).await?;
-        let (process, began) =
-            in_time(sqlx::query_as(WHO_AM_I).fetch_one(&mut connection)).await?;
+        let (process, began) = in_time(sqlx::query_as(WHO_AM_I).fetch_one(&mut connection)).await?;
         if let Some(Backend { process, began }) = &self.last {
             let end = sqlx::query(END_IT).bind(process).bind(began);
             in_time(end.execute(&mut connection)).await?;

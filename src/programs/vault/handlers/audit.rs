@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use jiff::Timestamp;
 
-use crate::adapters::audit::{self, QueryError, Page, SigningKey};
+use crate::adapters::audit::{self, Page, QueryError, SigningKey};
 use crate::adapters::state::CheckpointQuery;
 use crate::contract::api::audit::{
     AuditCheckpoints, AuditPage, AuditQuery, CheckpointsQuery, FormatWanted, LAST_CURSOR,

@@ -1,7 +1,7 @@
 //! `audit verify`
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::adapters::audit::{Checkpoints, PublicKey, join, verify_folder};
@@ -89,7 +89,7 @@ fn of_vault(
         known.good.iter().map(|known| (known.head.replica.clone(), known.head.sequence)).collect();
     let (mut verifier, report) = known.begin();
     verifier.begin_file(false);
-    let mut place = Place { file: Arc::from("api"), line: 0 };
+    let mut place = Place { file: "api".to_owned(), line: 0 };
     let mut query = AuditQuery {
         order: Some(OrderWanted::Oldest),
         limit: Some(MOST_ENTRIES),
@@ -103,14 +103,42 @@ fn of_vault(
         if page.next.is_some() {
             continue;
         }
-        let reached = signed.iter().all(|(replica, sequence)| verifier.reaches(replica, *sequence));
+        let lacking = lacking(&signed, &verifier);
         let since = *settling.get_or_insert_with(Instant::now);
-        if reached || since.elapsed() > SETTLING {
+        if lacking.is_empty() || since.elapsed() > SETTLING {
+            // What another replica has not ended holds back the lines of all, and not of one.
+            for replica in lacking {
+                let of_one = AuditQuery { replica: Some(replica), ..query.clone() };
+                take_rest(config, of_one, &mut verifier, &mut place)?;
+            }
             break;
         }
         std::thread::sleep(PAUSE);
     }
     Ok(join(report, verifier.finish(), notes))
+}
+
+/// The replicas of which an entry was signed that was not given.
+fn lacking(signed: &[(String, u64)], verifier: &Verifier) -> BTreeSet<String> {
+    let lacks = |(replica, sequence): &&(String, u64)| !verifier.reaches(replica, *sequence);
+    signed.iter().filter(lacks).map(|(replica, _)| replica.clone()).collect()
+}
+
+fn take_rest(
+    config: &Config,
+    mut query: AuditQuery,
+    verifier: &mut Verifier,
+    place: &mut Place,
+) -> Result<(), Failure> {
+    let identity = config.identity()?;
+    loop {
+        let page = config.client.audit_lines(identity, &query)?;
+        take(verifier, place, &page.lines);
+        query.cursor = page.last;
+        if page.next.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 fn take(verifier: &mut Verifier, place: &mut Place, lines: &[String]) {
