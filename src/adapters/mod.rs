@@ -16,6 +16,8 @@ pub mod identity;
 pub mod jwt;
 #[cfg(all(feature = "kubernetes", feature = "server"))]
 pub mod kubernetes;
+#[cfg(feature = "vault")]
+pub mod postgres;
 #[cfg(any(feature = "server", feature = "cli", feature = "agent"))]
 pub mod process;
 #[cfg(feature = "server")]

@@ -1,5 +1,8 @@
 //! Checkpoints: the end of a chain as it was at a moment, in a form that is signed.
 
+use core::fmt;
+use core::str::FromStr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -52,9 +55,69 @@ impl Checkpoint {
     }
 }
 
+impl Checkpoint {
+    /// Where it is among all.
+    pub fn place(&self) -> CheckpointPlace {
+        let Head { replica, sequence, hash, .. } = self.head.clone();
+        CheckpointPlace { replica, sequence, hash }
+    }
+}
+
+/// Where a checkpoint is among all: they are in the order of replica, sequence and hash.
+///
+/// Written as `SEQUENCE.HASH.REPLICA`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointPlace {
+    /// The replica whose chain it is of.
+    pub replica: String,
+    /// The sequence of the head.
+    pub sequence: u64,
+    /// The hash of the head.
+    pub hash: String,
+}
+
+/// The text is no place of a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is not where a page of checkpoints ended")]
+pub struct InvalidPlace;
+
+impl FromStr for CheckpointPlace {
+    type Err = InvalidPlace;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPlace> {
+        let (sequence, rest) = text.split_once('.').ok_or(InvalidPlace)?;
+        let (hash, replica) = rest.split_once('.').ok_or(InvalidPlace)?;
+        let hexadecimal = hash.len() == 64 && hash.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if !hexadecimal {
+            return Err(InvalidPlace);
+        }
+        Ok(Self {
+            replica: replica.to_owned(),
+            sequence: sequence.parse().map_err(|_| InvalidPlace)?,
+            hash: hash.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for CheckpointPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.sequence, self.hash, self.replica)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_reads_back_whatever_the_replica_is_called() {
+        let hash = "0a".repeat(32);
+        let place = CheckpointPlace { replica: "a.b".to_owned(), sequence: 7, hash: hash.clone() };
+        assert_eq!(place.to_string().parse(), Ok(place));
+        for wrong in ["", "7", "7.00.a", &format!("x.{hash}.a"), &format!("-1.{hash}.a")] {
+            assert_eq!(wrong.parse::<CheckpointPlace>(), Err(InvalidPlace), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_checkpoint_reads_back_from_a_line_of_the_log() {

@@ -18,7 +18,7 @@ const LAYERS: [&str; 5] = ["domain", "contract", "adapters", "programs", "bin"];
 const STRANGERS: [&str; 2] = ["adapters", "programs"];
 
 /// Which adapter may import which other one, and why; programs have no exceptions.
-const EXCEPTIONS: [(&str, &str); 6] = [
+const EXCEPTIONS: [(&str, &str); 8] = [
     // One way to read a file that somebody else may have prepared, and to see that it changed.
     ("sops", "files"),
     ("access", "files"),
@@ -28,6 +28,9 @@ const EXCEPTIONS: [(&str, &str); 6] = [
     ("serve", "process"),
     // One way to ask the API server, and to say why it has not done something.
     ("authority", "kubernetes"),
+    // One way to connect to the PostgreSQL that both of them are in.
+    ("state", "postgres"),
+    ("audit", "postgres"),
 ];
 
 /// What the domain may not name: clocks, I/O, tasks.

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::folder::{CURRENT, retired_path, rotated_path, set_aside};
+use super::folder::{CURRENT, closed, retired_path, rotated_path};
 use super::lines::{Line, first_line, last_complete_line};
 use crate::domain::record::{Entry, Link};
 
@@ -96,8 +96,8 @@ impl AuditFile {
         }
         let end = match last_line {
             Some(line) => link_after(&line, &path)?,
-            // The last run may have ended between setting a file aside and beginning this one.
-            None => last_set_aside(folder)?.unwrap_or_else(Link::start),
+            // The last run may have ended between closing a file and beginning this one.
+            None => last_closed(folder)?.unwrap_or_else(Link::start),
         };
         let first = first_line(&mut file)?;
         let first = first.as_ref().and_then(Line::finished);
@@ -150,15 +150,15 @@ impl AuditFile {
         fs::rename(self.folder.join(CURRENT), target)
     }
 
-    /// Sets the file aside, since what it holds is in doubt.
+    /// Retires the file, since what it holds is in doubt.
     pub(super) fn retire(&self) -> io::Result<()> {
         fs::rename(self.folder.join(CURRENT), retired_path(&self.folder)?)
     }
 }
 
-/// Where the newest file ends that was set aside.
-fn last_set_aside(folder: &Path) -> io::Result<Option<Link>> {
-    for file in set_aside(folder)?.into_iter().rev() {
+/// Where the newest closed file ends.
+fn last_closed(folder: &Path) -> io::Result<Option<Link>> {
+    for file in closed(folder)?.into_iter().rev() {
         if let (_, Some(line)) = last_complete_line(&mut File::open(&file.path)?)? {
             return link_after(&line, &file.path).map(Some);
         }

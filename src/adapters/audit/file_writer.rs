@@ -1,4 +1,4 @@
-//! Writes the audit into a folder: full files are rotated, files in doubt are set aside.
+//! Writes the audit into a folder: full files are rotated, files in doubt retired.
 
 use std::fs;
 use std::io;
@@ -7,9 +7,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::batch::Batch;
-use super::error::AuditError;
 use super::file::{AuditFile, Folder, WriteError};
-use super::folder::{Kind, files, set_aside};
+use super::folder::{Kind, closed, files};
 use crate::domain::record::{Event, Link, Outcome, Record};
 
 /// How large files get, and how many full ones are kept.
@@ -36,16 +35,12 @@ pub(super) struct FileWriter {
     end: Link,
     /// Absent after a failure, until a new file can be opened.
     file: Option<AuditFile>,
-    /// How many files became full, and how many were set aside in doubt, by this writer.
-    set_aside: (u64, u64),
+    /// How many files became full, and how many were retired, by this writer.
+    closed: (u64, u64),
 }
 
 impl FileWriter {
-    pub(super) fn open(
-        folder: &Path,
-        replica: &str,
-        rotation: Rotation,
-    ) -> Result<Self, AuditError> {
+    pub(super) fn open(folder: &Path, replica: &str, rotation: Rotation) -> io::Result<Self> {
         let (mut writer, cut_off) = Self::open_as_left(folder, replica, rotation)?;
         if cut_off > 0 {
             let mut record = Record::new(Timestamp::now(), Event::Recover, Outcome::Granted);
@@ -58,26 +53,22 @@ impl FileWriter {
 
     /// Opens the folder of what goes elsewhere once it can: an unfinished line is cut off, and
     /// nothing is written.
-    pub(super) fn open_spool(folder: &Path, replica: &str) -> Result<Self, AuditError> {
+    pub(super) fn open_spool(folder: &Path, replica: &str) -> io::Result<Self> {
         Ok(Self::open_as_left(folder, replica, Rotation::default())?.0)
     }
 
     /// Opens the folder; gives the bytes of an unfinished line that were cut off too.
-    fn open_as_left(
-        folder: &Path,
-        replica: &str,
-        rotation: Rotation,
-    ) -> Result<(Self, u64), AuditError> {
+    fn open_as_left(folder: &Path, replica: &str, rotation: Rotation) -> io::Result<(Self, u64)> {
         let folder = Folder::lock(folder)?;
         let file = AuditFile::open(&folder)?;
         let (end, cut_off) = (file.end.clone(), file.cut_off);
         let replica = replica.to_owned();
         let file = Some(file);
-        Ok((Self { folder, replica, rotation, end, file, set_aside: (0, 0) }, cut_off))
+        Ok((Self { folder, replica, rotation, end, file, closed: (0, 0) }, cut_off))
     }
 
     /// Removes all lines, which are elsewhere, where the chain ends like this.
-    pub(super) fn empty(&mut self, end: &Link) -> Result<(), AuditError> {
+    pub(super) fn empty(&mut self, end: &Link) -> io::Result<()> {
         // The oldest first, so that what a crash leaves is the chain's end.
         for stored in files(self.folder.path())? {
             fs::remove_file(stored.path)?;
@@ -92,9 +83,9 @@ impl FileWriter {
         self.folder.path()
     }
 
-    /// How many files became full, and how many were set aside in doubt, since the start.
-    pub(super) fn set_aside(&self) -> (u64, u64) {
-        self.set_aside
+    /// How many files became full, and how many were retired, since the start.
+    pub(super) fn closed(&self) -> (u64, u64) {
+        self.closed
     }
 
     /// The end of the chain.
@@ -103,13 +94,13 @@ impl FileWriter {
     }
 
     /// Joins records to the chain, and waits until they are on stable storage. Gives their lines.
-    pub(super) fn write(&mut self, records: &[Record]) -> Result<Vec<String>, AuditError> {
+    pub(super) fn write(&mut self, records: &[Record]) -> io::Result<Vec<String>> {
         let batch = Batch::join(&self.replica, &self.end, records);
         self.write_batch(batch)
     }
 
     /// Writes lines that were joined to the chain elsewhere.
-    pub(super) fn write_batch(&mut self, batch: Batch) -> Result<Vec<String>, AuditError> {
+    pub(super) fn write_batch(&mut self, batch: Batch) -> io::Result<Vec<String>> {
         let text = batch.text();
         let mut file = match self.file.take() {
             Some(file) => file,
@@ -118,7 +109,7 @@ impl FileWriter {
         let rotated = file.is_too_full_for(text.len(), self.rotation.most_bytes);
         if rotated {
             file.rotate()?;
-            self.set_aside.0 += 1;
+            self.closed.0 += 1;
             file = AuditFile::open(&self.folder)?;
         }
         match file.write_synced(&text, batch.first) {
@@ -128,13 +119,13 @@ impl FileWriter {
             }
             Err(WriteError::TakenBack(error)) => {
                 self.file = Some(file);
-                return Err(error.into());
+                return Err(error);
             }
             Err(WriteError::InDoubt(error)) => {
                 // The chain goes on in a new file from the last line that is known to be good.
                 file.retire()?;
-                self.set_aside.1 += 1;
-                return Err(error.into());
+                self.closed.1 += 1;
+                return Err(error);
             }
         }
         if rotated {
@@ -143,16 +134,16 @@ impl FileWriter {
         Ok(batch.lines)
     }
 
-    /// Opens a file after one was given up. Where that could not be set aside it is still there,
+    /// Opens a file after one was given up. Where that could not be retired it is still there,
     /// and may hold lines that were never answered on.
-    fn open_again(&self) -> Result<AuditFile, AuditError> {
+    fn open_again(&self) -> io::Result<AuditFile> {
         let file = AuditFile::open(&self.folder)?;
         if file.continues(&self.end) {
             return Ok(file);
         }
         file.retire()?;
         drop(file);
-        Ok(AuditFile::open(&self.folder)?)
+        AuditFile::open(&self.folder)
     }
 
     /// Removes the oldest files, where only so many are to be kept. What goes wrong is tried again
@@ -163,15 +154,15 @@ impl FileWriter {
         }
     }
 
-    fn try_remove_oldest(&mut self) -> Result<(), AuditError> {
+    fn try_remove_oldest(&mut self) -> io::Result<()> {
         let Some(keep) = self.rotation.keep else { return Ok(()) };
-        let mut files = set_aside(self.folder.path())?;
+        let mut files = closed(self.folder.path())?;
         let full = files.iter().enumerate().filter(|(_, file)| file.kind == Kind::Rotated);
         let full: Vec<usize> = full.map(|(place, _)| place).collect();
         let Some(excess) = full.len().checked_sub(keep).filter(|excess| *excess > 0) else {
             return Ok(());
         };
-        // What was set aside before a file that goes, goes with it.
+        // What was retired before a file that goes, goes with it.
         let end = full[excess - 1] + 1;
         let next = files.get(end).map(|file| file.first);
         files.truncate(end);
@@ -184,7 +175,7 @@ impl FileWriter {
         self.write(&[record])?;
         for file in files {
             match fs::remove_file(file.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }

@@ -1,4 +1,4 @@
-//! Rotation, files in doubt, and what a crash leaves between two steps.
+//! Rotation, retired files, and what a crash leaves between two steps.
 
 use std::path::PathBuf;
 
@@ -142,7 +142,7 @@ fn a_crash_before_the_oldest_files_are_removed_leaves_them_to_the_next_start() {
 }
 
 #[test]
-fn a_file_with_lines_that_were_never_answered_on_is_set_aside() {
+fn a_file_with_lines_that_were_never_answered_on_is_retired() {
     let folder = tempfile::tempdir().unwrap();
     let (known, end) = Link::start().join("r", record());
     let (in_doubt, _) = end.join("r", record());
@@ -153,7 +153,7 @@ fn a_file_with_lines_that_were_never_answered_on_is_set_aside() {
         rotation: Rotation::default(),
         end,
         file: None,
-        set_aside: (0, 0),
+        closed: (0, 0),
     };
     let next = writer.write(&[record()]).unwrap().remove(0);
     let next: crate::domain::record::Entry = serde_json::from_str(&next).unwrap();

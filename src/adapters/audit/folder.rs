@@ -13,7 +13,7 @@ pub(super) const CURRENT: &str = "audit.jsonl";
 /// How the names of full files begin; the sequence of their first entry follows.
 const ROTATED_PREFIX: &str = "audit-";
 
-/// How the names of files begin that were set aside in doubt; a number follows.
+/// How the names of files begin that were retired after a failed write; a number follows.
 const RETIRED_PREFIX: &str = "audit.retired-";
 
 const SUFFIX: &str = ".jsonl";
@@ -21,7 +21,7 @@ const SUFFIX: &str = ".jsonl";
 /// What a file is, in the order of files that begin with the same entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// Set aside after a failed write, by its number. It may end in lines that nothing goes on from.
+    /// Retired after a failed write, by its number. It may end in lines that nothing goes on from.
     Retired(u64),
     /// Full.
     Rotated,
@@ -70,7 +70,7 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<StoredFile>> {
 
 /// The files that are not being written, in the order of the chain.
 #[cfg(feature = "vault")]
-pub(super) fn set_aside(folder: &Path) -> io::Result<Vec<StoredFile>> {
+pub(super) fn closed(folder: &Path) -> io::Result<Vec<StoredFile>> {
     let mut files = files(folder)?;
     files.retain(|file| file.kind != Kind::Current);
     Ok(files)
@@ -82,10 +82,10 @@ pub(super) fn rotated_path(folder: &Path, first: u64) -> PathBuf {
     folder.join(format!("{ROTATED_PREFIX}{first:020}{SUFFIX}"))
 }
 
-/// Where a file in doubt goes.
+/// Where a file goes that is retired.
 #[cfg(feature = "vault")]
 pub(super) fn retired_path(folder: &Path) -> io::Result<PathBuf> {
-    let numbers = set_aside(folder)?.into_iter().filter_map(|file| match file.kind {
+    let numbers = closed(folder)?.into_iter().filter_map(|file| match file.kind {
         Kind::Retired(number) => Some(number),
         Kind::Rotated | Kind::Current => None,
     });

@@ -44,7 +44,7 @@ pub struct Holder {
 }
 
 /// A revision means something only beside others of the same scope.
-type Id = (Subject, Option<String>, Environment, String);
+pub(super) type Id = (Subject, Option<String>, Environment, String);
 
 impl Holder {
     /// The holder that a record makes, where it makes one.
@@ -67,7 +67,7 @@ impl Holder {
         })
     }
 
-    fn id(&self) -> Id {
+    pub(super) fn id(&self) -> Id {
         let pod = self.pod.as_ref().map(|pod| pod.uid.clone());
         (self.subject.clone(), pod, self.environment.clone(), self.scope.clone())
     }
@@ -86,7 +86,13 @@ pub(super) struct Holders {
 impl Holders {
     /// Takes in what a record says, the newest last.
     pub(super) fn learn(&mut self, record: &Record) {
-        let Some(holder) = Holder::of(record) else { return };
+        if let Some(holder) = Holder::of(record) {
+            self.take(holder);
+        }
+    }
+
+    /// Takes in a holder, the newest last.
+    pub(super) fn take(&mut self, holder: Holder) {
         let id = holder.id();
         self.turn += 1;
         self.keys += holder.keys.len();

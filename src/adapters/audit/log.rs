@@ -4,22 +4,29 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::error::AuditError;
+use super::error::{AppendError, OpenError, QueryError, TableError};
 use super::file_writer::{FileWriter, Rotation};
 use super::holders::{Holder, Holders, learn_from};
 use super::observer::{Observer, Written};
 use super::query::{FolderReader, Page, Query};
 use super::stream::Stream;
-use super::table::Table;
+use super::table::{STATEMENT_TIMEOUT, Table};
+use super::table_session::Session;
 use super::table_writer::TableWriter;
+use crate::adapters::postgres::connect_options;
+use crate::domain::checkpoint::Head;
 use crate::domain::record::{Link, Record};
+use crate::domain::record_filter::{Filter, Order};
 
 /// How many records may wait for the writer. More callers wait for a place.
 const QUEUE: usize = 1024;
+
+/// How many pages are made at once; others wait.
+const MOST_AT_ONCE: usize = 2;
 
 /// How often it is tried to move the spool where nobody writes.
 const CATCH_UP_PERIOD: Duration = Duration::from_secs(1);
@@ -55,7 +62,7 @@ pub struct TableOptions {
 
 struct Pending {
     record: Record,
-    done: oneshot::Sender<Result<(), AuditError>>,
+    done: oneshot::Sender<Result<(), AppendError>>,
 }
 
 enum Writer {
@@ -72,6 +79,7 @@ struct Shared {
     replica: String,
     head: watch::Receiver<Link>,
     reader: Reader,
+    places: Arc<Semaphore>,
     stream: Option<Stream>,
 }
 
@@ -84,7 +92,7 @@ pub struct AuditLog {
 
 impl AuditLog {
     /// Opens the log in a folder as [`Self::start`] does, with nothing special.
-    pub fn open(folder: &Path, replica: &str) -> Result<Self, AuditError> {
+    pub fn open(folder: &Path, replica: &str) -> Result<Self, OpenError> {
         Self::start(LogOptions {
             folder: folder.to_owned(),
             replica: replica.to_owned(),
@@ -95,37 +103,44 @@ impl AuditLog {
     }
 
     /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
-    pub fn start(options: LogOptions) -> Result<Self, AuditError> {
+    pub fn start(options: LogOptions) -> Result<Self, OpenError> {
         let LogOptions { folder, replica, rotation, stream, observer } = options;
         let writer = FileWriter::open(&folder, &replica, rotation)?;
         let holders = Arc::new(Mutex::new(learn_from(&folder)?));
         let (head, receiver) = watch::channel(writer.end().clone());
         let reader = FolderReader::new(folder, receiver.clone());
         let reader = Reader::Folder { reader, holders: Arc::clone(&holders) };
-        let shared = Shared { replica, head: receiver, reader, stream };
+        let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
+        let shared = Shared { replica, head: receiver, reader, places, stream };
         let work = Work::new(Writer::Folder(writer), head, Some(holders), observer);
         Self::with(work, shared)
     }
 
     /// Opens the log in a table and starts its writer, a thread that ends with the last handle.
     /// What an earlier run left in the spool is moved first.
-    pub async fn in_table(options: TableOptions) -> Result<Self, AuditError> {
+    pub async fn in_table(options: TableOptions) -> Result<Self, OpenError> {
         let TableOptions { url, spool, replica, stream, observer } = options;
-        let table = Table::open(&url).await?;
-        let writer = TableWriter::open(table.clone(), &replica, spool.as_deref()).await?;
+        let connect = |name| connect_options(url.expose_secret(), name, STATEMENT_TIMEOUT);
+        let (to_write, to_read) =
+            (connect("vanta-vault audit")?, connect("vanta-vault audit reader")?);
+        let table = Table::open(&to_read).await?;
+        let session = Session::open(to_write, &replica).await?;
+        let spool = spool.map(|folder| FileWriter::open_spool(&folder, &replica)).transpose()?;
+        let writer = TableWriter::open(session, &replica, spool).await?;
         let (head, receiver) = watch::channel(writer.end().clone());
-        let shared = Shared { replica, head: receiver, reader: Reader::Table(table), stream };
+        let (reader, places) = (Reader::Table(table), Arc::new(Semaphore::new(MOST_AT_ONCE)));
+        let shared = Shared { replica, head: receiver, reader, places, stream };
         let writer = Writer::Table(Box::new(writer), Handle::current());
         Self::with(Work::new(writer, head, None, observer), shared)
     }
 
-    fn with(work: Work, shared: Shared) -> Result<Self, AuditError> {
+    fn with(work: Work, shared: Shared) -> Result<Self, OpenError> {
         let (queue, pending) = mpsc::channel(QUEUE);
         let work = Work { stream: shared.stream.clone(), ..work };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || work.run(pending))
-            .map_err(AuditError::from)?;
+            .map_err(OpenError::Thread)?;
         Ok(Self { queue, shared: Arc::new(shared) })
     }
 
@@ -135,11 +150,10 @@ impl AuditLog {
     }
 
     /// Appends a record; done once it is on stable storage.
-    pub async fn append(&self, record: Record) -> Result<(), AuditError> {
-        let gone = || AuditError::Write("the writer has ended".to_owned());
+    pub async fn append(&self, record: Record) -> Result<(), AppendError> {
         let (done, answer) = oneshot::channel();
-        self.queue.send(Pending { record, done }).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        self.queue.send(Pending { record, done }).await.map_err(|_| AppendError::Ended)?;
+        answer.await.map_err(|_| AppendError::Ended)?
     }
 
     /// The replica's name.
@@ -159,16 +173,41 @@ impl AuditLog {
 
     /// The lines that are asked for, of those on stable storage: of this replica where they are in
     /// a folder, of all where they are in a table.
-    pub async fn query(&self, query: Query) -> Result<Page, AuditError> {
+    pub async fn query(&self, query: Query) -> Result<Page, QueryError> {
+        let place = Arc::clone(&self.shared.places).acquire_owned().await;
+        let place = place.expect("the semaphore is never closed");
         match &self.shared.reader {
-            Reader::Folder { reader, .. } => reader.query(query).await,
-            Reader::Table(table) => table.query(&query).await,
+            Reader::Folder { reader, .. } => reader.query(query, place).await,
+            Reader::Table(table) => Ok(table.query(&query).await?),
         }
+    }
+
+    /// Whether other replicas write to it too.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.shared.reader, Reader::Table(_))
+    }
+
+    /// Whether the chain holds the entry that a head is of. What was removed as configured, so that
+    /// the chain begins after it, counts as held.
+    pub async fn holds(&self, head: &Head) -> Result<bool, QueryError> {
+        if head.sequence > self.head().borrow().sequence() {
+            return Ok(false);
+        }
+        let line = match &self.shared.reader {
+            Reader::Folder { .. } => {
+                let cursor = Some(head.sequence.saturating_sub(1));
+                let (filter, order) = (Filter::default(), Order::Oldest);
+                self.query(Query { filter, order, limit: 1, cursor }).await?.lines.pop()
+            }
+            Reader::Table(table) => table.line(&head.replica, head.sequence).await?,
+        };
+        let end = line.and_then(|line| Link::after(&line));
+        Ok(link.is_some_and(|link| link.sequence() > head.sequence || link.hash() == head.hash))
     }
 
     /// Who was last given what, the newest first. Of long ago there may be nothing: the newest
     /// entries tell it, and so many holders are known.
-    pub async fn holders(&self) -> Result<Vec<Holder>, AuditError> {
+    pub async fn holders(&self) -> Result<Vec<Holder>, TableError> {
         match &self.shared.reader {
             Reader::Folder { holders, .. } => {
                 Ok(holders.lock().unwrap_or_else(PoisonError::into_inner).list())
@@ -228,10 +267,10 @@ impl Work {
     }
 
     /// Writes, and tells of it before anybody is answered.
-    fn observed(&mut self, records: &[Record]) -> Result<(), AuditError> {
-        let (began, (rotated, retired)) = (Instant::now(), self.set_aside());
+    fn observed(&mut self, records: &[Record]) -> Result<(), AppendError> {
+        let (began, (rotated, retired)) = (Instant::now(), self.closed());
         let result = self.write(records);
-        let (rotated_now, retired_now) = self.set_aside();
+        let (rotated_now, retired_now) = self.closed();
         self.observer.tell(Written {
             lines: result.is_ok().then_some(records.len()),
             duration: began.elapsed(),
@@ -242,10 +281,10 @@ impl Work {
         result
     }
 
-    /// How many files became full, and how many were set aside in doubt, since the start.
-    fn set_aside(&self) -> (u64, u64) {
+    /// How many files became full, and how many were retired, since the start.
+    fn closed(&self) -> (u64, u64) {
         match &self.writer {
-            Writer::Folder(writer) => writer.set_aside(),
+            Writer::Folder(writer) => writer.closed(),
             Writer::Table(..) => (0, 0),
         }
     }
@@ -257,7 +296,7 @@ impl Work {
         }
     }
 
-    fn write(&mut self, records: &[Record]) -> Result<(), AuditError> {
+    fn write(&mut self, records: &[Record]) -> Result<(), AppendError> {
         let (lines, end) = match &mut self.writer {
             Writer::Folder(writer) => (writer.write(records)?, writer.end()),
             Writer::Table(writer, runtime) => {

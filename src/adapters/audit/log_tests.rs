@@ -42,7 +42,7 @@ async fn an_unfinished_line_is_cut_off_and_said_so() {
 }
 
 #[tokio::test]
-async fn the_chain_goes_on_after_a_file_that_was_set_aside() {
+async fn the_chain_goes_on_after_a_retired_file() {
     let folder = tempfile::tempdir().unwrap();
     AuditLog::open(folder.path(), "r").unwrap().append(record()).await.unwrap();
     let first = lines(folder.path()).remove(0);
@@ -74,7 +74,7 @@ async fn a_second_vault_does_not_write_to_the_same_audit() {
     let second = AuditLog::open(folder.path(), "r").err().unwrap();
     assert_eq!(
         second.to_string(),
-        "the audit cannot be written: another vault writes to this audit"
+        "the folder of the audit cannot be used: another vault writes to this audit"
     );
     log.append(record()).await.unwrap();
 }
@@ -85,6 +85,30 @@ async fn a_file_that_is_no_audit_is_not_written_to() {
     std::fs::write(folder.path().join("audit.jsonl"), "something else\n").unwrap();
     assert!(AuditLog::open(folder.path(), "r").is_err());
     assert_eq!(lines(folder.path()), ["something else"]);
+}
+
+#[tokio::test]
+async fn a_head_is_held_where_its_very_entry_is_there_or_was_removed_as_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = AuditLog::open(folder.path(), "r").unwrap();
+    for _ in 0..3 {
+        log.append(record()).await.unwrap();
+    }
+    drop(log);
+    let lines = lines(folder.path());
+    let head = |sequence: usize, line: &str| Head {
+        // Also one of before the replica was called otherwise.
+        replica: "former".to_owned(),
+        sequence: sequence as u64,
+        hash: line_hash(line),
+        time: Timestamp::UNIX_EPOCH,
+    };
+    let log = AuditLog::open(folder.path(), "r").unwrap();
+    assert!(log.holds(&head(2, &lines[1])).await.unwrap());
+    assert!(!log.holds(&head(2, &lines[0])).await.unwrap());
+    assert!(!log.holds(&head(4, &lines[2])).await.unwrap());
+    std::fs::write(folder.path().join("audit.jsonl"), format!("{}\n", lines[2])).unwrap();
+    assert!(log.holds(&head(2, &lines[1])).await.unwrap());
 }
 
 fn given(client: &str, revision: &str) -> Record {

@@ -30,13 +30,15 @@ mod table;
 #[cfg(feature = "vault")]
 mod table_query;
 #[cfg(feature = "vault")]
+mod table_session;
+#[cfg(feature = "vault")]
 mod table_writer;
 mod verify;
 
 #[cfg(feature = "vault")]
 pub use checkpoints::Checkpointer;
 #[cfg(feature = "vault")]
-pub use error::AuditError;
+pub use error::{AppendError, OpenError, QueryError, SpoolError, TableError};
 #[cfg(feature = "vault")]
 pub use file_writer::Rotation;
 #[cfg(feature = "vault")]

@@ -14,7 +14,7 @@ pub struct Written {
     pub duration: Duration,
     /// How many files became full with it.
     pub rotated: u64,
-    /// How many files were set aside in doubt.
+    /// How many files were retired.
     pub retired: u64,
     /// How many lines wait in the spool after it.
     pub spooled: usize,

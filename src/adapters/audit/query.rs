@@ -4,12 +4,11 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::error::AuditError;
+use super::error::QueryError;
 use super::folder::{StoredFile, files};
 use super::lines::{Backward, Forward, partition_point};
 use crate::domain::record::{Entry, Link};
@@ -20,9 +19,6 @@ const MOST_SCANNED: usize = 64 * 1024 * 1024;
 
 /// How many bytes of lines a page holds, beside its last line.
 pub(super) const MOST_GIVEN: usize = 4 * 1024 * 1024;
-
-/// How many pages are made at once; others wait.
-const MOST_AT_ONCE: usize = 2;
 
 /// How far the times of entries may be out of order: they are written after they are decided, and
 /// clocks are set.
@@ -57,16 +53,19 @@ pub struct Page {
 pub(super) struct FolderReader {
     folder: PathBuf,
     head: watch::Receiver<Link>,
-    places: Arc<Semaphore>,
 }
 
 impl FolderReader {
     pub(super) fn new(folder: PathBuf, head: watch::Receiver<Link>) -> Self {
-        Self { folder, head, places: Arc::new(Semaphore::new(MOST_AT_ONCE)) }
+        Self { folder, head }
     }
 
-    pub(super) async fn query(&self, query: Query) -> Result<Page, AuditError> {
-        let place = Arc::clone(&self.places).acquire_owned().await;
+    /// A page. Whoever asks for it keeps its place until it is read, also when it goes away.
+    pub(super) async fn query(
+        &self,
+        query: Query,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Page, QueryError> {
         let (folder, through) = (self.folder.clone(), self.head.borrow().sequence());
         let read = tokio::task::spawn_blocking(move || {
             let _place = place;
@@ -76,8 +75,7 @@ impl FolderReader {
                 Order::Oldest => oldest(&files, &query, through),
             }
         });
-        let read = read.await.map_err(|error| AuditError::Read(error.to_string()))?;
-        read.map_err(|error: std::io::Error| AuditError::Read(error.to_string()))
+        Ok(read.await??)
     }
 }
 
@@ -113,7 +111,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// The sequence that the file after this one begins with: what a file in doubt holds of that and
+/// The sequence that the file after this one begins with: what a retired file holds of that and
 /// later is no part of the chain.
 fn end_of(files: &[StoredFile], at: usize) -> u64 {
     files[at + 1..].iter().map(|file| file.first).min().unwrap_or(u64::MAX)

@@ -1,4 +1,8 @@
-//! Pages out of files that are rotated, set aside and written to.
+//! Pages out of files that are rotated, retired and written to.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::adapters::audit::file_writer::{FileWriter, Rotation};
@@ -34,11 +38,16 @@ fn query(order: Order, limit: usize) -> Query {
     Query { filter: Filter::default(), order, limit, cursor: None }
 }
 
+async fn read(reader: &FolderReader, query: Query) -> Page {
+    let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+    reader.query(query, place).await.unwrap()
+}
+
 /// All sequences that a query gives, page by page.
 async fn all(reader: &FolderReader, mut query: Query) -> Vec<u64> {
     let mut sequences = Vec::new();
     loop {
-        let page = reader.query(query.clone()).await.unwrap();
+        let page = read(reader, query.clone()).await;
         assert!(page.lines.len() <= query.limit);
         sequences.extend(page.lines.iter().map(|line| parse(line).unwrap().sequence));
         let Some(next) = page.next else { return sequences };
@@ -77,7 +86,7 @@ async fn what_is_asked_for_is_found_in_any_file() {
 #[tokio::test]
 async fn a_follower_goes_on_where_the_last_page_ended() {
     let (folder, reader) = folder(5);
-    let page = reader.query(query(Order::Oldest, 100)).await.unwrap();
+    let page = read(&reader, query(Order::Oldest, 100)).await;
     assert_eq!((page.lines.len(), page.next, page.last), (5, None, Some(5)));
     let rotation = Rotation { most_bytes: 1000, keep: None };
     let mut writer = FileWriter::open(folder.path(), "r", rotation).unwrap();
@@ -93,7 +102,7 @@ async fn what_is_not_yet_on_stable_storage_or_in_doubt_is_not_given() {
     let (folder, _) = folder(6);
     let (_, head) = watch::channel(Link::at(5, String::new()));
     let reader = FolderReader::new(folder.path().to_owned(), head);
-    // A file in doubt: its second entry was superseded.
+    // A retired file: its second entry was superseded.
     let files = files(folder.path()).unwrap();
     let first: Vec<String> =
         std::fs::read_to_string(&files[0].path).unwrap().lines().map(str::to_owned).collect();
@@ -104,7 +113,7 @@ async fn what_is_not_yet_on_stable_storage_or_in_doubt_is_not_given() {
     std::fs::write(folder.path().join("audit-00000000000000000002.jsonl"), rest).unwrap();
     std::fs::remove_file(&files[0].path).unwrap();
     for order in [Order::Newest, Order::Oldest] {
-        let page = reader.query(query(order, 100)).await.unwrap();
+        let page = read(&reader, query(order, 100)).await;
         assert_eq!(page.lines.len(), 5, "{page:?}");
         assert!(page.lines.iter().all(|line| !line.contains("request-X")));
     }
@@ -119,7 +128,7 @@ async fn a_page_looks_at_so_much_and_says_where_to_go_on() {
     writer.write(&vec![wide; 5]).unwrap();
     let (_, head) = watch::channel(writer.end().clone());
     let reader = FolderReader::new(folder.path().to_owned(), head);
-    let page = reader.query(query(Order::Newest, 100)).await.unwrap();
+    let page = read(&reader, query(Order::Newest, 100)).await;
     assert_eq!((page.lines.len(), page.next), (2, Some(4)));
     assert_eq!(all(&reader, query(Order::Newest, 100)).await, [5, 4, 3, 2, 1]);
 }

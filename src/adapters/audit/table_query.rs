@@ -1,74 +1,121 @@
 //! Entries that are asked for, out of the table.
 
+use std::collections::HashSet;
+
+use futures_util::TryStreamExt as _;
 use sqlx::{Postgres, QueryBuilder, Row as _};
 
-use super::error::AuditError;
+use super::error::TableError;
 use super::holders::{Holder, Holders};
 use super::query::{MOST_GIVEN, Page, Query};
-use super::table::Table;
+use super::table::{Table, in_time};
 use crate::domain::record::Entry;
 use crate::domain::record_filter::{Filter, Order};
 
-/// For how long new rows are held back from whoever goes on from where it ended: those of another
-/// replica that come before them may not be there yet.
-const SETTLED: &str = "inserted < clock_timestamp() - interval '2 seconds'";
+/// Whoever goes on from where it ended is shown no row that another may yet come before: none of a
+/// transaction that is not older than all that are open. A chain alone is written in its order.
+const SETTLED: &str = " AND written_by < pg_snapshot_xmin(pg_current_snapshot())";
 
-/// How many of the newest entries tell who holds what.
+/// How many of the newest answers tell who holds what.
 const LEARNT: i64 = 20_000;
 
+/// How many bytes of their lines at the most.
+const LEARNT_BYTES: usize = 64 * 1024 * 1024;
+
 impl Table {
-    /// The lines that are asked for. The cursor is the place in the order of arrival.
-    pub(super) async fn query(&self, query: &Query) -> Result<Page, AuditError> {
+    /// The lines that are asked for. The cursor is the position of a row.
+    pub(super) async fn query(&self, query: &Query) -> Result<Page, TableError> {
         let mut sql = QueryBuilder::new("SELECT line, position FROM audit WHERE TRUE");
         filter(&mut sql, &query.filter);
-        let cursor = query.cursor.map(|cursor| i64::try_from(cursor).unwrap_or(i64::MAX));
+        if let Some(cursor) = query.cursor {
+            after(&mut sql, query.order, i64::try_from(cursor).unwrap_or(i64::MAX));
+        }
         match query.order {
-            Order::Newest => {
-                if let Some(cursor) = cursor {
-                    sql.push(" AND position < ").push_bind(cursor);
-                }
-                sql.push(" ORDER BY position DESC LIMIT ");
-            }
+            Order::Newest => sql.push(" ORDER BY written_by DESC, position DESC LIMIT "),
             Order::Oldest => {
-                sql.push(" AND position > ").push_bind(cursor.unwrap_or(0));
-                sql.push(" AND ").push(SETTLED).push(" ORDER BY position LIMIT ");
+                if query.filter.replica.is_none() {
+                    sql.push(SETTLED);
+                }
+                sql.push(" ORDER BY written_by, position LIMIT ")
             }
-        }
+        };
         sql.push_bind(i64::try_from(query.limit).unwrap_or(i64::MAX));
-        let rows = self.in_time(sql.build().fetch_all(&self.pool)).await?;
         let mut page = Page { lines: Vec::new(), next: None, last: query.cursor };
-        let (mut given, whole) = (0, rows.len());
-        for row in rows {
-            let read = |error: sqlx::Error| AuditError::Read(error.to_string());
-            let (line, position): (String, i64) =
-                (row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);
-            given += line.len();
-            page.last = u64::try_from(position).ok();
-            page.lines.push(line);
-            if given >= MOST_GIVEN {
-                break;
+        let mut given = 0;
+        in_time(async {
+            let mut rows = sql.build().fetch(&self.pool);
+            while let Some(row) = rows.try_next().await? {
+                let (line, position): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+                given += line.len();
+                page.last = u64::try_from(position).ok();
+                page.lines.push(line);
+                if given >= MOST_GIVEN {
+                    break;
+                }
             }
-        }
-        if whole >= query.limit || page.lines.len() < whole {
+            Ok(())
+        })
+        .await?;
+        if given >= MOST_GIVEN || page.lines.len() >= query.limit {
             page.next = page.last;
         }
         Ok(page)
     }
 
+    /// The line of a place.
+    pub(super) async fn line(
+        &self,
+        replica: &str,
+        sequence: u64,
+    ) -> Result<Option<String>, TableError> {
+        const LINE: &str = "SELECT line FROM audit WHERE replica = $1 AND sequence = $2";
+        let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+        let line = sqlx::query_scalar(LINE).bind(replica).bind(sequence);
+        in_time(line.fetch_optional(&self.pool)).await
+    }
+
     /// Who was last given what, of the newest entries of all replicas.
-    pub(super) async fn holders(&self) -> Result<Vec<Holder>, AuditError> {
+    pub(super) async fn holders(&self) -> Result<Vec<Holder>, TableError> {
         const GIVEN: &str = "SELECT line FROM audit WHERE event IN ('read', 'read-all') \
-            AND outcome IN ('granted', 'not-modified') ORDER BY position DESC LIMIT $1";
-        let given = sqlx::query_scalar::<_, String>(GIVEN).bind(LEARNT);
-        let lines = self.in_time(given.fetch_all(&self.pool)).await?;
-        let mut holders = Holders::default();
-        for line in lines.iter().rev() {
-            if let Ok(entry) = serde_json::from_str::<Entry>(line) {
-                holders.learn(&entry.record);
+            AND outcome IN ('granted', 'not-modified') \
+            ORDER BY written_by DESC, position DESC LIMIT $1";
+        let (mut newest, mut known, mut read) = (Vec::new(), HashSet::new(), 0);
+        in_time(async {
+            let mut lines = sqlx::query_scalar::<_, String>(GIVEN).bind(LEARNT).fetch(&self.pool);
+            while let Some(line) = lines.try_next().await? {
+                read += line.len();
+                let entry = serde_json::from_str::<Entry>(&line).ok();
+                let holder = entry.and_then(|entry| Holder::of(&entry.record));
+                newest.extend(holder.filter(|holder| known.insert(holder.id())));
+                if read >= LEARNT_BYTES {
+                    break;
+                }
             }
-        }
+            Ok(())
+        })
+        .await?;
+        let mut holders = Holders::default();
+        newest.into_iter().rev().for_each(|holder| holders.take(holder));
         Ok(holders.list())
     }
+}
+
+/// What comes after a row. Where that is gone, what comes after the nearest one that is there; a
+/// follower may be given some rows again then.
+fn after(sql: &mut QueryBuilder<Postgres>, order: Order, cursor: i64) {
+    let (comparison, direction) = match order {
+        Order::Newest => ("<", " DESC"),
+        Order::Oldest => (">", ""),
+    };
+    sql.push(format!(
+        " AND (written_by, position) {comparison} (COALESCE((SELECT written_by FROM audit \
+         WHERE position = "
+    ));
+    sql.push_bind(cursor);
+    sql.push(format!("), (SELECT written_by FROM audit WHERE position {comparison} "));
+    sql.push_bind(cursor);
+    sql.push(format!(" ORDER BY written_by{direction} LIMIT 1)), "));
+    sql.push_bind(cursor).push(")");
 }
 
 fn filter(sql: &mut QueryBuilder<Postgres>, filter: &Filter) {
@@ -87,8 +134,7 @@ fn filter(sql: &mut QueryBuilder<Postgres>, filter: &Filter) {
         }
     }
     if let Some(key) = &filter.key {
-        sql.push(" AND ").push_bind(key.to_string());
-        sql.push(" = ANY(string_to_array(keys, ' '))");
+        sql.push(" AND keys @> ARRAY[").push_bind(key.to_string()).push("]");
     }
     if let Some(since) = filter.since {
         sql.push(" AND time >= ").push_bind(since.as_microsecond());

@@ -3,27 +3,21 @@
 //! Invariant: the chain is one. What is in the spool is moved before anything new is written to the
 //! table, in its order; where nobody knows whether lines are in the table, it is asked.
 
-use std::path::Path;
-
 use super::batch::Batch;
-use super::error::AuditError;
+use super::error::{AppendError, OpenError, SpoolError, TableError};
 use super::file_writer::FileWriter;
 use super::folder::files;
 use super::query::{Query, oldest};
-use super::table::{InsertError, Table};
+use super::table_session::Session;
 use crate::domain::record::{Entry, Link, Record};
 use crate::domain::record_filter::{Filter, Order};
 
 /// How many lines are moved at once.
 const MOVED_AT_ONCE: usize = 500;
 
-/// How often a place in the table may turn out to be taken before it is given up: another vault
-/// writes under the same name.
-const MOST_TRIES: u32 = 3;
-
 /// The chain of one replica.
 pub(super) struct TableWriter {
-    table: Table,
+    session: Session,
     replica: String,
     end: Link,
     /// What cannot be written to the table now goes here, where there is a folder for it.
@@ -34,26 +28,28 @@ pub(super) struct TableWriter {
     spooled: usize,
     /// Whether nobody knows where the chain ends in the table.
     in_doubt: bool,
+    /// Why the spool was not moved, as it was told last.
+    told: String,
 }
 
 impl TableWriter {
     /// Reads where the chain ends; what an earlier run left in the spool is moved first.
     pub(super) async fn open(
-        table: Table,
+        mut session: Session,
         replica: &str,
-        spool: Option<&Path>,
-    ) -> Result<Self, AuditError> {
-        let spool = spool.map(|folder| FileWriter::open_spool(folder, replica)).transpose()?;
-        let end = table.end(replica).await?;
+        spool: Option<FileWriter>,
+    ) -> Result<Self, OpenError> {
+        let end = session.end().await?;
         let spooling = spool.is_some();
         let mut writer = Self {
-            table,
+            session,
             replica: replica.to_owned(),
             end,
             spool,
             spooling,
             spooled: 0,
             in_doubt: false,
+            told: String::new(),
         };
         if spooling {
             writer.empty_spool().await?;
@@ -67,37 +63,44 @@ impl TableWriter {
     }
 
     /// Joins records to the chain, and waits until they are on stable storage. Gives their lines.
-    pub(super) async fn write(&mut self, records: &[Record]) -> Result<Vec<String>, AuditError> {
+    pub(super) async fn write(&mut self, records: &[Record]) -> Result<Vec<String>, AppendError> {
         self.catch_up().await;
+        if !self.spooling && self.in_doubt {
+            self.end = self.session.end().await?;
+            self.in_doubt = false;
+        }
+        let batch = Batch::join(&self.replica, &self.end, records);
         if self.spooling {
-            let batch = Batch::join(&self.replica, &self.end, records);
             return self.spool(batch);
         }
-        for _ in 0..MOST_TRIES {
-            if self.in_doubt {
-                self.end = self.table.end(&self.replica).await?;
-                self.in_doubt = false;
+        match self.session.insert(&batch.lines).await {
+            Ok(()) => {
+                self.end = batch.end;
+                Ok(batch.lines)
             }
-            let batch = Batch::join(&self.replica, &self.end, records);
-            match self.table.insert(&self.replica, &batch.lines).await {
-                Ok(()) => {
-                    self.end = batch.end;
-                    return Ok(batch.lines);
-                }
-                Err(InsertError::Taken) => self.in_doubt = true,
-                Err(InsertError::Unknown(why)) => return self.outcome_unknown(batch, why).await,
+            Err(error) if error.leaves_doubt() => self.outcome_unknown(batch, error).await,
+            Err(error) => {
+                self.in_doubt = true;
+                Err(error.into())
             }
         }
-        let why = format!("another vault writes to the audit as {}", self.replica);
-        Err(AuditError::Write(why))
     }
 
     /// Moves what is in the spool, where there is something and PostgreSQL is back.
     pub(super) async fn catch_up(&mut self) {
         if self.spooling {
             match self.empty_spool().await {
-                Ok(()) => tracing::info!("the spool of the audit is in PostgreSQL"),
-                Err(error) => tracing::debug!(%error, "the audit is written to its spool"),
+                Ok(()) => {
+                    tracing::info!("the spool of the audit is in PostgreSQL");
+                    self.told.clear();
+                }
+                Err(error) => {
+                    let why = error.to_string();
+                    if self.told != why {
+                        tracing::warn!(why, "the audit is written to its spool");
+                        self.told = why;
+                    }
+                }
             }
         }
     }
@@ -117,29 +120,34 @@ impl TableWriter {
     async fn outcome_unknown(
         &mut self,
         batch: Batch,
-        why: String,
-    ) -> Result<Vec<String>, AuditError> {
-        match self.table.end(&self.replica).await {
+        error: TableError,
+    ) -> Result<Vec<String>, AppendError> {
+        let error = match self.session.end().await {
             Ok(end) if end == batch.end => {
                 self.end = end;
                 return Ok(batch.lines);
             }
-            _ if self.spool.is_none() => {
-                self.in_doubt = true;
-                return Err(AuditError::Write(why));
-            }
-            // Even where they are not there now, the statement may yet be done.
-            _ => {}
+            // The session before is over: what it did not do it never will.
+            Ok(end) if end == self.end => match self.session.insert(&batch.lines).await {
+                Ok(()) => {
+                    self.end = batch.end;
+                    return Ok(batch.lines);
+                }
+                Err(error) => error,
+            },
+            _ => error,
+        };
+        if self.spool.is_none() {
+            self.in_doubt = true;
+            return Err(error.into());
         }
-        tracing::warn!(why, "PostgreSQL does not take the audit, which goes to its spool");
+        tracing::warn!(%error, "PostgreSQL does not take the audit, which goes to its spool");
         self.spooling = true;
         self.spool(batch)
     }
 
-    fn spool(&mut self, batch: Batch) -> Result<Vec<String>, AuditError> {
-        let Some(spool) = &mut self.spool else {
-            return Err(AuditError::Write("there is no folder for a spool".to_owned()));
-        };
+    fn spool(&mut self, batch: Batch) -> Result<Vec<String>, AppendError> {
+        let spool = self.spool.as_mut().expect("where there is no spool nothing goes to it");
         let end = batch.end.clone();
         let lines = spool.write_batch(batch)?;
         self.spooled += lines.len();
@@ -149,11 +157,11 @@ impl TableWriter {
 
     /// Moves what is in the spool behind the end of the chain in the table, and empties it. A line
     /// that is there already, after a crash or a commit of unknown outcome, is passed over.
-    async fn empty_spool(&mut self) -> Result<(), AuditError> {
+    async fn empty_spool(&mut self) -> Result<(), SpoolError> {
         let Some(spool) = &mut self.spool else { return Ok(()) };
         let files = files(spool.folder())?;
         loop {
-            let end = self.table.end(&self.replica).await?;
+            let end = self.session.end().await?;
             let query = Query {
                 filter: Filter::default(),
                 order: Order::Oldest,
@@ -165,25 +173,20 @@ impl TableWriter {
             let joins =
                 serde_json::from_str::<Entry>(first).is_ok_and(|entry| end.is_before(&entry));
             if !joins {
-                return Err(AuditError::Write(format!(
-                    "the spool in {} does not go on from the chain of {} in the table, which ends \
-                     at {}: move it away and keep it",
-                    spool.folder().display(),
-                    self.replica,
-                    end.sequence()
-                )));
+                return Err(SpoolError::Apart {
+                    folder: spool.folder().to_owned(),
+                    replica: self.replica.clone(),
+                    end: end.sequence(),
+                });
             }
-            match self.table.insert(&self.replica, &page.lines).await {
-                // Taken: a statement that nobody waited for was done meanwhile.
-                Ok(()) | Err(InsertError::Taken) => {}
-                Err(InsertError::Unknown(why)) => return Err(AuditError::Write(why)),
-            }
+            self.session.insert(&page.lines).await?;
         }
-        let end = self.table.end(&self.replica).await?;
+        let end = self.session.end().await?;
         spool.empty(&end)?;
         self.end = end;
         self.spooling = false;
         self.spooled = 0;
+        self.in_doubt = false;
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::folder::{Kind, files};
 use super::lines::Forward;
@@ -54,10 +53,10 @@ impl Checkpoints {
 
     /// Takes all that a file of lines tells: a log, or the standard output of a vault.
     pub fn read(&mut self, path: &Path, keys: &[PublicKey]) -> io::Result<()> {
-        let name: Arc<str> = path.display().to_string().into();
+        let name = path.display().to_string();
         for (number, line) in (1..).zip(Forward::new(File::open(path)?)) {
             if let Some(checkpoint) = Checkpoint::read(line?.text()) {
-                let place = Place { file: Arc::clone(&name), line: number };
+                let place = Place { file: name.clone(), line: number };
                 self.take(checkpoint, keys, Some(place));
             }
         }
@@ -88,11 +87,11 @@ pub fn verify_folder(folder: &Path, verifier: &mut Verifier) -> io::Result<Vec<S
         return Err(io::Error::new(io::ErrorKind::NotFound, what));
     }
     for stored in files {
-        let name: Arc<str> = stored.path.display().to_string().into();
+        let name = stored.path.display().to_string();
         verifier.begin_file(matches!(stored.kind, Kind::Retired(_)));
         for (number, line) in (1..).zip(Forward::new(File::open(&stored.path)?)) {
             let line = line?;
-            let place = Place { file: Arc::clone(&name), line: number };
+            let place = Place { file: name.clone(), line: number };
             match line.finished() {
                 Some(text) => verifier.line(&place, text),
                 // Full files are whole: what misses its newline there was cut.

@@ -1,10 +1,13 @@
 //! The calls about the audit, which administrators make.
 
+use serde::Serialize;
+
 use super::exchange::Part;
 use super::{ClientError, Credential, VaultClient, parse};
 use crate::contract::api::BASE_PATH;
 use crate::contract::api::audit::{
-    AuditCheckpoints, AuditPage, AuditQuery, FormatWanted, LAST_CURSOR, NDJSON, NEXT_CURSOR,
+    AuditCheckpoints, AuditPage, AuditQuery, CheckpointsQuery, FormatWanted, LAST_CURSOR, NDJSON,
+    NEXT_CURSOR,
 };
 
 /// Lines of the audit.
@@ -49,20 +52,20 @@ impl VaultClient {
         Ok(AuditLines { lines, next, last })
     }
 
-    /// `GET /api/v1/audit/checkpoints`: the signed heads of a replica, or of all.
+    /// `GET /api/v1/audit/checkpoints`: a page of signed heads.
     pub fn audit_checkpoints(
         &self,
         identity: &Credential,
-        replica: Option<&str>,
+        query: &CheckpointsQuery,
     ) -> Result<AuditCheckpoints, ClientError> {
-        let path = format!("{BASE_PATH}/audit/checkpoints");
-        let query: Vec<_> = replica.into_iter().map(|replica| ("replica", replica)).collect();
-        parse(&self.exchange.get(&path, &query, &identity.header(), "application/json")?)
+        let (path, query) = (format!("{BASE_PATH}/audit/checkpoints"), pairs(query));
+        let accept = "application/json";
+        parse(&self.exchange.get(&path, &borrowed(&query), &identity.header(), accept)?)
     }
 }
 
 /// The parameters of a query that are there.
-fn pairs(query: &AuditQuery) -> Vec<(String, String)> {
+fn pairs(query: &impl Serialize) -> Vec<(String, String)> {
     let query = serde_json::to_value(query).expect("a query holds only text and numbers");
     let query = query.as_object().into_iter().flatten().map(|(name, value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

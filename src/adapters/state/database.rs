@@ -4,14 +4,14 @@
 //! both know, with `$1` for the first argument.
 
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
 
+use crate::adapters::postgres::{InvalidUrl, connect_options};
 use crate::domain::ports::TokenStoreError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/adapters/state/migrations");
@@ -19,23 +19,15 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/adapters/state/migrations");
 /// How long a statement may take, the wait for a connection included.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long PostgreSQL goes on with a statement for which nobody waits any more.
-const STATEMENT_TIMEOUT: &str = "3000";
+/// How long PostgreSQL goes on with a statement for which nobody waits any more, in milliseconds.
+const STATEMENT_TIMEOUT: u32 = 3000;
 
 /// The state could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The URL is not one of PostgreSQL. It may hold a password, so it is not shown.
-    #[error("the URL of the state database is not postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
-    Url,
-    /// The URL has a parameter that is not known. Its value may be a password.
-    #[error("the URL of the state database has the parameter {name}, which is not one of {known}")]
-    Parameter {
-        /// The parameter.
-        name: String,
-        /// Those that there are.
-        known: String,
-    },
+    /// The database is not named as it should be.
+    #[error(transparent)]
+    Url(#[from] InvalidUrl),
     /// The database does not open or answer.
     #[error("the state database cannot be used: {0}")]
     Database(#[from] sqlx::Error),
@@ -56,34 +48,6 @@ pub enum StateError {
 impl From<StateError> for TokenStoreError {
     fn from(error: StateError) -> Self {
         Self(error.to_string())
-    }
-}
-
-/// The parameters that the URL of a PostgreSQL may have. The driver would only warn of others, with
-/// their values.
-const PARAMETERS: [&str; 12] = [
-    "application_name",
-    "dbname",
-    "host",
-    "hostaddr",
-    "options",
-    "password",
-    "port",
-    "sslcert",
-    "sslkey",
-    "sslmode",
-    "sslrootcert",
-    "user",
-];
-
-/// Refuses a URL with a parameter that is none of [`PARAMETERS`].
-pub(super) fn check_parameters(url: &str) -> Result<(), StateError> {
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    let pairs: Vec<(String, String)> =
-        serde_urlencoded::from_str(query).map_err(|_| StateError::Url)?;
-    match pairs.into_iter().find(|(name, _)| !PARAMETERS.contains(&name.as_str())) {
-        Some((name, _)) => Err(StateError::Parameter { name, known: PARAMETERS.join(", ") }),
-        None => Ok(()),
     }
 }
 
@@ -168,12 +132,7 @@ impl Database {
 
     /// Connects, and brings the schema up to date; replicas that do so at once wait for each other.
     pub(super) async fn connect(url: &str) -> Result<Self, StateError> {
-        check_parameters(url)?;
-        let options = PgConnectOptions::from_str(url).map_err(|_| StateError::Url)?;
-        // `synchronous_commit`: a use that was taken is not forgotten when the server fails.
-        let options = options
-            .application_name("vanta-vault")
-            .options([("statement_timeout", STATEMENT_TIMEOUT), ("synchronous_commit", "on")]);
+        let options = connect_options(url, "vanta-vault", STATEMENT_TIMEOUT)?;
         let pool = |connections| {
             PgPoolOptions::new().acquire_timeout(TIMEOUT).max_connections(connections)
         };

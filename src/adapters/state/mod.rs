@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+pub use checkpoints::CheckpointQuery;
 pub use database::StateError;
 pub use store::{StateCheck, StateStore};
 pub use view::STALE_AFTER;

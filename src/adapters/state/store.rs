@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::database::{Database, StateError, fetch, write};
 use super::facts::Facts;
 use super::view::View;
-use super::{StateSource, checkpoints, revocations};
+use super::{CheckpointQuery, StateSource, checkpoints, revocations};
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::claims::{Claims, TokenId};
 use crate::domain::identity::Subject;
@@ -28,6 +28,9 @@ const ALL_PERIOD: Duration = Duration::from_mins(1);
 
 /// How often what has ended is swept from the state.
 const SWEEP_PERIOD: Duration = Duration::from_mins(1);
+
+/// How often the audit's heads of a day ago are.
+const HEADS_PERIOD: Duration = Duration::from_hours(1);
 
 /// How the state stands at one moment.
 pub struct StateCheck {
@@ -81,9 +84,25 @@ impl StateStore {
         checkpoints::store(&self.database, checkpoint).await
     }
 
-    /// The newest signed heads of a replica, or of all, the oldest of them first.
-    pub async fn checkpoints(&self, replica: Option<&str>) -> Result<Vec<Checkpoint>, StateError> {
-        checkpoints::list(&self.database, replica).await
+    /// Some of the signed heads, by replica and sequence.
+    pub async fn checkpoints(
+        &self,
+        query: &CheckpointQuery,
+    ) -> Result<Vec<Checkpoint>, StateError> {
+        checkpoints::list(&self.database, query).await
+    }
+
+    /// The highest signed head of a replica.
+    pub async fn highest_checkpoint(
+        &self,
+        replica: &str,
+    ) -> Result<Option<Checkpoint>, StateError> {
+        checkpoints::highest(&self.database, replica).await
+    }
+
+    /// The head that was signed last, of whichever replica.
+    pub async fn newest_checkpoint(&self) -> Result<Option<Checkpoint>, StateError> {
+        checkpoints::newest(&self.database).await
     }
 
     /// How long ago the revocations of other replicas were heard of; none where there are none.
@@ -151,23 +170,40 @@ impl StateStore {
     async fn sweep_again_and_again(&self) -> Infallible {
         let mut ticks = interval(SWEEP_PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut heads_swept, mut heads_due) = (i64::MIN, Instant::now());
         loop {
             ticks.tick().await;
-            if let Err(error) = self.sweep(Timestamp::now().as_second()).await {
+            let now = Timestamp::now().as_second();
+            if let Err(error) = self.sweep(now).await {
                 tracing::warn!(%error, "ended tokens could not be swept; it is tried again");
             }
+            if Instant::now() < heads_due {
+                continue;
+            }
+            match self.sweep_checkpoints(heads_swept, now).await {
+                Ok(through) => heads_swept = through,
+                Err(error) => {
+                    tracing::warn!(%error, "old heads of the audit could not be swept; it is tried again");
+                }
+            }
+            heads_due = Instant::now() + HEADS_PERIOD;
         }
     }
 
     /// Removes what ended before `now` (epoch seconds), allowing for clocks that are apart.
     pub async fn sweep(&self, now: i64) -> Result<(), StateError> {
         const TOKENS: &str = "DELETE FROM tokens WHERE expires_at < $1";
+        // Memory is freed whatever becomes of the rest.
+        self.view.forget_ended(now);
         let before = now.saturating_sub(60);
         write!(&self.database, sqlx::query(TOKENS).bind(before))?;
-        revocations::sweep(&self.database, now).await?;
-        checkpoints::sweep(&self.database, now).await?;
-        self.view.forget_ended(now);
-        Ok(())
+        revocations::sweep(&self.database, now).await
+    }
+
+    /// Removes signed heads that are a day old at `now` and not the highest of their hour, from
+    /// the moment on through which it was done; gives that moment of this time (epoch seconds).
+    pub async fn sweep_checkpoints(&self, since: i64, now: i64) -> Result<i64, StateError> {
+        checkpoints::sweep(&self.database, since, now).await
     }
 }
 

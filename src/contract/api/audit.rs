@@ -22,6 +22,11 @@ pub const USUAL_ENTRIES: usize = 100;
 /// The longest replica's name or request id that is looked for.
 pub const LONGEST_TEXT: usize = 253;
 
+/// How many signed heads a page has at the most.
+pub const MOST_CHECKPOINTS: usize = 5000;
+/// How many signed heads a page has where no `limit` is said.
+pub const USUAL_CHECKPOINTS: usize = 1000;
+
 /// The order of the answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
@@ -126,12 +131,35 @@ pub struct AuditPage {
     pub last: Option<u64>,
 }
 
-/// The signed heads.
+/// Which signed heads are wanted. What is absent may be anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "vault", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointsQuery {
+    /// Of this replica's chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", param(inline, value_type = super::schema::text::Printable, required = false))]
+    pub replica: Option<String>,
+    /// How many at the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", param(inline, value_type = super::schema::number::CheckpointsWanted, required = false))]
+    pub limit: Option<usize>,
+    /// Where the page before ended: its `next`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", param(value_type = String, required = false))]
+    pub cursor: Option<String>,
+}
+
+/// Some of the signed heads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct AuditCheckpoints {
     /// What their signatures are checked with (Ed25519), as 64 hexadecimal digits.
     pub public_key: String,
-    /// The newest ones, the oldest of them first.
+    /// The heads, by replica and sequence.
     pub checkpoints: Vec<Checkpoint>,
+    /// The cursor of the next page; absent where there is no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "vault", schema(nullable = false))]
+    pub next: Option<String>,
 }

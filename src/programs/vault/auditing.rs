@@ -11,8 +11,8 @@ use crate::adapters::audit::{
 };
 use crate::adapters::files::make_folder;
 use crate::adapters::serve::Metrics;
-use crate::adapters::state::{StateSource, StateStore};
-use crate::domain::checkpoint::Checkpoint;
+use crate::adapters::state::{StateError, StateSource, StateStore};
+use crate::domain::checkpoint::{Checkpoint, Head};
 
 /// Opens the audit: in a table beside a state that is in PostgreSQL, else in its folder.
 pub(super) async fn open(
@@ -117,25 +117,39 @@ impl Auditing {
     }
 }
 
-/// Says loudly that the audit ends before a head that was signed: somebody removed its tail.
+/// Says loudly that the audit does not hold a head that was signed: somebody removed its tail, or
+/// made it anew.
 async fn warn_of_removed_tail(audit: &AuditLog, state: &StateStore) {
-    let end = audit.head().borrow().clone();
-    let known = match state.checkpoints(Some(audit.replica())).await {
-        Ok(known) => known,
+    let signed = match signed_heads(audit, state).await {
+        Ok(signed) => signed,
         Err(error) => {
             tracing::warn!(%error, "the audit's end is not compared with its signed heads");
             return;
         }
     };
-    let highest = known.iter().max_by_key(|checkpoint| checkpoint.head.sequence);
-    let Some(highest) = highest.map(|checkpoint| &checkpoint.head) else { return };
-    let removed = highest.sequence > end.sequence()
-        || (highest.sequence == end.sequence() && highest.hash != end.hash());
-    if removed {
-        tracing::error!(
-            end = end.sequence(), signed = highest.sequence, signed_at = %highest.time,
-            "the audit ends before its last signed head: entries were removed. Keep its files and \
-             run `vanta-cli audit verify`"
-        );
+    let end = audit.head().borrow().sequence();
+    for head in signed {
+        match audit.holds(&head).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::error!(
+                    end, replica = head.replica, signed = head.sequence, signed_at = %head.time,
+                    "the audit does not hold its last signed head: entries were removed or \
+                     changed. Keep its files and run `vanta-cli audit verify`"
+                );
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the audit's end is not compared with its signed heads");
+            }
+        }
     }
+}
+
+/// The heads that the audit has to hold. A folder has one chain whatever the replica was called;
+/// in a table only that of the name is this vault's to vouch for, as others go on meanwhile.
+async fn signed_heads(audit: &AuditLog, state: &StateStore) -> Result<Vec<Head>, StateError> {
+    let own = state.highest_checkpoint(audit.replica()).await?;
+    let newest = if audit.is_shared() { None } else { state.newest_checkpoint().await? };
+    Ok(own.into_iter().chain(newest).map(|checkpoint| checkpoint.head).collect())
 }

@@ -1,3 +1,4 @@
 //! The audit in a PostgreSQL that replicas share.
 
+mod replicas;
 mod table;

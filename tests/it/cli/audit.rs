@@ -178,6 +178,32 @@ fn entries_are_asked_for_and_printed() {
     assert_eq!(answer["entries"][0]["event"], "issue");
 }
 
+#[test]
+fn a_tail_that_was_removed_is_told_when_the_vault_starts_under_whichever_name() {
+    let site = Site::new();
+    let start = |replica: &str| {
+        let mut command = site.command();
+        command.env("VANTA_REPLICA", replica);
+        Program::start(command, "http")
+    };
+    for (replica, removed) in [("one", 0), ("two", 2), ("three", 0)] {
+        let mut vault = start(replica);
+        use_it(&site, &vault);
+        let told = vault.log().contains("does not hold its last signed head");
+        assert_eq!(told, replica == "three", "{replica}");
+        if !told {
+            let verified = as_administrator(&site, &vault, &["audit", "verify"]);
+            assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
+        }
+        vault.signal(Signal::SIGTERM);
+        vault.wait();
+        let mut lines = site.audit();
+        lines.truncate(lines.len() - removed);
+        let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        fs::write(site.path("audit/audit.jsonl"), text).unwrap();
+    }
+}
+
 /// A client that never ends by itself.
 struct Following(std::process::Child);
 

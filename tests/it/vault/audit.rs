@@ -134,3 +134,30 @@ async fn the_exact_lines_and_the_signed_heads_verify() {
     assert!(report.is_whole(), "{report:?}");
     assert_eq!(report.chains[0].signed_through, Some(5));
 }
+
+#[tokio::test]
+async fn the_signed_heads_are_read_page_by_page() {
+    let vault = used().await;
+    let mut checkpointer = Checkpointer::new(vault.service.audit(), &vault.state.audit_key());
+    for _ in 0..5 {
+        vault.token("APP_*").await;
+        let signed = checkpointer.now().expect("the head moved");
+        vault.state.store_checkpoint(&signed).await.unwrap();
+    }
+    let mut found = Vec::new();
+    let mut query = "?limit=2".to_owned();
+    loop {
+        let page = ask_as_administrator(&vault, &format!("/checkpoints{query}")).await;
+        let heads = page["checkpoints"].as_array().unwrap();
+        assert!(heads.len() <= 2);
+        found.extend(heads.iter().map(|head| head["sequence"].as_u64().unwrap()));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("?limit=2&cursor={next}");
+    }
+    assert_eq!(found.len(), 5);
+    assert!(found.is_sorted());
+    for wrong in ["?limit=0", "?limit=5001", "?cursor=1", "?cursor=", "?nonsense=1"] {
+        let reply = ask(&vault, &format!("/checkpoints{wrong}"), &vault.administrator()).await;
+        assert_eq!(reply.problem(), "invalid-request", "{wrong}");
+    }
+}

@@ -4,7 +4,9 @@ use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 
 use super::described;
-use crate::contract::api::audit::{MOST_ENTRIES, USUAL_ENTRIES};
+use crate::contract::api::audit::{
+    MOST_CHECKPOINTS, MOST_ENTRIES, USUAL_CHECKPOINTS, USUAL_ENTRIES,
+};
 use crate::contract::api::holders::{MOST_HOLDERS, USUAL_HOLDERS};
 
 /// Minutes or uses: at least one, and no more than 32 bits.
@@ -15,6 +17,9 @@ pub struct Cursor;
 
 /// How many of an audit's entries are wanted.
 pub struct EntriesWanted;
+
+/// How many of the audit's signed heads are wanted.
+pub struct CheckpointsWanted;
 
 /// How many holders are wanted.
 pub struct HoldersWanted;
@@ -32,6 +37,7 @@ described! {
         .maximum(Some(usize::MAX))
         .into();
     EntriesWanted = limit(MOST_ENTRIES, USUAL_ENTRIES);
+    CheckpointsWanted = limit(MOST_CHECKPOINTS, USUAL_CHECKPOINTS);
     HoldersWanted = limit(MOST_HOLDERS, USUAL_HOLDERS);
 }
 

@@ -9,15 +9,15 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use jiff::Timestamp;
-use serde::Deserialize;
 
-use crate::adapters::audit::{self, AuditError, Page, SigningKey};
+use crate::adapters::audit::{self, Page, QueryError, SigningKey};
+use crate::adapters::state::CheckpointQuery;
 use crate::contract::api::audit::{
-    AuditCheckpoints, AuditPage, AuditQuery, FormatWanted, LAST_CURSOR, LONGEST_TEXT, MOST_ENTRIES,
-    NDJSON, NEXT_CURSOR, OrderWanted, USUAL_ENTRIES,
+    AuditCheckpoints, AuditPage, AuditQuery, CheckpointsQuery, FormatWanted, LAST_CURSOR,
+    LONGEST_TEXT, MOST_CHECKPOINTS, MOST_ENTRIES, NDJSON, NEXT_CURSOR, OrderWanted,
+    USUAL_CHECKPOINTS, USUAL_ENTRIES,
 };
 use crate::contract::api::problem::ProblemKind;
-use crate::contract::api::schema::text::Printable;
 use crate::domain::administration::Administration;
 use crate::domain::identity::is_client_secret;
 use crate::domain::record::{Event, Outcome};
@@ -162,19 +162,9 @@ fn invalid(detail: impl Into<String>) -> ApiError {
     ApiError::new(ProblemKind::InvalidRequest, detail)
 }
 
-fn unreadable(error: AuditError) -> ApiError {
+fn unreadable(error: QueryError) -> ApiError {
     let detail = "what was recorded cannot be read now; try again later";
     ApiError::new(ProblemKind::AuditUnavailable, detail).with_cause(error)
-}
-
-/// Whose signed heads are wanted.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(in crate::programs::vault) struct CheckpointsQuery {
-    /// The replica; all when absent.
-    #[param(inline, value_type = Printable, required = false)]
-    replica: Option<String>,
 }
 
 /// `GET /api/v1/audit/checkpoints`
@@ -189,7 +179,7 @@ pub(in crate::programs::vault) struct CheckpointsQuery {
     responses(
         (
             status = 200,
-            description = "The newest ones, the oldest of them first",
+            description = "A page of them, by replica and sequence",
             body = AuditCheckpoints
         ),
         SignedHeads
@@ -216,12 +206,25 @@ async fn answer_checkpoints(
     attempt.by(&identity);
     service.require_administrator(&identity, Administration::ReadAudit).await?;
     let Query(wanted) = query.map_err(|error| invalid(error.body_text()))?;
-    let replica = text("replica", wanted.replica.as_ref())?;
+    let query = heads_meant(&wanted)?;
     attempt.record.reason = Some("asked for checkpoints".to_owned());
-    let checkpoints = service.state.checkpoints(replica.as_deref()).await.map_err(|error| {
+    let checkpoints = service.state.checkpoints(&query).await.map_err(|error| {
         let detail = "the signed heads cannot be read now; try again later";
         ApiError::new(ProblemKind::StateUnavailable, detail).with_cause(error)
     })?;
+    let full = checkpoints.len() >= query.limit;
+    let next = checkpoints.last().filter(|_| full).map(|last| last.place().to_string());
     let public_key = SigningKey::new(&service.state.audit_key()).public_key().to_string();
-    Ok(Json(AuditCheckpoints { public_key, checkpoints }).into_response())
+    Ok(Json(AuditCheckpoints { public_key, checkpoints, next }).into_response())
+}
+
+fn heads_meant(wanted: &CheckpointsQuery) -> Result<CheckpointQuery, ApiError> {
+    let limit = wanted.limit.unwrap_or(USUAL_CHECKPOINTS);
+    if !(1..=MOST_CHECKPOINTS).contains(&limit) {
+        return Err(invalid(format!("`limit` is 1 to {MOST_CHECKPOINTS}")));
+    }
+    let replica = text("replica", wanted.replica.as_ref())?;
+    let after = wanted.cursor.as_ref().map(|text| text.parse()).transpose();
+    let after = after.map_err(|_| invalid("`cursor` is the `next` of the page before"))?;
+    Ok(CheckpointQuery { replica, after, limit })
 }

@@ -1,12 +1,14 @@
 //! `audit verify`
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::adapters::audit::{Checkpoints, PublicKey, join, verify_folder};
 use crate::adapters::process::Status;
-use crate::contract::api::audit::{AuditQuery, MOST_ENTRIES, OrderWanted};
+use crate::contract::api::audit::{
+    AuditQuery, CheckpointsQuery, MOST_CHECKPOINTS, MOST_ENTRIES, OrderWanted,
+};
 use crate::domain::chain::{Place, Report, Verifier};
 use crate::programs::cli::audit_args::Verify;
 use crate::programs::cli::config::Config;
@@ -59,27 +61,35 @@ fn of_vault(
     keys: &[PublicKey],
 ) -> Result<Report, Failure> {
     let identity = config.identity()?;
-    // Before the entries: a head that is signed meanwhile is of entries that are not fetched yet.
-    let answer = config.client.audit_checkpoints(identity, None)?;
     let mut notes = Vec::new();
     let mut keys = keys.to_vec();
-    if keys.is_empty() {
-        let key: PublicKey = answer.public_key.parse().map_err(|_| {
-            Failure::new(Status::Software, "the vault's answer holds no usable public key")
-        })?;
-        notes.push(format!(
-            "the public key {key} is the vault's own word; give it with --public-key to compare"
-        ));
-        keys.push(key);
-    }
-    for checkpoint in answer.checkpoints {
-        known.take(checkpoint, &keys, None);
+    // Before the entries: a head that is signed meanwhile is of entries that are not fetched yet.
+    let mut heads =
+        CheckpointsQuery { limit: Some(MOST_CHECKPOINTS), ..CheckpointsQuery::default() };
+    loop {
+        let page = config.client.audit_checkpoints(identity, &heads)?;
+        if keys.is_empty() {
+            let key: PublicKey = page.public_key.parse().map_err(|_| {
+                Failure::new(Status::Software, "the vault's answer holds no usable public key")
+            })?;
+            notes.push(format!(
+                "the public key {key} is the vault's own word; give it with --public-key to compare"
+            ));
+            keys.push(key);
+        }
+        for checkpoint in page.checkpoints {
+            known.take(checkpoint, &keys, None);
+        }
+        heads.cursor = page.next;
+        if heads.cursor.is_none() {
+            break;
+        }
     }
     let signed: Vec<_> =
         known.good.iter().map(|known| (known.head.replica.clone(), known.head.sequence)).collect();
     let (mut verifier, report) = known.begin();
     verifier.begin_file(false);
-    let mut place = Place { file: Arc::from("api"), line: 0 };
+    let mut place = Place { file: "api".to_owned(), line: 0 };
     let mut query = AuditQuery {
         order: Some(OrderWanted::Oldest),
         limit: Some(MOST_ENTRIES),
@@ -93,14 +103,42 @@ fn of_vault(
         if page.next.is_some() {
             continue;
         }
-        let reached = signed.iter().all(|(replica, sequence)| verifier.reaches(replica, *sequence));
+        let lacking = lacking(&signed, &verifier);
         let since = *settling.get_or_insert_with(Instant::now);
-        if reached || since.elapsed() > SETTLING {
+        if lacking.is_empty() || since.elapsed() > SETTLING {
+            // What another replica has not ended holds back the lines of all, and not of one.
+            for replica in lacking {
+                let of_one = AuditQuery { replica: Some(replica), ..query.clone() };
+                take_rest(config, of_one, &mut verifier, &mut place)?;
+            }
             break;
         }
         std::thread::sleep(PAUSE);
     }
     Ok(join(report, verifier.finish(), notes))
+}
+
+/// The replicas of which an entry was signed that was not given.
+fn lacking(signed: &[(String, u64)], verifier: &Verifier) -> BTreeSet<String> {
+    let lacks = |(replica, sequence): &&(String, u64)| !verifier.reaches(replica, *sequence);
+    signed.iter().filter(lacks).map(|(replica, _)| replica.clone()).collect()
+}
+
+fn take_rest(
+    config: &Config,
+    mut query: AuditQuery,
+    verifier: &mut Verifier,
+    place: &mut Place,
+) -> Result<(), Failure> {
+    let identity = config.identity()?;
+    loop {
+        let page = config.client.audit_lines(identity, &query)?;
+        take(verifier, place, &page.lines);
+        query.cursor = page.last;
+        if page.next.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 fn take(verifier: &mut Verifier, place: &mut Place, lines: &[String]) {

@@ -37,13 +37,13 @@ fn verify(lines: &[String], checkpoints: &[Checkpoint]) -> Report {
     verify_files(&[(false, lines)], checkpoints)
 }
 
-/// Files, each with whether it was set aside in doubt.
+/// Files, each with whether it is retired.
 fn verify_files(files: &[(bool, &[String])], checkpoints: &[Checkpoint]) -> Report {
     let mut verifier = Verifier::new(checkpoints.iter().cloned());
-    for (name, (in_doubt, lines)) in (1..).zip(files) {
-        verifier.begin_file(*in_doubt);
+    for (name, (retired, lines)) in (1..).zip(files) {
+        verifier.begin_file(*retired);
         for (number, line) in (1..).zip(*lines) {
-            verifier.line(&Place { file: format!("f{name}").into(), line: number }, line);
+            verifier.line(&Place { file: format!("f{name}"), line: number }, line);
         }
     }
     verifier.finish()
@@ -140,8 +140,53 @@ fn a_chain_goes_on_under_another_name_and_that_is_told() {
     assert!(report.notes[0].contains("goes on as that of b"), "{report:?}");
 }
 
+/// A chain of which `names` wrote so many entries, one after the other.
+fn renamed(names: &[(&str, u64)]) -> Vec<String> {
+    let (mut end, mut lines) = (Link::start(), Vec::new());
+    for (name, entries) in names {
+        for _ in 0..*entries {
+            let record = Record::new(jiff::Timestamp::UNIX_EPOCH, Event::Read, Outcome::Granted);
+            let (line, next) = end.join(name, record);
+            lines.push(line);
+            end = next;
+        }
+    }
+    lines
+}
+
 #[test]
-fn a_file_in_doubt_may_end_in_lines_that_nothing_goes_on_from() {
+fn a_name_may_come_back_and_each_name_is_signed() {
+    let lines = renamed(&[("a", 5), ("b", 3), ("a", 2), ("c", 1)]);
+    let signed = [4, 7, 9, 10].map(|at| checkpoint(&lines[at]));
+    let report = verify(&lines, &signed);
+    assert_eq!(told(&report), [""; 0]);
+    let found: Vec<_> = report.chains.iter().map(|chain| (chain.first, chain.last)).collect();
+    assert_eq!(found, [(1, 10), (6, 8), (11, 11)]);
+    assert_eq!(told(&verify(&lines[..7], &signed[..2])), ["EndRemoved 7 8"]);
+    let mut cut = lines.clone();
+    cut.remove(8);
+    assert_eq!(told(&verify(&cut, &signed)), ["Missing 9 10"]);
+}
+
+#[test]
+fn what_was_removed_of_former_names_is_told_by_the_entry_of_the_name_of_now() {
+    let lines = renamed(&[("a", 5), ("b", 3)]);
+    let signed = [checkpoint(&lines[4]), checkpoint(&lines[7])];
+    for through in [3, 6] {
+        let mut record = Record::new(jiff::Timestamp::UNIX_EPOCH, Event::Remove, Outcome::Granted);
+        record.removed_through = Some(through);
+        let end = Link::after(&lines[7]).unwrap();
+        let mut kept = lines[usize::try_from(through).unwrap()..].to_vec();
+        assert!(!verify(&kept, &signed).is_whole(), "nothing says that they were to go");
+        kept.push(end.join("b", record).0);
+        let report = verify(&kept, &signed);
+        assert_eq!(told(&report), [""; 0], "{through}");
+        assert!(report.notes.iter().any(|note| note.contains("as an entry of it says")));
+    }
+}
+
+#[test]
+fn a_retired_file_may_end_in_lines_that_nothing_goes_on_from() {
     let lines = chain("r", 6);
     let mut end = Link::after(&lines[3]).unwrap();
     let mut anew = Vec::new();
@@ -165,7 +210,7 @@ fn a_file_in_doubt_may_end_in_lines_that_nothing_goes_on_from() {
 }
 
 #[test]
-fn a_file_in_doubt_may_be_damaged_where_nothing_goes_on_from_it_alone() {
+fn a_retired_file_may_be_damaged_where_nothing_goes_on_from_it_alone() {
     let lines = chain("r", 6);
     let mut damaged = lines[..4].to_vec();
     damaged.push("\0\0\0".to_owned());
