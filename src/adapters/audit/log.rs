@@ -202,7 +202,7 @@ impl AuditLog {
             Reader::Table(table) => table.line(&head.replica, head.sequence).await?,
         };
         let end = line.and_then(|line| Link::after(&line));
-        Ok(link.is_some_and(|link| link.sequence() > head.sequence || link.hash() == head.hash))
+        Ok(end.is_some_and(|end| end.sequence() > head.sequence || end.hash() == head.hash))
     }
 
     /// Who was last given what, the newest first. Of long ago there may be nothing: the newest

@@ -198,7 +198,10 @@ async fn what_is_refused_before_a_handler_is_as_described() {
         }
         let reply = vault.send(request.body(Body::from("x".repeat(length))).unwrap()).await;
         assert_eq!(reply.status, status, "{method} {target}: {reply:?}");
-        assert_described(&document, responses, &reply);
+        // An answer to HEAD has no body that could say more.
+        if method != "HEAD" {
+            assert_described(&document, responses, &reply);
+        }
     }
 }
 
@@ -210,13 +213,16 @@ fn what_is_no_request_yet_is_refused_without_a_body_as_described() {
     let vault = site.start();
     let long = "x".repeat(100_000);
     for (target, headers, expected) in [
-        (format!("/api/v1/access?names={long}"), String::new(), 414),
-        ("/api/v1/access".to_owned(), format!("x: {long}\r\n"), 431),
+        // Which of both it is depends on how much of it came at once.
+        (format!("/api/v1/access?names={long}"), String::new(), &[414, 431][..]),
+        ("/api/v1/access".to_owned(), format!("x: {long}\r\n"), &[431]),
     ] {
         let answer = get(&vault, target.as_bytes(), &headers);
         // The vault may close before all is written, and its answer be lost with the connection.
-        assert!(answer.is_empty() || status(&answer) == expected, "{answer}");
+        assert!(answer.is_empty() || expected.contains(&status(&answer)), "{answer}");
         assert!(answer.is_empty() || answer.ends_with("\r\n\r\n"), "there is a body: {answer}");
-        assert!(said.contains(&expected.to_string()), "the document says nothing of {expected}");
+        for status in expected {
+            assert!(said.contains(&status.to_string()), "the document says nothing of {status}");
+        }
     }
 }
