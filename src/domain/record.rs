@@ -2,7 +2,6 @@
 //!
 //! Invariant: a record has no place for a value or a token, so none can be in it.
 
-use core::fmt;
 use core::net::IpAddr;
 
 use jiff::Timestamp;
@@ -13,6 +12,46 @@ use super::claims::TokenId;
 use super::identity::{PodReference, Subject};
 use super::names::{Environment, Key};
 use super::pattern::KeyPattern;
+
+/// The text is none of the words that it may be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is one of {}", all.join(", "))]
+pub struct UnknownWord {
+    what: &'static str,
+    all: Vec<String>,
+}
+
+impl UnknownWord {
+    pub(super) fn new<T: ToString>(what: &'static str, all: &[T]) -> Self {
+        Self { what, all: all.iter().map(ToString::to_string).collect() }
+    }
+}
+
+/// Gives an enum that is written as a word its conversions from and to text.
+macro_rules! words {
+    ($name:ident, $what:literal, [$($word:ident),* $(,)?]) => {
+        impl $name {
+            /// All that there are.
+            pub const ALL: &[Self] = &[$(Self::$word),*];
+        }
+
+        impl core::str::FromStr for $name {
+            type Err = $crate::domain::record::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let word = Self::ALL.iter().find(|word| word.to_string() == text);
+                word.copied().ok_or_else(|| Self::Err::new($what, Self::ALL))
+            }
+        }
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                serde::Serialize::serialize(self, f)
+            }
+        }
+    };
+}
+pub(super) use words;
 
 /// What was attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,17 +85,11 @@ pub enum Event {
     Remove,
 }
 
-impl Event {
-    /// The event that is written like this.
-    pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_value(text.into()).ok()
-    }
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
+words! {
+    Event, "an event", [
+        Issue, Read, ReadAll, List, Access, Revoke, Introspect, Explain, Holders, Authenticate,
+        Recover, Query, Remove,
+    ]
 }
 
 /// What the vault decided. It says nothing of whether an answer arrived.
@@ -73,18 +106,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
-    /// The outcome that is written like this.
-    pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_value(text.into()).ok()
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.serialize(f)
-    }
-}
+words! { Outcome, "an outcome", [Granted, NotModified, Refused, Failed] }
 
 /// One line of the audit. Absent fields were not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,6 +256,21 @@ mod tests {
 
     fn record() -> Record {
         Record::new(Timestamp::UNIX_EPOCH, Event::Read, Outcome::Granted)
+    }
+
+    #[test]
+    fn each_word_reads_back_and_another_is_told_all_of_them() {
+        for event in Event::ALL {
+            assert_eq!(event.to_string().parse(), Ok(*event));
+        }
+        for outcome in Outcome::ALL {
+            assert_eq!(outcome.to_string().parse(), Ok(*outcome));
+        }
+        // serde knows them from the enum itself.
+        let known = serde_json::from_str::<Event>("\"x\"").unwrap_err().to_string();
+        let known: Vec<&str> = known.split('`').skip(3).step_by(2).collect();
+        let told = "theft".parse::<Event>().unwrap_err().to_string();
+        assert_eq!(told, format!("an event is one of {}", known.join(", ")));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Which of the audit's entries are asked for.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::claims::TokenId;
 use super::identity::Subject;
 use super::names::{Environment, Key};
-use super::record::{Entry, Event, Outcome};
+use super::record::{Entry, Event, Outcome, words};
 
 /// What an entry has to be; what is absent may be anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,7 +55,8 @@ fn of<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
 }
 
 /// In which order entries are given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Order {
     /// The newest first.
     #[default]
@@ -62,6 +64,7 @@ pub enum Order {
     /// The oldest first.
     Oldest,
 }
+words! { Order, "an order", [Newest, Oldest] }
 
 #[cfg(test)]
 mod tests {

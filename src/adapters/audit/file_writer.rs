@@ -53,8 +53,9 @@ impl FileWriter {
 
     /// Opens the folder of what goes elsewhere once it can: an unfinished line is cut off, and
     /// nothing is written.
-    pub(super) fn open_spool(folder: &Path, replica: &str) -> io::Result<Self> {
-        Ok(Self::open_as_left(folder, replica, Rotation::default())?.0)
+    pub(super) fn open_spool(folder: &Path, replica: &str, most_bytes: u64) -> io::Result<Self> {
+        let rotation = Rotation { most_bytes, keep: None };
+        Ok(Self::open_as_left(folder, replica, rotation)?.0)
     }
 
     /// Opens the folder; gives the bytes of an unfinished line that were cut off too.

@@ -49,15 +49,22 @@ pub struct LogOptions {
 pub struct TableOptions {
     /// The database's URL, which may hold a password.
     pub url: SecretString,
-    /// The folder of what cannot be written there while it is away. Without one nothing is
-    /// answered meanwhile.
-    pub spool: Option<PathBuf>,
+    /// For what cannot be written there while it is away. Without it nothing is answered meanwhile.
+    pub spool: Option<SpoolOptions>,
     /// The name of the replica whose chain it is: of this vault alone.
     pub replica: String,
     /// Where the lines go besides.
     pub stream: Option<Stream>,
     /// Who is told of each batch.
     pub observer: Observer,
+}
+
+/// Where lines wait for the table.
+pub struct SpoolOptions {
+    /// The folder, which must exist.
+    pub folder: PathBuf,
+    /// How large its files get, in bytes.
+    pub most_bytes: u64,
 }
 
 struct Pending {
@@ -125,7 +132,10 @@ impl AuditLog {
             (connect("vanta-vault audit")?, connect("vanta-vault audit reader")?);
         let table = Table::open(&to_read).await?;
         let session = Session::open(to_write, &replica).await?;
-        let spool = spool.map(|folder| FileWriter::open_spool(&folder, &replica)).transpose()?;
+        let spool = spool.map(|SpoolOptions { folder, most_bytes }| {
+            FileWriter::open_spool(&folder, &replica, most_bytes)
+        });
+        let spool = spool.transpose()?;
         let writer = TableWriter::open(session, &replica, spool).await?;
         let (head, receiver) = watch::channel(writer.end().clone());
         let (reader, places) = (Reader::Table(table), Arc::new(Semaphore::new(MOST_AT_ONCE)));

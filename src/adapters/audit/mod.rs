@@ -44,7 +44,7 @@ pub use file_writer::Rotation;
 #[cfg(feature = "vault")]
 pub use holders::Holder;
 #[cfg(feature = "vault")]
-pub use log::{AuditLog, LogOptions, TableOptions};
+pub use log::{AuditLog, LogOptions, SpoolOptions, TableOptions};
 #[cfg(feature = "vault")]
 pub use observer::{Observer, Written};
 #[cfg(feature = "vault")]

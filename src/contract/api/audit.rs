@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::record::Entry;
+use crate::domain::record_filter::Order;
 
 /// The media type of lines as they were written, each with a newline.
 pub const NDJSON: &str = "application/x-ndjson";
@@ -26,18 +27,6 @@ pub const LONGEST_TEXT: usize = 253;
 pub const MOST_CHECKPOINTS: usize = 5000;
 /// How many signed heads a page has where no `limit` is said.
 pub const USUAL_CHECKPOINTS: usize = 1000;
-
-/// The order of the answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum OrderWanted {
-    /// The newest first.
-    #[default]
-    Newest,
-    /// The oldest first.
-    Oldest,
-}
 
 /// The form of the answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,8 +95,8 @@ pub struct AuditQuery {
     pub cursor: Option<u64>,
     /// In which order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "vault", param(inline, value_type = OrderWanted, required = false))]
-    pub order: Option<OrderWanted>,
+    #[cfg_attr(feature = "vault", param(inline, value_type = Order, required = false))]
+    pub order: Option<Order>,
     /// In which form.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "vault", param(inline, value_type = FormatWanted, required = false))]

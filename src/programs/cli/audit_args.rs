@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use jiff::Timestamp;
 
 use crate::adapters::audit::PublicKey;
-use crate::contract::api::audit::{AuditQuery, OrderWanted};
+use crate::contract::api::audit::AuditQuery;
 use crate::domain::claims::TokenId;
 use crate::domain::identity::Subject;
 use crate::domain::names::{Environment, Key};
 use crate::domain::record::{Event, Outcome};
+use crate::domain::record_filter::Order;
 
 #[derive(Subcommand)]
 pub(super) enum AuditCommand {
@@ -82,10 +83,10 @@ pub(super) struct Wanted {
     #[arg(long, short)]
     pub(super) key: Option<Key>,
     /// Of this event, as in read
-    #[arg(long, value_parser = event)]
+    #[arg(long)]
     pub(super) event: Option<Event>,
     /// With this outcome, as in refused
-    #[arg(long, value_parser = outcome)]
+    #[arg(long)]
     pub(super) outcome: Option<Outcome>,
     /// With this access token, by its id
     #[arg(long)]
@@ -115,30 +116,4 @@ impl Wanted {
             ..AuditQuery::default()
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Order {
-    Newest,
-    Oldest,
-}
-
-impl From<Order> for OrderWanted {
-    fn from(order: Order) -> Self {
-        match order {
-            Order::Newest => Self::Newest,
-            Order::Oldest => Self::Oldest,
-        }
-    }
-}
-
-fn event(text: &str) -> Result<Event, &'static str> {
-    Event::parse(text).ok_or(
-        "an event is issue, read, read-all, list, access, revoke, authenticate, recover, query or \
-         remove",
-    )
-}
-
-fn outcome(text: &str) -> Result<Outcome, &'static str> {
-    Outcome::parse(text).ok_or("an outcome is granted, not-modified, refused or failed")
 }

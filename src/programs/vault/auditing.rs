@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::config::AuditConfig;
 use crate::adapters::audit::{
-    AuditLog, Checkpointer, LogOptions, Observer, Stream, TableOptions, Written,
+    AuditLog, Checkpointer, LogOptions, Observer, SpoolOptions, Stream, TableOptions, Written,
 };
 use crate::adapters::files::make_folder;
 use crate::adapters::serve::Metrics;
@@ -29,7 +29,8 @@ pub(super) async fn open(
     match (state, config.folder) {
         (StateSource::Postgres(url), spool) => AuditLog::in_table(TableOptions {
             url: url.clone(),
-            spool,
+            spool: spool
+                .map(|folder| SpoolOptions { folder, most_bytes: config.rotation.most_bytes }),
             replica: config.replica,
             stream,
             observer,

@@ -120,6 +120,12 @@ pub(super) enum ConfigError {
          out"
     )]
     TwoSourcesOfGrants,
+    #[error(
+        "--audit-keep (VANTA_AUDIT_KEEP) is for an audit in a folder, and beside a state in \
+         PostgreSQL the audit is a table, which keeps all: leave it out, and archive chains that \
+         have ended"
+    )]
+    KeepInTable,
     #[error("no key to sign tokens with: set {SIGNING_KEY_FILE} or {SIGNING_KEY}")]
     NoSigningKey,
     #[error("{0} of variable {1} cannot be used: {2}")]
@@ -160,6 +166,9 @@ impl ServeArgs {
                 variable: "VANTA_AUDIT_PATH",
                 what: "the folder of the audit",
             });
+        }
+        if self.audit_keep.is_some() && matches!(state, StateSource::Postgres(_)) {
+            return Err(ConfigError::KeepInTable);
         }
         let audit = AuditConfig {
             folder: self.audit_path,

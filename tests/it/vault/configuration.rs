@@ -17,7 +17,7 @@ fn refusal(change: impl FnOnce(&Site, &mut Command)) -> (i32, String) {
 #[test]
 fn each_mistake_ends_with_78_and_says_what_to_do() {
     type Change = fn(&Site, &mut Command);
-    let cases: [(Change, &str); 10] = [
+    let cases: [(Change, &str); 11] = [
         (
             |_, command| {
                 command.env("VANTA_JWT_SECRET_KEY", "k".repeat(40));
@@ -67,6 +67,13 @@ fn each_mistake_ends_with_78_and_says_what_to_do() {
                 command.env("SOPS_AGE_KEY", "x");
             },
             "SOPS_AGE_KEY",
+        ),
+        (
+            |_, command| {
+                command.env_remove("VANTA_STATE_PATH").env("VANTA_AUDIT_KEEP", "3");
+                command.env("VANTA_STATE_URL", "postgres://vanta@localhost/vanta");
+            },
+            "VANTA_AUDIT_KEEP) is for an audit in a folder",
         ),
     ];
     for (change, expected) in cases {

@@ -14,6 +14,7 @@ use crate::domain::identity::Subject;
 use crate::domain::names::{Environment, Key, Label, ObjectName};
 use crate::domain::pattern::{GrantedPattern, KeyPattern};
 use crate::domain::record::{Event, Outcome};
+use crate::domain::record_filter::Order;
 use crate::domain::relative_path::RelativePath;
 
 /// A replica's name or a request id, which have no form of their own.
@@ -69,6 +70,7 @@ described! {
     FileFormat = one_of::<FileFormat>("The text form of a file of secrets.");
     Event = one_of::<Event>("What was attempted.");
     Outcome = one_of::<Outcome>("What the vault decided.");
+    Order = one_of::<Order>("The order of the answer.");
 }
 
 fn text(

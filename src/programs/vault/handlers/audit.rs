@@ -14,14 +14,14 @@ use crate::adapters::audit::{self, Page, QueryError, SigningKey};
 use crate::adapters::state::CheckpointQuery;
 use crate::contract::api::audit::{
     AuditCheckpoints, AuditPage, AuditQuery, CheckpointsQuery, FormatWanted, LAST_CURSOR,
-    LONGEST_TEXT, MOST_CHECKPOINTS, MOST_ENTRIES, NDJSON, NEXT_CURSOR, OrderWanted,
-    USUAL_CHECKPOINTS, USUAL_ENTRIES,
+    LONGEST_TEXT, MOST_CHECKPOINTS, MOST_ENTRIES, NDJSON, NEXT_CURSOR, USUAL_CHECKPOINTS,
+    USUAL_ENTRIES,
 };
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::administration::Administration;
 use crate::domain::identity::is_client_secret;
-use crate::domain::record::{Event, Outcome};
-use crate::domain::record_filter::{Filter, Order};
+use crate::domain::record::{Event, UnknownWord};
+use crate::domain::record_filter::Filter;
 use crate::programs::vault::attempt::Attempt;
 use crate::programs::vault::context::Context;
 use crate::programs::vault::error::ApiError;
@@ -109,26 +109,19 @@ fn meant(wanted: &AuditQuery) -> Result<audit::Query, ApiError> {
     if !(1..=MOST_ENTRIES).contains(&limit) {
         return Err(invalid(format!("`limit` is 1 to {MOST_ENTRIES}")));
     }
-    let event =
-        |text: &String| Event::parse(text).ok_or_else(|| invalid("there is no such `event`"));
-    let outcome =
-        |text: &String| Outcome::parse(text).ok_or_else(|| invalid("there is no such `outcome`"));
     let filter = Filter {
         since: wanted.since.as_ref().map(|text| time("since", text)).transpose()?,
         until: wanted.until.as_ref().map(|text| time("until", text)).transpose()?,
         subject: name(wanted.subject.as_ref())?,
         environment: name(wanted.environment.as_ref())?,
         key: name(wanted.key.as_ref())?,
-        event: wanted.event.as_ref().map(event).transpose()?,
-        outcome: wanted.outcome.as_ref().map(outcome).transpose()?,
+        event: word(wanted.event.as_ref())?,
+        outcome: word(wanted.outcome.as_ref())?,
         jti: name(wanted.jti.as_ref())?,
         replica: text("replica", wanted.replica.as_ref())?,
         request_id: text("request_id", wanted.request_id.as_ref())?,
     };
-    let order = match wanted.order.unwrap_or_default() {
-        OrderWanted::Newest => Order::Newest,
-        OrderWanted::Oldest => Order::Oldest,
-    };
+    let order = wanted.order.unwrap_or_default();
     Ok(audit::Query { filter, order, limit, cursor: wanted.cursor })
 }
 
@@ -141,6 +134,12 @@ fn name<T: std::str::FromStr<Err = crate::domain::names::InvalidName>>(
     given: Option<&String>,
 ) -> Result<Option<T>, ApiError> {
     given.map(|text| ApiError::parse_name(text)).transpose()
+}
+
+fn word<T: std::str::FromStr<Err = UnknownWord>>(
+    given: Option<&String>,
+) -> Result<Option<T>, ApiError> {
+    given.map(|text| text.parse()).transpose().map_err(|unknown: UnknownWord| invalid(unknown.to_string()))
 }
 
 fn text(name: &str, given: Option<&String>) -> Result<Option<String>, ApiError> {

@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::adapters::process::Status;
-use crate::contract::api::audit::{AuditPage, AuditQuery, MOST_ENTRIES, OrderWanted};
+use crate::contract::api::audit::{AuditPage, AuditQuery, MOST_ENTRIES};
 use crate::domain::names::Key;
 use crate::domain::record::{Entry, Event};
+use crate::domain::record_filter::Order;
 use crate::programs::cli::audit_args::{Query, Tail};
 use crate::programs::cli::config::Config;
 use crate::programs::cli::failure::Failure;
@@ -20,7 +21,7 @@ pub(super) fn query(config: &Config, args: &Query, printer: &Printer) -> Result<
     let mut query = AuditQuery {
         since: args.since.map(|time| time.to_string()),
         until: args.until.map(|time| time.to_string()),
-        order: Some(args.order.into()),
+        order: Some(args.order),
         ..args.wanted.query()
     };
     let mut entries = Vec::new();
@@ -48,7 +49,7 @@ pub(super) fn tail(config: &Config, args: &Tail, printer: &Printer) -> Result<In
     let identity = config.identity()?;
     let newest = AuditQuery { limit: Some(1), ..AuditQuery::default() };
     let mut query = AuditQuery {
-        order: Some(OrderWanted::Oldest),
+        order: Some(Order::Oldest),
         limit: Some(MOST_ENTRIES),
         cursor: config.client.audit(identity, &newest)?.last,
         ..args.wanted.query()

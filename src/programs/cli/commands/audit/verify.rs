@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::adapters::audit::{Checkpoints, PublicKey, join, verify_folder};
 use crate::adapters::process::Status;
-use crate::contract::api::audit::{
-    AuditQuery, CheckpointsQuery, MOST_CHECKPOINTS, MOST_ENTRIES, OrderWanted,
-};
+use crate::contract::api::audit::{AuditQuery, CheckpointsQuery, MOST_CHECKPOINTS, MOST_ENTRIES};
 use crate::domain::chain::{Place, Report, Verifier};
+use crate::domain::record_filter::Order;
 use crate::programs::cli::audit_args::Verify;
 use crate::programs::cli::config::Config;
 use crate::programs::cli::failure::Failure;
@@ -91,7 +90,7 @@ fn of_vault(
     verifier.begin_file(false);
     let mut place = Place { file: "api".to_owned(), line: 0 };
     let mut query = AuditQuery {
-        order: Some(OrderWanted::Oldest),
+        order: Some(Order::Oldest),
         limit: Some(MOST_ENTRIES),
         ..AuditQuery::default()
     };
