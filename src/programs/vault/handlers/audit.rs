@@ -139,7 +139,10 @@ fn name<T: std::str::FromStr<Err = crate::domain::names::InvalidName>>(
 fn word<T: std::str::FromStr<Err = UnknownWord>>(
     given: Option<&String>,
 ) -> Result<Option<T>, ApiError> {
-    given.map(|text| text.parse()).transpose().map_err(|unknown: UnknownWord| invalid(unknown.to_string()))
+    given
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|unknown: UnknownWord| invalid(unknown.to_string()))
 }
 
 fn text(name: &str, given: Option<&String>) -> Result<Option<String>, ApiError> {
