@@ -76,6 +76,16 @@ pub struct CheckpointPlace {
     pub hash: String,
 }
 
+/// The most digits of a sequence, which a database's numbers hold.
+const MAX_DIGITS: usize = 18;
+
+impl CheckpointPlace {
+    /// The form of its text, as a regular expression of ECMA-262.
+    pub fn pattern() -> String {
+        format!(r"^[0-9]{{1,{MAX_DIGITS}}}\.[0-9a-f]{{64}}\.[ -~]*$")
+    }
+}
+
 /// The text is no place of a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is not where a page of checkpoints ended")]
@@ -87,8 +97,11 @@ impl FromStr for CheckpointPlace {
     fn from_str(text: &str) -> Result<Self, InvalidPlace> {
         let (sequence, rest) = text.split_once('.').ok_or(InvalidPlace)?;
         let (hash, replica) = rest.split_once('.').ok_or(InvalidPlace)?;
-        let hexadecimal = hash.len() == 64 && hash.bytes().all(|digit| digit.is_ascii_hexdigit());
-        if !hexadecimal {
+        let lower = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+        let hexadecimal = hash.len() == 64 && hash.bytes().all(lower);
+        let digits = sequence.len() <= MAX_DIGITS && sequence.bytes().all(|it| it.is_ascii_digit());
+        let printable = replica.bytes().all(|sign| (b' '..=b'~').contains(&sign));
+        if !(hexadecimal && digits && printable) {
             return Err(InvalidPlace);
         }
         Ok(Self {
@@ -114,7 +127,14 @@ mod tests {
         let hash = "0a".repeat(32);
         let place = CheckpointPlace { replica: "a.b".to_owned(), sequence: 7, hash: hash.clone() };
         assert_eq!(place.to_string().parse(), Ok(place));
-        for wrong in ["", "7", "7.00.a", &format!("x.{hash}.a"), &format!("-1.{hash}.a")] {
+        for wrong in [
+            "",
+            "7",
+            "7.00.a",
+            &format!("x.{hash}.a"),
+            &format!("-1.{hash}.a"),
+            &format!("+1.{hash}.a"),
+        ] {
             assert_eq!(wrong.parse::<CheckpointPlace>(), Err(InvalidPlace), "{wrong}");
         }
     }

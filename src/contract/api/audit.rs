@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::checkpoint::Checkpoint;
+#[cfg(feature = "vault")]
+use crate::domain::checkpoint::CheckpointPlace;
 use crate::domain::record::Entry;
 use crate::domain::record_filter::Order;
 
@@ -135,7 +137,7 @@ pub struct CheckpointsQuery {
     pub limit: Option<usize>,
     /// Where the page before ended: its `next`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "vault", param(value_type = String, required = false))]
+    #[cfg_attr(feature = "vault", param(inline, value_type = CheckpointPlace, required = false))]
     pub cursor: Option<String>,
 }
 

@@ -8,6 +8,7 @@ use super::described;
 use super::words::words;
 use crate::contract::api::audit::LONGEST_TEXT;
 use crate::contract::grammar;
+use crate::domain::checkpoint::CheckpointPlace;
 use crate::domain::claims::TokenId;
 use crate::domain::grants::{FileFormat, Permission};
 use crate::domain::identity::Subject;
@@ -26,6 +27,11 @@ described! {
         .pattern(Some("^[ -~]*$"))
         .max_length(Some(LONGEST_TEXT))
         .into();
+    CheckpointPlace = text(
+        "8640.5f2d0a3c9b1d4c5e8f6a7b8c9d0e1f2a5f2d0a3c9b1d4c5e8f6a7b8c9d0e1f2a.vanta-vault",
+        "Where a page of checkpoints ended: `SEQUENCE.HASH.REPLICA`.",
+        |schema| schema.pattern(Some(CheckpointPlace::pattern())),
+    );
     Environment = name(
         &grammar::environment(), Environment::MAX_LEN, "dev",
         "An environment: one SOPS file's name.",
