@@ -24,7 +24,7 @@ pub mod policy;
 #[cfg(feature = "patterns")]
 pub mod ports;
 pub mod record;
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "vault", feature = "cli"))]
 pub mod record_filter;
 pub mod relative_path;
 pub mod render;

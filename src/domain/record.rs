@@ -51,6 +51,7 @@ macro_rules! words {
         }
     };
 }
+#[cfg(any(feature = "vault", feature = "cli"))]
 pub(super) use words;
 
 /// What was attempted.
