@@ -72,7 +72,7 @@ mutants: ## change the policy and the tokens' validation line by line, and see w
 	scripts/mutants $(MUTANTS)
 
 soak: ## the long runs that measure, each a section of docs/soak.md
-	@scripts/setup build
+	@scripts/setup test
 	cargo build --release --bins
 	printf '# Soaking\n\nWritten by `make soak`. Figures are of the machine that ran them; compare those of one run.\n\n' > docs/soak.md
 	cargo test --release --test soak -- all --report $(CURDIR)/docs/soak.md
