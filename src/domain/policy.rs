@@ -17,6 +17,9 @@ pub const DEFAULT_TTL_MINUTES: u32 = 15;
 /// The longest life that any access token has, whatever the grants say, in minutes.
 pub const MAX_TTL_MINUTES: u32 = 24 * 60;
 
+/// How many reasons of a grant are told in words.
+const MOST_TOLD: usize = 8;
+
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -94,12 +97,17 @@ impl Grant {
         &self.reasons
     }
 
-    /// The reasons in words, for the audit.
+    /// The reasons in words, for the audit: the first few, since each read is recorded with them.
     pub fn because(&self) -> String {
-        let words = self.reasons.iter().map(|reason| {
+        let words = self.reasons.iter().take(MOST_TOLD).map(|reason| {
             format!("SecretAccess {} within SecretPolicy {}", reason.access, reason.policy)
         });
-        words.collect::<Vec<_>>().join(", ")
+        let mut words: Vec<String> = words.collect();
+        let more = self.reasons.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            words.push(format!("and {more} more"));
+        }
+        words.join(", ")
     }
 }
 

@@ -97,6 +97,23 @@ fn an_access_with_a_policy_around_it_is_a_grant_that_says_why() {
 }
 
 #[test]
+fn of_many_reasons_a_few_are_told_in_words() {
+    let accesses = (0..9).map(|at| Access { name: name(&format!("a{at}")), ..access() });
+    let accesses: Vec<Access> = accesses.collect();
+    let request = Request {
+        environment: name("prod"),
+        permission: Permission::Read,
+        target: Target::Key(name("KEY")),
+    };
+    let told = |count: usize| {
+        let grants = grants(&accesses[..count], &[policy()]);
+        decide(&grants, &identity(checkout()), &request, NOW).unwrap().because()
+    };
+    assert!(told(8).ends_with("SecretAccess shop/a7 within SecretPolicy shop-prod"));
+    assert!(told(9).ends_with("SecretAccess shop/a7 within SecretPolicy shop-prod, and 1 more"));
+}
+
+#[test]
 fn nothing_is_allowed_by_default() {
     let no_policy = Denial::NoPolicy(vec!["shop/checkout".into()]);
     for (accesses, policies, expected) in [
