@@ -3,7 +3,8 @@
 use crate::report::Report;
 use crate::support::schemathesis::{Attack, attack};
 
-/// How many requests are made up for each operation with each seed.
+/// How many requests are made up for each operation with each seed, at the most. It bounds their
+/// number, so that it is the same with each seed; a seed changes what is in them.
 const EXAMPLES: u32 = 500;
 
 const SEEDS: [u32; 5] = [1, 2, 3, 4, 5];
