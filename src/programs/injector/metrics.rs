@@ -68,38 +68,35 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let registrar = Registrar::new("vanta_injector");
-        let mut metrics = Self {
+        let mut registrar = Registrar::new("vanta_injector");
+        Self {
+            reviews: registrar.register(
+                "reviews",
+                "Questions answered, by outcome",
+                Family::default(),
+            ),
+            durations: registrar.register_seconds(
+                "review_duration",
+                "Time from a question's head to its answer",
+                Family::new_with_constructor(|| Histogram::new(DURATIONS)),
+            ),
+            ends: registrar.register_seconds(
+                "certificate_end_timestamp",
+                "When a certificate ends, since 1970",
+                Family::default(),
+            ),
+            lacking: registrar.register(
+                "namespaces_without_authority",
+                "Namespaces whose ConfigMap vanta-ca is not yet what it should be",
+                Gauge::default(),
+            ),
+            spread: registrar.register(
+                "authority_writes",
+                "Writes of the ConfigMap vanta-ca, by result",
+                Family::default(),
+            ),
             registrar,
-            reviews: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
-            ends: Family::default(),
-            lacking: Gauge::default(),
-            spread: Family::default(),
-        };
-        let registrar = &mut metrics.registrar;
-        registrar.register("reviews", "Questions answered, by outcome", metrics.reviews.clone());
-        registrar.register_seconds(
-            "review_duration",
-            "Time from a question's head to its answer",
-            metrics.durations.clone(),
-        );
-        registrar.register_seconds(
-            "certificate_end_timestamp",
-            "When a certificate ends, since 1970",
-            metrics.ends.clone(),
-        );
-        registrar.register(
-            "namespaces_without_authority",
-            "Namespaces whose ConfigMap vanta-ca is not yet what it should be",
-            metrics.lacking.clone(),
-        );
-        registrar.register(
-            "authority_writes",
-            "Writes of the ConfigMap vanta-ca, by result",
-            metrics.spread.clone(),
-        );
-        metrics
+        }
     }
 }
 

@@ -44,35 +44,13 @@ pub struct HttpMetrics {
 
 impl HttpMetrics {
     pub(super) fn new(registrar: &mut Registrar) -> Self {
-        let metrics = Self {
-            requests: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
-            waiting: Gauge::default(),
-            connections: Gauge::default(),
-            refused: Counter::default(),
-        };
-        registrar.register(
-            "http_requests",
-            "Answers, by route, status and kind of problem",
-            metrics.requests.clone(),
-        );
-        registrar.register_seconds(
-            "http_request_duration",
-            "Time from a request's head to its answer's head, without what a caller waited by its own wish",
-            metrics.durations.clone(),
-        );
-        registrar.register("waiting", "Callers that wait for a change", metrics.waiting.clone());
-        registrar.register(
-            "connections",
-            "Open connections to the API",
-            metrics.connections.clone(),
-        );
-        registrar.register(
-            "connections_refused",
-            "Connections to the API that were closed at once, since too many were open",
-            metrics.refused.clone(),
-        );
-        metrics
+        Self {
+            requests: registrar.register("http_requests", "Answers, by route, status and kind of problem", Family::default()),
+            durations: registrar.register_seconds("http_request_duration", "Time from a request's head to its answer's head, without what a caller waited by its own wish", Family::new_with_constructor(|| Histogram::new(DURATIONS))),
+            waiting: registrar.register("waiting", "Callers that wait for a change", Gauge::default()),
+            connections: registrar.register("connections", "Open connections to the API", Gauge::default()),
+            refused: registrar.register("connections_refused", "Connections to the API that were closed at once, since too many were open", Counter::default()),
+        }
     }
 
     /// Counts an answer, with the kind of its problem where it is one.

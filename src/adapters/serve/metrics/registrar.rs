@@ -19,22 +19,24 @@ pub struct Registrar {
 impl Registrar {
     /// One whose names begin with this, and which tells the program's version.
     pub fn new(prefix: &str) -> Self {
-        let mut registrar = Self { registry: Registry::with_prefix(prefix), registered: 0 };
+        let mut registry = Registry::with_prefix(prefix);
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registrar.register("build", "The version that runs", version);
-        registrar
+        registry.register("build", "The version that runs", version);
+        Self { registry, registered: 1 }
     }
 
-    /// Adds a metric.
-    pub fn register(&mut self, name: &str, help: &str, metric: impl Metric) {
-        self.registry.register(name, help, metric);
+    /// Adds a metric, and gives it back to be counted with.
+    pub fn register<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.registry.register(name, help, metric.clone());
         self.registered += 1;
+        metric
     }
 
-    /// Adds a metric in seconds, whose name then ends so.
-    pub fn register_seconds(&mut self, name: &str, help: &str, metric: impl Metric) {
-        self.registry.register_with_unit(name, help, Unit::Seconds, metric);
+    /// Adds a metric in seconds, whose name then ends so, and gives it back.
+    pub fn register_seconds<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
         self.registered += 1;
+        metric
     }
 
     /// How many there are.

@@ -69,54 +69,49 @@ pub struct SourceMetrics {
 
 impl SourceMetrics {
     pub(super) fn new(registrar: &mut Registrar) -> Self {
-        let metrics = Self {
-            reloads: Family::default(),
-            healthy: Family::default(),
-            keys: Family::default(),
-            loaded: Family::default(),
+        Self {
+            reloads: registrar.register(
+                "reloads",
+                "Sources read again, by result",
+                Family::default(),
+            ),
+            healthy: registrar.register(
+                "environment_healthy",
+                "1 where the newest version of an environment's file is the one that is served",
+                Family::default(),
+            ),
+            keys: registrar.register(
+                "environment_keys",
+                "Keys of an environment that are served; 0 where nothing is loaded",
+                Family::default(),
+            ),
+            loaded: registrar.register_seconds(
+                "environment_loaded_timestamp",
+                "When an environment was last loaded, since 1970",
+                Family::default(),
+            ),
             shown: Mutex::default(),
-            grants: Family::default(),
-            grants_age: Seconds::default(),
-            signing_keys: Gauge::default(),
-            certificate_end: Family::default(),
-        };
-        registrar.register("reloads", "Sources read again, by result", metrics.reloads.clone());
-        registrar.register(
-            "environment_healthy",
-            "1 where the newest version of an environment's file is the one that is served",
-            metrics.healthy.clone(),
-        );
-        registrar.register(
-            "environment_keys",
-            "Keys of an environment that are served; 0 where nothing is loaded",
-            metrics.keys.clone(),
-        );
-        registrar.register_seconds(
-            "environment_loaded_timestamp",
-            "When an environment was last loaded, since 1970",
-            metrics.loaded.clone(),
-        );
-        registrar.register(
-            "grants",
-            "SecretAccess and SecretPolicy objects in force",
-            metrics.grants.clone(),
-        );
-        registrar.register_seconds(
-            "grants_age",
-            "How long ago the source of the grants was last heard of",
-            metrics.grants_age.clone(),
-        );
-        registrar.register(
-            "signing_keys",
-            "Keys that access tokens are checked with",
-            metrics.signing_keys.clone(),
-        );
-        registrar.register_seconds(
-            "certificate_end_timestamp",
-            "When the serving certificate ends, since 1970",
-            metrics.certificate_end.clone(),
-        );
-        metrics
+            grants: registrar.register(
+                "grants",
+                "SecretAccess and SecretPolicy objects in force",
+                Family::default(),
+            ),
+            grants_age: registrar.register_seconds(
+                "grants_age",
+                "How long ago the source of the grants was last heard of",
+                Seconds::default(),
+            ),
+            signing_keys: registrar.register(
+                "signing_keys",
+                "Keys that access tokens are checked with",
+                Gauge::default(),
+            ),
+            certificate_end: registrar.register_seconds(
+                "certificate_end_timestamp",
+                "When the serving certificate ends, since 1970",
+                Family::default(),
+            ),
+        }
     }
 
     /// Counts that a source was read again.

@@ -30,27 +30,11 @@ pub struct StateMetrics {
 
 impl StateMetrics {
     pub(super) fn new(registrar: &mut Registrar) -> Self {
-        let metrics = Self {
-            durations: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
-            failures: Family::default(),
-            revocations_age: Seconds::default(),
-        };
-        registrar.register_seconds(
-            "state_duration",
-            "Time that the state took, by what it was asked",
-            metrics.durations.clone(),
-        );
-        registrar.register(
-            "state_failures",
-            "Questions that the state did not answer, or not in time",
-            metrics.failures.clone(),
-        );
-        registrar.register_seconds(
-            "revocations_age",
-            "How long ago the revocations of other replicas were last heard of; 0 where there are none",
-            metrics.revocations_age.clone(),
-        );
-        metrics
+        Self {
+            durations: registrar.register_seconds("state_duration", "Time that the state took, by what it was asked", Family::new_with_constructor(|| Histogram::new(DURATIONS))),
+            failures: registrar.register("state_failures", "Questions that the state did not answer, or not in time", Family::default()),
+            revocations_age: registrar.register_seconds("revocations_age", "How long ago the revocations of other replicas were last heard of; 0 where there are none", Seconds::default()),
+        }
     }
 
     /// Counts what the state was asked.
@@ -87,64 +71,68 @@ pub struct AuditMetrics {
 
 impl AuditMetrics {
     pub(super) fn new(registrar: &mut Registrar) -> Self {
-        let metrics = Self {
-            withheld: Counter::default(),
-            entries: Counter::default(),
-            durations: Histogram::new(DURATIONS),
-            batches: Histogram::new(BATCHES),
-            failures: Counter::default(),
-            rotations: Counter::default(),
-            retired: Counter::default(),
-            spooled: Gauge::default(),
-            sequence: Gauge::default(),
-            checkpoints: Counter::default(),
-            signed_sequence: Gauge::default(),
-            signed_at: Gauge::default(),
-        };
-        let mut counter = |name, help, counter: &Counter| {
-            registrar.register(name, help, counter.clone());
-        };
-        counter(
-            "audit_failures",
-            "Answers withheld because the audit could not be written",
-            &metrics.withheld,
-        );
-        counter("audit_entries", "Lines written and synced", &metrics.entries);
-        counter("audit_write_failures", "Batches that could not be written", &metrics.failures);
-        counter("audit_rotations", "Files that became full", &metrics.rotations);
-        counter(
-            "audit_retired_files",
-            "Files set aside because nobody knows what a failed sync left in them",
-            &metrics.retired,
-        );
-        counter("audit_checkpoints", "Heads that were signed", &metrics.checkpoints);
-        registrar.register_seconds(
-            "audit_write_duration",
-            "Time to write and sync a batch",
-            metrics.durations.clone(),
-        );
-        registrar.register("audit_batch_entries", "Lines in a batch", metrics.batches.clone());
-        for (name, help, gauge) in [
-            (
+        Self {
+            withheld: registrar.register(
+                "audit_failures",
+                "Answers withheld because the audit could not be written",
+                Counter::default(),
+            ),
+            entries: registrar.register(
+                "audit_entries",
+                "Lines written and synced",
+                Counter::default(),
+            ),
+            durations: registrar.register_seconds(
+                "audit_write_duration",
+                "Time to write and sync a batch",
+                Histogram::new(DURATIONS),
+            ),
+            batches: registrar.register(
+                "audit_batch_entries",
+                "Lines in a batch",
+                Histogram::new(BATCHES),
+            ),
+            failures: registrar.register(
+                "audit_write_failures",
+                "Batches that could not be written",
+                Counter::default(),
+            ),
+            rotations: registrar.register(
+                "audit_rotations",
+                "Files that became full",
+                Counter::default(),
+            ),
+            retired: registrar.register(
+                "audit_retired_files",
+                "Files set aside because nobody knows what a failed sync left in them",
+                Counter::default(),
+            ),
+            spooled: registrar.register(
                 "audit_spool_entries",
                 "Lines that wait for PostgreSQL in the spool of this run",
-                &metrics.spooled,
+                Gauge::default(),
             ),
-            ("audit_sequence", "The number of the last line", &metrics.sequence),
-            (
+            sequence: registrar.register(
+                "audit_sequence",
+                "The number of the last line",
+                Gauge::default(),
+            ),
+            checkpoints: registrar.register(
+                "audit_checkpoints",
+                "Heads that were signed",
+                Counter::default(),
+            ),
+            signed_sequence: registrar.register(
                 "audit_checkpoint_sequence",
                 "The number of the last line that a signed head covers",
-                &metrics.signed_sequence,
+                Gauge::default(),
             ),
-        ] {
-            registrar.register(name, help, gauge.clone());
+            signed_at: registrar.register_seconds(
+                "audit_checkpoint_timestamp",
+                "When the head was last signed, since 1970; 0 before the first of this run",
+                Gauge::default(),
+            ),
         }
-        registrar.register_seconds(
-            "audit_checkpoint_timestamp",
-            "When the head was last signed, since 1970; 0 before the first of this run",
-            metrics.signed_at.clone(),
-        );
-        metrics
     }
 
     /// Counts an answer that was withheld for the audit's sake.
