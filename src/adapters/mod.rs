@@ -26,3 +26,5 @@ pub mod serve;
 pub mod sops;
 #[cfg(feature = "vault")]
 pub mod state;
+#[cfg(any(feature = "client", feature = "vault"))]
+pub mod trust;

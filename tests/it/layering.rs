@@ -18,7 +18,11 @@ const LAYERS: [&str; 5] = ["domain", "contract", "adapters", "programs", "bin"];
 const STRANGERS: [&str; 2] = ["adapters", "programs"];
 
 /// Which adapter may import which other one, and why; programs have no exceptions.
-const EXCEPTIONS: [(&str, &str); 8] = [
+const EXCEPTIONS: [(&str, &str); 11] = [
+    // One way to believe a server's certificate.
+    ("client", "trust"),
+    ("identity", "trust"),
+    ("serve", "trust"),
     // One way to read a file that somebody else may have prepared, and to see that it changed.
     ("sops", "files"),
     ("access", "files"),

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use ureq::tls::{Certificate, PemItem, parse_pem};
+use ureq::tls::Certificate;
 
 use super::ClientError;
+use crate::adapters::trust;
 
 /// The certificate authorities of which one must have issued a vault's certificate.
 #[derive(Default)]
@@ -13,17 +14,7 @@ pub struct Authorities(Vec<Certificate<'static>>);
 impl Authorities {
     /// Those of a file's PEM text. The path is for the error alone.
     pub fn in_pem(pem: &[u8], file: &Path) -> Result<Self, ClientError> {
-        let mut authorities = Vec::new();
-        for item in parse_pem(pem) {
-            match item {
-                Ok(PemItem::Certificate(certificate)) => authorities.push(certificate),
-                Ok(_) => {}
-                Err(_) => return Err(unusable(file, "the file is not well-formed PEM")),
-            }
-        }
-        if authorities.is_empty() {
-            return Err(unusable(file, "the file holds no certificate"));
-        }
+        let authorities = trust::of_pem(pem).map_err(|why| unusable(file, why))?;
         Ok(Self(authorities))
     }
 
@@ -38,18 +29,10 @@ impl Authorities {
     /// those where distributions keep them.
     #[cfg(feature = "cli")]
     pub(super) fn of_the_system() -> Result<Self, ClientError> {
-        let found = rustls_native_certs::load_native_certs();
-        if found.certs.is_empty() {
-            let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
-            return Err(ClientError::Configuration(format!(
-                "this system has no certificate authorities{why}: name a file of them with --ca-file"
-            )));
-        }
-        // One file of many that cannot be read is no reason to believe nobody.
-        let certificates = found.certs.iter();
-        Ok(Self(
-            certificates.map(|certificate| Certificate::from_der(certificate).to_owned()).collect(),
-        ))
+        let certificates = trust::of_the_system().map_err(|why| {
+            ClientError::Configuration(format!("{why}: name a file of them with --ca-file"))
+        })?;
+        Ok(Self(certificates))
     }
 
     pub(super) fn into_certificates(self) -> Vec<Certificate<'static>> {

@@ -1,17 +1,16 @@
 //! One request and its answer: TLS, time limits, sizes, and what a status means.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, RequestBuilder};
 use zeroize::Zeroizing;
 
 use super::{Address, Authorities, ClientError};
+use crate::adapters::trust;
 use crate::contract::api::problem::{MEDIA_TYPE, Problem};
 
 /// The longest answer that is read.
@@ -64,7 +63,7 @@ impl Exchange {
             .timeout_global(Some(TIMEOUT))
             .user_agent(concat!("vanta/", env!("CARGO_PKG_VERSION")));
         let config = if address.is_encrypted() {
-            config.https_only(true).tls_config(tls(authorities))
+            config.https_only(true).tls_config(trust::believing(authorities.into_certificates()))
         } else {
             // Nothing for this machine itself goes through a proxy.
             config.proxy(None)
@@ -240,12 +239,4 @@ fn failure(status: u16, problem: Option<Problem>, address: String) -> ClientErro
         (300..=399, _) => stranger(format!("status {status} sends elsewhere, which no vault does")),
         _ => stranger(format!("status {status} without a problem that says why")),
     }
-}
-
-fn tls(authorities: Authorities) -> TlsConfig {
-    TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::Specific(Arc::new(authorities.into_certificates())))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build()
 }

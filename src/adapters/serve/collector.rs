@@ -2,14 +2,15 @@
 
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use ureq::Agent;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+use ureq::tls::Certificate;
 
 use crate::adapters::files::read_text;
+use crate::adapters::trust;
 
 /// How long a collector may take for a batch.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,20 +41,15 @@ impl Collector {
         let certificates = match ca_file {
             Some(file) => in_file(file)?,
             // Without any, only a collector that wants TLS is not reached.
-            None => of_the_system(),
+            None => trust::of_the_system().unwrap_or_default(),
         };
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(RootCerts::Specific(Arc::new(certificates)))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // Headers that prove who exports are for whom the administrator named.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_global(Some(TIMEOUT))
-            .tls_config(tls)
+            .tls_config(trust::believing(certificates))
             .user_agent(concat!("vanta/", env!("CARGO_PKG_VERSION")));
         Ok(Self { agent: config.build().into(), told: Mutex::default() })
     }
@@ -106,16 +102,5 @@ impl HttpClient for Collector {
 fn in_file(file: &Path) -> Result<Vec<Certificate<'static>>, String> {
     let path = file.display();
     let text = read_text(file, MAX_CA_BYTES).map_err(|error| format!("{path}: {error}"))?;
-    let items = parse_pem(text.as_bytes()).map(|item| match item {
-        Ok(PemItem::Certificate(certificate)) => Ok(Some(certificate)),
-        Ok(_) => Ok(None),
-        Err(_) => Err(format!("{path} is not well-formed PEM")),
-    });
-    let found: Vec<_> = items.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-    if found.is_empty() { Err(format!("{path} holds no certificate")) } else { Ok(found) }
-}
-
-fn of_the_system() -> Vec<Certificate<'static>> {
-    let found = rustls_native_certs::load_native_certs().certs.into_iter();
-    found.map(|certificate| Certificate::from_der(&certificate).to_owned()).collect()
+    trust::of_pem(text.as_bytes()).map_err(|why| format!("{path}: {why}"))
 }

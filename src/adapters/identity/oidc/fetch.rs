@@ -1,17 +1,16 @@
 //! Asking an issuer for its keys, within bounds of time and size, and nobody else for them.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use ureq::Agent;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
 use super::IssuersError;
 use super::cache::Fetched;
 use super::keys::KeySet;
 use crate::adapters::files::read_text;
+use crate::adapters::trust;
 use crate::contract::issuers::{IssuerEntry, is_https};
 
 /// How long all questions of one fetch may take.
@@ -46,25 +45,22 @@ impl Fetcher {
         });
         let authorities = authorities.transpose()?;
         let certificates = match &authorities {
-            Some(pem) => of_pem(pem),
-            None => of_the_system(),
+            Some(pem) => trust::of_pem(pem.as_bytes()).map_err(str::to_owned),
+            None => trust::of_the_system().map_err(|why| {
+                format!("{why}: name a file of them in caFile, as the images have none")
+            }),
         };
         let certificates = certificates.map_err(|reason| IssuersError::Unusable {
             path: ca_file.map_or("without caFile", |path| path.to_str().unwrap_or("caFile")).into(),
             reason,
         })?;
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(RootCerts::Specific(Arc::new(certificates)))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .https_only(true)
             // Keys are those of whom the administrator named.
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .tls_config(tls)
+            .tls_config(trust::believing(certificates))
             .user_agent(concat!("vanta/", env!("CARGO_PKG_VERSION")));
         Ok(Self { agent: config.build().into(), authorities })
     }
@@ -129,34 +125,6 @@ fn max_age(header: &str) -> Option<Duration> {
         name.eq_ignore_ascii_case("max-age").then(|| value.trim_matches('"').parse().ok())?
     });
     seconds.map(Duration::from_secs)
-}
-
-fn of_pem(pem: &str) -> Result<Vec<Certificate<'static>>, String> {
-    let mut certificates = Vec::new();
-    for item in parse_pem(pem.as_bytes()) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(_) => return Err("the file is not well-formed PEM".to_owned()),
-        }
-    }
-    if certificates.is_empty() {
-        return Err("the file holds no certificate".to_owned());
-    }
-    Ok(certificates)
-}
-
-fn of_the_system() -> Result<Vec<Certificate<'static>>, String> {
-    let found = rustls_native_certs::load_native_certs().certs;
-    if found.is_empty() {
-        return Err(
-            "this system has no certificate authorities: name a file of them in caFile, as \
-                    the images have none"
-                .to_owned(),
-        );
-    }
-    let certificates = found.iter().map(|one| Certificate::from_der(one).to_owned());
-    Ok(certificates.collect())
 }
 
 #[cfg(test)]
