@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::adapters::audit::file_writer::{FileWriter, Rotation};
+use crate::adapters::audit::log::file_writer::{FileWriter, Rotation};
 use crate::domain::record::{Event, Outcome, Record};
 
 /// A folder with so many entries in files of some four, at one a minute.

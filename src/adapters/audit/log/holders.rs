@@ -8,8 +8,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::folder::files;
-use super::lines::Forward;
+use crate::adapters::audit::folder::files;
+use crate::adapters::audit::lines::Forward;
 use crate::domain::identity::{PodReference, Subject};
 use crate::domain::names::{Environment, Key};
 use crate::domain::record::{Entry, Event, Outcome, Record};

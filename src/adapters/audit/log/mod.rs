@@ -1,5 +1,19 @@
 //! The log: many callers, one writer, one sync for all that wait.
 
+mod batch;
+mod checkpoints;
+mod error;
+mod file;
+mod file_writer;
+mod holders;
+mod observer;
+mod query;
+mod stream;
+mod table;
+mod table_query;
+mod table_session;
+mod table_writer;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,19 +22,25 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::error::{AppendError, OpenError, QueryError, TableError};
-use super::file_writer::{FileWriter, Rotation};
-use super::holders::{Holder, Holders, learn_from};
-use super::observer::{Observer, Written};
-use super::query::{FolderReader, Page, Query};
-use super::stream::Stream;
-use super::table::{STATEMENT_TIMEOUT, Table};
-use super::table_session::Session;
-use super::table_writer::TableWriter;
 use crate::adapters::postgres::connect_options;
 use crate::domain::checkpoint::Head;
 use crate::domain::record::{Link, Record};
 use crate::domain::record_filter::{Filter, Order};
+
+pub use checkpoints::Checkpointer;
+pub use error::{AppendError, OpenError, QueryError, SpoolError, TableError};
+pub use file_writer::Rotation;
+pub use holders::Holder;
+pub use observer::{Observer, Written};
+pub use query::{Page, Query};
+pub use stream::Stream;
+
+use file_writer::FileWriter;
+use holders::{Holders, learn_from};
+use query::FolderReader;
+use table::{STATEMENT_TIMEOUT, Table};
+use table_session::Session;
+use table_writer::TableWriter;
 
 /// How many records may wait for the writer. More callers wait for a place.
 const QUEUE: usize = 1024;

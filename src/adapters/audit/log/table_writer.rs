@@ -6,9 +6,9 @@
 use super::batch::Batch;
 use super::error::{AppendError, OpenError, SpoolError, TableError};
 use super::file_writer::FileWriter;
-use super::folder::files;
 use super::query::{Query, oldest};
 use super::table_session::Session;
+use crate::adapters::audit::folder::files;
 use crate::domain::record::{Entry, Link, Record};
 use crate::domain::record_filter::{Filter, Order};
 

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::log::AuditLog;
-use super::signing::{PublicKey, SigningKey};
+use super::AuditLog;
+use crate::adapters::audit::signing::{PublicKey, SigningKey};
 use crate::domain::checkpoint::{Checkpoint, Head};
 use crate::domain::record::Link;
 

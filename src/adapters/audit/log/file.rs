@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::folder::{CURRENT, closed, retired_path, rotated_path};
-use super::lines::{Line, first_line, last_complete_line};
+use crate::adapters::audit::folder::{CURRENT, closed, retired_path, rotated_path};
+use crate::adapters::audit::lines::{Line, first_line, last_complete_line};
 use crate::domain::record::{Entry, Link};
 
 /// The name of the file whose lock says that a vault writes in the folder.

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::error::QueryError;
-use super::folder::{StoredFile, files};
-use super::lines::{Backward, Forward, partition_point};
+use crate::adapters::audit::folder::{StoredFile, files};
+use crate::adapters::audit::lines::{Backward, Forward, partition_point};
 use crate::domain::record::{Entry, Link};
 use crate::domain::record_filter::{Filter, Order};
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::file::{AuditFile, Folder, WriteError};
-use super::folder::{Kind, closed, files};
+use crate::adapters::audit::folder::{Kind, closed, files};
 use crate::domain::record::{Event, Link, Outcome, Record};
 
 /// How large files get, and how many full ones are kept.
