@@ -6,10 +6,9 @@ export PATH := $(CACHE)/bin:$(HOME)/.cargo/bin:$(PATH)
 export VANTA_ORACLES := $(CACHE)/oracles
 
 .DEFAULT_GOAL := help
-# How long each target is fuzzed, and where its builds are kept.
+# Which targets are fuzzed, and each for how many seconds.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
-TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help demo build release test test-fast test-cluster lint deny bench setup manifests cluster-up demo-cluster cluster-down fuzz mutants soak
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::AuditLog;
-use crate::adapters::audit::signing::{PublicKey, SigningKey};
+use crate::adapters::audit::signing::SigningKey;
 use crate::domain::checkpoint::{Checkpoint, Head};
 use crate::domain::record::Link;
 
@@ -39,11 +39,6 @@ impl Checkpointer {
             ticks,
             signed: None,
         }
-    }
-
-    /// What the signatures are checked with.
-    pub fn public_key(&self) -> PublicKey {
-        self.key.public_key()
     }
 
     /// The next checkpoint, once the head has moved and it is time. Nothing is lost where the wait
