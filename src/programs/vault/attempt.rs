@@ -30,6 +30,18 @@ impl Attempt {
         Self { record }
     }
 
+    /// Does what is attempted, and records what came of it before the answer goes.
+    pub(super) async fn recorded(
+        service: &Service,
+        context: &RequestContext,
+        event: Event,
+        work: impl AsyncFnOnce(&mut Self) -> Result<Response, ApiError>,
+    ) -> Result<Response, ApiError> {
+        let mut attempt = Self::new(context, event);
+        let result = work(&mut attempt).await;
+        attempt.finish(service, result).await
+    }
+
     pub(super) fn by(&mut self, identity: &Identity) {
         self.record.subject = Some(identity.subject.clone());
         self.record.pod.clone_from(&identity.pod);

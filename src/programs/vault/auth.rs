@@ -38,6 +38,19 @@ impl Service {
         asked.map_err(|error| ApiError::administration(error, what))
     }
 
+    /// The administrator in this whom a request's credentials prove; the attempt is its own from
+    /// the moment that they do.
+    pub(super) async fn administrator(
+        &self,
+        headers: &HeaderMap,
+        attempt: &mut Attempt,
+        what: Administration,
+    ) -> Result<(), ApiError> {
+        let identity = self.identify(headers).await?;
+        attempt.by(&identity);
+        self.require_administrator(&identity, what).await
+    }
+
     /// The access token that a request shows, verified and not revoked. The attempt is its
     /// subject's from the moment that the signature holds, so that a revoked token's use is
     /// always recorded.

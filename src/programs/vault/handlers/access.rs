@@ -77,9 +77,10 @@ pub(in crate::programs::vault) async fn list(
     headers: HeaderMap,
     query: Result<Query<AccessQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&context, Event::Access);
-    let result = list_access(&service, &mut attempt, &headers, query).await;
-    attempt.finish(&service, result).await
+    Attempt::recorded(&service, &context, Event::Access, async |attempt| {
+        list_access(&service, attempt, &headers, query).await
+    })
+    .await
 }
 
 async fn list_access(

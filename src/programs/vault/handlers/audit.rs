@@ -61,9 +61,10 @@ pub(in crate::programs::vault) async fn query(
     headers: HeaderMap,
     query: Result<Query<AuditQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&context, Event::Query);
-    let result = answer_query(&service, &mut attempt, &headers, query).await;
-    attempt.finish(&service, result).await
+    Attempt::recorded(&service, &context, Event::Query, async |attempt| {
+        answer_query(&service, attempt, &headers, query).await
+    })
+    .await
 }
 
 async fn answer_query(
@@ -72,9 +73,7 @@ async fn answer_query(
     headers: &HeaderMap,
     query: Result<Query<AuditQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let identity = service.identify(headers).await?;
-    attempt.by(&identity);
-    service.require_administrator(&identity, Administration::ReadAudit).await?;
+    service.administrator(headers, attempt, Administration::ReadAudit).await?;
     let Query(wanted) = query.map_err(|error| invalid(error.body_text()))?;
     let query = meant(&wanted)?;
     attempt.record.environment.clone_from(&query.filter.environment);
@@ -193,9 +192,10 @@ pub(in crate::programs::vault) async fn checkpoints(
     headers: HeaderMap,
     query: Result<Query<CheckpointsQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&context, Event::Query);
-    let result = answer_checkpoints(&service, &mut attempt, &headers, query).await;
-    attempt.finish(&service, result).await
+    Attempt::recorded(&service, &context, Event::Query, async |attempt| {
+        answer_checkpoints(&service, attempt, &headers, query).await
+    })
+    .await
 }
 
 async fn answer_checkpoints(
@@ -204,9 +204,7 @@ async fn answer_checkpoints(
     headers: &HeaderMap,
     query: Result<Query<CheckpointsQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let identity = service.identify(headers).await?;
-    attempt.by(&identity);
-    service.require_administrator(&identity, Administration::ReadAudit).await?;
+    service.administrator(headers, attempt, Administration::ReadAudit).await?;
     let Query(wanted) = query.map_err(|error| invalid(error.body_text()))?;
     let query = heads_meant(&wanted)?;
     attempt.record.reason = Some("asked for checkpoints".to_owned());

@@ -64,9 +64,10 @@ pub(in crate::programs::vault) async fn explain(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&context, Event::Explain);
-    let result = explain_asked(&service, &mut attempt, &headers, &body).await;
-    attempt.finish(&service, result).await
+    Attempt::recorded(&service, &context, Event::Explain, async |attempt| {
+        explain_asked(&service, attempt, &headers, &body).await
+    })
+    .await
 }
 
 async fn explain_asked(

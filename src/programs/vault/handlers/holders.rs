@@ -61,9 +61,10 @@ pub(in crate::programs::vault) async fn list(
     headers: HeaderMap,
     query: Result<Query<HoldersQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&context, Event::Holders);
-    let result = list_holders(&service, &mut attempt, &headers, query).await;
-    attempt.finish(&service, result).await
+    Attempt::recorded(&service, &context, Event::Holders, async |attempt| {
+        list_holders(&service, attempt, &headers, query).await
+    })
+    .await
 }
 
 /// What the query means.
@@ -104,9 +105,7 @@ async fn list_holders(
     headers: &HeaderMap,
     query: Result<Query<HoldersQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let identity = service.identify(headers).await?;
-    attempt.by(&identity);
-    service.require_administrator(&identity, Administration::ListHolders).await?;
+    service.administrator(headers, attempt, Administration::ListHolders).await?;
     let wanted = Wanted::parse(query)?;
     attempt.record.environment.clone_from(&wanted.environment);
     attempt.record.keys.extend(wanted.key.clone());

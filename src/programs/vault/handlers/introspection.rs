@@ -52,9 +52,10 @@ pub(in crate::programs::vault) async fn introspect(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&context, Event::Introspect);
-    let result = introspect_token(&service, &mut attempt, &headers, &body).await;
-    attempt.finish(&service, result).await
+    Attempt::recorded(&service, &context, Event::Introspect, async |attempt| {
+        introspect_token(&service, attempt, &headers, &body).await
+    })
+    .await
 }
 
 async fn introspect_token(
@@ -63,9 +64,7 @@ async fn introspect_token(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    let identity = service.identify(headers).await?;
-    attempt.by(&identity);
-    service.require_administrator(&identity, Administration::IntrospectTokens).await?;
+    service.administrator(headers, attempt, Administration::IntrospectTokens).await?;
     let asked: IntrospectRequest = body::form(headers, body, EXPECTED)?;
     let token = match service.verify_text(&asked.token, attempt.record.time) {
         Ok(token) => {

@@ -58,9 +58,10 @@ pub(in crate::programs::vault) async fn revoke(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&context, Event::Revoke);
-    let result = revoke_asked(&service, &mut attempt, &headers, &body).await;
-    attempt.finish(&service, result).await
+    Attempt::recorded(&service, &context, Event::Revoke, async |attempt| {
+        revoke_asked(&service, attempt, &headers, &body).await
+    })
+    .await
 }
 
 /// What is to end.
@@ -91,12 +92,12 @@ async fn revoke_asked(
             }
         },
         Asked::TokenOf(id) => {
-            administrator(service, attempt, headers).await?;
+            service.administrator(headers, attempt, Administration::RevokeTokens).await?;
             attempt.record.jti = Some(id.clone());
             Revocation::of_unseen_token(id, now())
         }
         Asked::AllOf { subject, blocked } => {
-            administrator(service, attempt, headers).await?;
+            service.administrator(headers, attempt, Administration::RevokeTokens).await?;
             let blocks = if blocked { "gets no new ones" } else { "may get new ones" };
             attempt.record.reason = Some(format!("all tokens of {subject}, which {blocks}"));
             Revocation::of_subject(subject, now(), blocked)
@@ -105,16 +106,6 @@ async fn revoke_asked(
     let stored = service.tokens.revoke(revocation).await;
     stored.map_err(|error| ApiError::state(error, NOT_STORED))?;
     Ok(StatusCode::OK.into_response())
-}
-
-async fn administrator(
-    service: &Service,
-    attempt: &mut Attempt,
-    headers: &HeaderMap,
-) -> Result<(), ApiError> {
-    let identity = service.identify(headers).await?;
-    attempt.by(&identity);
-    service.require_administrator(&identity, Administration::RevokeTokens).await
 }
 
 fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Asked, ApiError> {

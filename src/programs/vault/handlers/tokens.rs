@@ -77,9 +77,10 @@ pub(in crate::programs::vault) async fn generate(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let mut attempt = Attempt::new(&context, Event::Issue);
-    let result = issue(&service, &mut attempt, &headers, &body).await;
-    attempt.finish(&service, result).await
+    Attempt::recorded(&service, &context, Event::Issue, async |attempt| {
+        issue(&service, attempt, &headers, &body).await
+    })
+    .await
 }
 
 async fn issue(
