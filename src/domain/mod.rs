@@ -13,6 +13,8 @@ pub mod chain;
 pub mod checkpoint;
 pub mod claims;
 pub mod grants;
+#[cfg(any(feature = "vault", feature = "cli"))]
+pub mod held;
 pub mod identity;
 #[cfg(any(feature = "injector", feature = "cli"))]
 pub mod injection;

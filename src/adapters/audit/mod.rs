@@ -11,8 +11,8 @@ mod verify;
 
 #[cfg(feature = "vault")]
 pub use log::{
-    AppendError, AuditLog, Checkpointer, Holder, LogOptions, Observer, OpenError, Page, Query,
-    QueryError, Rotation, SpoolError, SpoolOptions, Stream, TableError, TableOptions, Written,
+    AppendError, AuditLog, Checkpointer, LogOptions, Observer, OpenError, Page, Query, QueryError,
+    Rotation, SpoolError, SpoolOptions, Stream, TableError, TableOptions, Written,
 };
 pub use signing::{InvalidPublicKey, PublicKey, SigningKey, signature_holds};
 pub use verify::{Checkpoints, join, verify_folder};

@@ -1,10 +1,13 @@
 //! `GET /api/v1/access/holders`
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::identity::{PodReference, Subject};
-use crate::domain::names::{Environment, Key};
+use crate::domain::held::Held;
+#[cfg(feature = "vault")]
+use crate::domain::{
+    identity::Subject,
+    names::{Environment, Key},
+};
 
 /// How many holders are told of at the most.
 pub const MOST_HOLDERS: usize = 1000;
@@ -44,26 +47,13 @@ pub struct Holders {
     pub more: bool,
 }
 
-/// The last answer with values, or that they were unchanged, to one holder.
+/// What one holder was last given, and whether it is still what there is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "vault", derive(utoipa::ToSchema))]
 pub struct Holder {
-    /// Who holds it.
-    pub subject: Subject,
-    /// The pod, where the proof was bound to one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "vault", schema(nullable = false))]
-    pub pod: Option<PodReference>,
-    /// The environment.
-    pub environment: Environment,
-    /// What was asked for: a key pattern, or one key.
-    pub scope: String,
-    /// The keys whose values were given.
-    pub keys: Vec<Key>,
-    /// The revision of those values.
-    pub revision: String,
-    /// When it was given.
-    pub time: Timestamp,
+    /// What it was given.
+    #[serde(flatten)]
+    pub held: Held,
     /// Whether these are the values of now, and the subject may still read them all.
     pub current: bool,
 }

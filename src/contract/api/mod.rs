@@ -5,7 +5,9 @@
 pub mod access;
 #[cfg(any(feature = "vault", feature = "cli"))]
 pub mod audit;
+#[cfg(any(feature = "vault", feature = "cli"))]
 pub mod explanation;
+#[cfg(any(feature = "vault", feature = "cli"))]
 pub mod holders;
 pub mod problem;
 #[cfg(feature = "vault")]

@@ -5,14 +5,12 @@ use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::Path;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use crate::adapters::audit::folder::files;
 use crate::adapters::audit::lines::Forward;
-use crate::domain::identity::{PodReference, Subject};
-use crate::domain::names::{Environment, Key};
-use crate::domain::record::{Entry, Event, Outcome, Record};
+use crate::domain::held::Held;
+use crate::domain::identity::Subject;
+use crate::domain::names::Environment;
+use crate::domain::record::{Entry, Record};
 
 /// How many holders are known; the one that asked longest ago is forgotten first.
 pub(super) const MOST_HOLDERS: usize = 10_000;
@@ -23,60 +21,19 @@ const MOST_KEYS: usize = 500_000;
 /// How many bytes of the newest files tell who holds what when a log is opened.
 const LEARNT_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The last answer with a value, or that a value was unchanged, to one holder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// Who holds it.
-    pub subject: Subject,
-    /// The pod, where the proof was bound to one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod: Option<PodReference>,
-    /// The environment.
-    pub environment: Environment,
-    /// What was asked for: a key pattern, or one key.
-    pub scope: String,
-    /// The keys whose values were given.
-    pub keys: Vec<Key>,
-    /// The revision of those values; it can be compared within one scope.
-    pub revision: String,
-    /// When it was decided.
-    pub time: Timestamp,
-}
-
 /// A revision means something only beside others of the same scope.
 pub(super) type Id = (Subject, Option<String>, Environment, String);
 
-impl Holder {
-    /// The holder that a record makes, where it makes one.
-    pub(super) fn of(record: &Record) -> Option<Self> {
-        let given = matches!(record.outcome, Outcome::Granted | Outcome::NotModified);
-        let scope = match record.event {
-            Event::Read => record.keys.first()?.to_string(),
-            Event::ReadAll => record.key_pattern.as_ref()?.to_string(),
-            _ => return None,
-        };
-        given.then_some(())?;
-        Some(Self {
-            subject: record.subject.clone()?,
-            pod: record.pod.clone(),
-            environment: record.environment.clone()?,
-            scope,
-            keys: record.keys.clone(),
-            revision: record.revision.clone()?,
-            time: record.time,
-        })
-    }
-
-    pub(super) fn id(&self) -> Id {
-        let pod = self.pod.as_ref().map(|pod| pod.uid.clone());
-        (self.subject.clone(), pod, self.environment.clone(), self.scope.clone())
-    }
+/// Whom one is of: of each the newest is kept.
+pub(super) fn id(held: &Held) -> Id {
+    let pod = held.pod.as_ref().map(|pod| pod.uid.clone());
+    (held.subject.clone(), pod, held.environment.clone(), held.scope.clone())
 }
 
 /// The holders that the audit tells of.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
-    known: HashMap<Id, (u64, Holder)>,
+    known: HashMap<Id, (u64, Held)>,
     /// By when each was last given something.
     by_turn: BTreeMap<u64, Id>,
     turn: u64,
@@ -86,14 +43,14 @@ pub(super) struct Holders {
 impl Holders {
     /// Takes in what a record says, the newest last.
     pub(super) fn learn(&mut self, record: &Record) {
-        if let Some(holder) = Holder::of(record) {
+        if let Some(holder) = Held::of(record) {
             self.take(holder);
         }
     }
 
     /// Takes in a holder, the newest last.
-    pub(super) fn take(&mut self, holder: Holder) {
-        let id = holder.id();
+    pub(super) fn take(&mut self, holder: Held) {
+        let id = id(&holder);
         self.turn += 1;
         self.keys += holder.keys.len();
         self.by_turn.insert(self.turn, id.clone());
@@ -110,7 +67,7 @@ impl Holders {
     }
 
     /// All that are known, the newest first.
-    pub(super) fn list(&self) -> Vec<Holder> {
+    pub(super) fn list(&self) -> Vec<Held> {
         let newest_first = self.by_turn.values().rev();
         newest_first.filter_map(|id| Some(self.known.get(id)?.1.clone())).collect()
     }
@@ -147,7 +104,10 @@ pub(super) fn learn_from(folder: &Path) -> io::Result<Holders> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::domain::record::{Event, Outcome};
 
     fn read(client: &str, revision: &str, second: i64) -> Record {
         let time = Timestamp::from_second(second).unwrap();

@@ -24,13 +24,13 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::adapters::postgres::connect_options;
 use crate::domain::checkpoint::Head;
+use crate::domain::held::Held;
 use crate::domain::record::{Link, Record};
 use crate::domain::record_filter::{Filter, Order};
 
 pub use checkpoints::Checkpointer;
 pub use error::{AppendError, OpenError, QueryError, SpoolError, TableError};
 pub use file_writer::Rotation;
-pub use holders::Holder;
 pub use observer::{Observer, Written};
 pub use query::{Page, Query};
 pub use stream::Stream;
@@ -237,7 +237,7 @@ impl AuditLog {
 
     /// Who was last given what, the newest first. Of long ago there may be nothing: the newest
     /// entries tell it, and so many holders are known.
-    pub async fn holders(&self) -> Result<Vec<Holder>, TableError> {
+    pub async fn holders(&self) -> Result<Vec<Held>, TableError> {
         match &self.shared.reader {
             Reader::Folder { holders, .. } => {
                 Ok(holders.lock().unwrap_or_else(PoisonError::into_inner).list())

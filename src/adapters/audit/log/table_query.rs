@@ -6,9 +6,10 @@ use futures_util::TryStreamExt as _;
 use sqlx::{Postgres, QueryBuilder, Row as _};
 
 use super::error::TableError;
-use super::holders::{Holder, Holders};
+use super::holders::{Holders, id};
 use super::query::{MOST_GIVEN, Page, Query};
 use super::table::{Table, in_time};
+use crate::domain::held::Held;
 use crate::domain::record::Entry;
 use crate::domain::record_filter::{Filter, Order};
 
@@ -75,7 +76,7 @@ impl Table {
     }
 
     /// Who was last given what, of the newest entries of all replicas.
-    pub(super) async fn holders(&self) -> Result<Vec<Holder>, TableError> {
+    pub(super) async fn holders(&self) -> Result<Vec<Held>, TableError> {
         const GIVEN: &str = "SELECT line FROM audit WHERE event IN ('read', 'read-all') \
             AND outcome IN ('granted', 'not-modified') \
             ORDER BY written_by DESC, position DESC LIMIT $1";
@@ -85,8 +86,8 @@ impl Table {
             while let Some(line) = lines.try_next().await? {
                 read += line.len();
                 let entry = serde_json::from_str::<Entry>(&line).ok();
-                let holder = entry.and_then(|entry| Holder::of(&entry.record));
-                newest.extend(holder.filter(|holder| known.insert(holder.id())));
+                let holder = entry.and_then(|entry| Held::of(&entry.record));
+                newest.extend(holder.filter(|holder| known.insert(id(holder))));
                 if read >= LEARNT_BYTES {
                     break;
                 }

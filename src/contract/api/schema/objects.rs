@@ -12,6 +12,7 @@ use super::Referred;
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::claims::{Granted, Scope, TokenId};
 use crate::domain::grants::{FileForm, FileFormat, Permission};
+use crate::domain::held::Held;
 use crate::domain::identity::{PodReference, Subject};
 use crate::domain::names::{Environment, Key, Label, ObjectName};
 use crate::domain::pattern::{GrantedPattern, KeyPattern};
@@ -48,6 +49,7 @@ as_formed! {
     FileForm = FileFormForm;
     Entry = EntryForm;
     Checkpoint = CheckpointForm;
+    Held = HeldForm;
 }
 
 /// What an access token may be used for. It bounds a read; the grants of the moment bound it too.
@@ -152,6 +154,26 @@ struct EntryForm {
     removed_through: u64,
 }
 
+/// What a holder was last given.
+#[derive(ToSchema)]
+struct HeldForm {
+    /// Who holds it.
+    subject: Subject,
+    /// The pod, where the proof was bound to one.
+    #[schema(nullable = false)]
+    pod: Option<PodReference>,
+    /// The environment.
+    environment: Environment,
+    /// What was asked for: a key pattern, or one key.
+    scope: String,
+    /// The keys whose values were given.
+    keys: Vec<Key>,
+    /// The revision of those values.
+    revision: String,
+    /// When it was given.
+    time: Timestamp,
+}
+
 /// The end of a replica's chain at a moment, and the signature over it (Ed25519).
 #[derive(ToSchema)]
 struct CheckpointForm {
@@ -195,6 +217,7 @@ mod tests {
         assert_fields::<PodReference>(&[words::<PodReference>()]);
         assert_fields::<FileForm>(&[words::<FileForm>()]);
         assert_fields::<Entry>(&[words::<Record>(), &["sequence", "previous", "replica"]]);
+        assert_fields::<Held>(&[words::<Held>()]);
         assert_fields::<Checkpoint>(&[words::<Head>(), &["public_key", "signature"]]);
     }
 }

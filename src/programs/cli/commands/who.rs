@@ -1,6 +1,7 @@
 //! `who`
 
 use crate::contract::api::holders::{Holder, HoldersQuery};
+use crate::domain::held::Held;
 use crate::programs::cli::args::Who;
 use crate::programs::cli::config::Config;
 use crate::programs::cli::failure::Failure;
@@ -35,8 +36,9 @@ pub(in crate::programs::cli) fn run(
 /// A holder as a line for people.
 fn row(holder: &Holder) -> String {
     let current = if holder.current { "current" } else { "behind " };
-    let pod = holder.pod.as_ref().map(|pod| format!(" in pod {}", pod.name)).unwrap_or_default();
-    let Holder { subject, time, scope, revision, keys, .. } = holder;
+    let pod =
+        holder.held.pod.as_ref().map(|pod| format!(" in pod {}", pod.name)).unwrap_or_default();
+    let Held { subject, time, scope, revision, keys, .. } = &holder.held;
     let keys =
         if let [_] = keys.as_slice() { "1 key".to_owned() } else { format!("{} keys", keys.len()) };
     format!("{time:.0}  {current}  {revision:.12}  {scope} ({keys})  {subject}{pod}\n")

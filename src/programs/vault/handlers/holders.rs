@@ -9,11 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use jiff::Timestamp;
 
-use crate::adapters::audit;
 use crate::contract::api::holders::{Holder, Holders, HoldersQuery, MOST_HOLDERS, USUAL_HOLDERS};
 use crate::contract::api::problem::ProblemKind;
 use crate::domain::administration::Administration;
 use crate::domain::grants::{Grants, Permission};
+use crate::domain::held::Held;
 use crate::domain::identity::{Identity, Subject};
 use crate::domain::names::{Environment, Key};
 use crate::domain::policy::{Request, Target, decide};
@@ -92,7 +92,7 @@ impl Wanted {
         })
     }
 
-    fn covers(&self, holder: &audit::Holder) -> bool {
+    fn covers(&self, holder: &Held) -> bool {
         self.environment.as_ref().is_none_or(|wanted| holder.environment == *wanted)
             && self.key.as_ref().is_none_or(|wanted| holder.keys.contains(wanted))
             && self.subject.as_ref().is_none_or(|wanted| holder.subject == *wanted)
@@ -133,29 +133,20 @@ async fn list_holders(
 }
 
 /// Says whether what a holder was given is what it would be given now.
-fn compare(service: &Service, grants: &Grants, known: audit::Holder, now: Timestamp) -> Holder {
-    let identity = Identity::supposed(known.subject.clone());
+fn compare(service: &Service, grants: &Grants, held: Held, now: Timestamp) -> Holder {
+    let identity = Identity::supposed(held.subject.clone());
     let select = |key: &Key| {
         let request = Request {
-            environment: known.environment.clone(),
+            environment: held.environment.clone(),
             permission: Permission::Read,
             target: Target::Key(key.clone()),
         };
-        known.keys.contains(key).then(|| decide(grants, &identity, &request, now).ok()).flatten()
+        held.keys.contains(key).then(|| decide(grants, &identity, &request, now).ok()).flatten()
     };
-    let values = service.secrets.read_all(&known.environment, &select);
+    let values = service.secrets.read_all(&held.environment, &select);
     let current = values.is_ok_and(|values| {
-        values.len() == known.keys.len()
-            && service.revisions.of(&known.environment, &values) == known.revision
+        values.len() == held.keys.len()
+            && service.revisions.of(&held.environment, &values) == held.revision
     });
-    Holder {
-        subject: known.subject,
-        pod: known.pod,
-        environment: known.environment,
-        scope: known.scope,
-        keys: known.keys,
-        revision: known.revision,
-        time: known.time,
-        current,
-    }
+    Holder { held, current }
 }
