@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::callers::CallerArgs;
+use super::freshness::{ISSUE_LIMIT, READ_LIMIT};
 use crate::domain::names::{Label, ObjectName};
 
 /// Serves secrets from SOPS-encrypted files to whoever the grants allow them, and records it.
@@ -123,8 +123,21 @@ pub(super) struct ServeArgs {
     /// Where to answer `/healthz`, `/readyz` and `/metrics`
     #[arg(long, env = "VANTA_HEALTH_LISTEN", default_value = "0.0.0.0:9090")]
     pub(super) health_listen: SocketAddr,
-    #[command(flatten)]
-    pub(super) callers: CallerArgs,
+    /// The file of clients and the hashes of their secrets
+    #[arg(long, env = "VANTA_CLIENTS_FILE")]
+    pub(super) clients_file: Option<PathBuf>,
+    /// The file of OIDC issuers, whose ID tokens prove who a caller is
+    #[arg(long, env = "VANTA_OIDC_FILE")]
+    pub(super) oidc_file: Option<PathBuf>,
+    /// After how many seconds without news of the grants nothing is read any more
+    #[arg(
+        long,
+        env = "VANTA_GRANTS_STALE_AFTER",
+        value_name = "SECONDS",
+        default_value_t = READ_LIMIT.as_secs(),
+        value_parser = clap::value_parser!(u64).range(ISSUE_LIMIT.as_secs()..=24 * 60 * 60)
+    )]
+    pub(super) grants_stale_after: u64,
     /// The folder of the state database, of one replica alone; replicas share VANTA_STATE_URL
     #[arg(long, env = "VANTA_STATE_PATH")]
     pub(super) state_path: Option<PathBuf>,

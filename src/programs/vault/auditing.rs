@@ -7,11 +7,13 @@ use anyhow::Context as _;
 
 use super::config::AuditConfig;
 use crate::adapters::audit::{
-    AuditLog, Checkpointer, LogOptions, Observer, SpoolOptions, Stream, TableOptions, Written,
+    AuditLog, Checkpointer, LogOptions, Observer, SigningKey, SpoolOptions, Stream, TableOptions,
+    Written,
 };
 use crate::adapters::files::make_folder;
 use crate::adapters::serve::Metrics;
-use crate::adapters::state::{StateError, StateSource, StateStore};
+use crate::adapters::state::{CheckpointQuery, StateError, StateSource, StateStore};
+use crate::contract::api::audit::AuditCheckpoints;
 use crate::domain::checkpoint::{Checkpoint, Head};
 
 /// Opens the audit: in a table beside a state that is in PostgreSQL, else in its folder.
@@ -115,6 +117,30 @@ impl Auditing {
         if let Err(error) = self.state.store_checkpoint(checkpoint).await {
             tracing::warn!(%error, "the audit's head is signed and not in the state; the next one will be");
         }
+    }
+}
+
+/// The audit's signed heads as the state holds them, and what they are checked with.
+pub(super) struct SignedHeads {
+    state: Arc<StateStore>,
+    public_key: String,
+}
+
+impl SignedHeads {
+    pub(super) fn new(state: Arc<StateStore>) -> Self {
+        let public_key = SigningKey::new(&state.audit_key()).public_key().to_string();
+        Self { state, public_key }
+    }
+
+    /// A page of them, by replica and sequence.
+    pub(super) async fn page(
+        &self,
+        query: &CheckpointQuery,
+    ) -> Result<AuditCheckpoints, StateError> {
+        let checkpoints = self.state.checkpoints(query).await?;
+        let full = checkpoints.len() >= query.limit;
+        let next = checkpoints.last().filter(|_| full).map(|last| last.place().to_string());
+        Ok(AuditCheckpoints { public_key: self.public_key.clone(), checkpoints, next })
     }
 }
 

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::args::{DevArgs, ServeArgs, SigningKeyArgs, SopsAllow, SourceArgs};
-use super::callers::CallerArgs;
 use crate::adapters::audit::Rotation;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
@@ -44,7 +44,12 @@ pub(super) struct Config {
     pub(super) tls: Option<TlsFiles>,
     pub(super) sources: Sources,
     pub(super) cluster: Option<ClusterConfig>,
-    pub(super) callers: CallerArgs,
+    /// Of clients and the hashes of their secrets.
+    pub(super) clients_file: Option<PathBuf>,
+    /// Of OIDC issuers.
+    pub(super) oidc_file: Option<PathBuf>,
+    /// How long reads are answered without news of the grants.
+    pub(super) grants_stale_after: Duration,
     pub(super) state: StateSource,
     pub(super) audit: AuditConfig,
     pub(super) issues_per_minute: NonZeroU32,
@@ -185,7 +190,9 @@ impl ServeArgs {
             tls,
             sources: self.sources.resolve(None, self.kubernetes)?,
             cluster: self.kubernetes.then_some(ClusterConfig { namespace: self.namespace }),
-            callers: self.callers,
+            clients_file: self.clients_file,
+            oidc_file: self.oidc_file,
+            grants_stale_after: Duration::from_secs(self.grants_stale_after),
             state,
             audit,
             issues_per_minute: self.issues_per_minute,

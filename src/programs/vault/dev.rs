@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::args::DevArgs;
-use super::callers::CallerArgs;
 use super::config::{AuditConfig, Config, ConfigError, Examples, SigningKeys};
+use super::freshness::READ_LIMIT;
 use crate::adapters::audit::Rotation;
 use crate::adapters::files::{PrivateError, make_private_folder, write_private};
 use crate::adapters::jwt::KeyRing;
@@ -76,7 +76,9 @@ pub(super) fn prepare(args: DevArgs) -> Result<(Config, PathBuf), DevError> {
         tls: None,
         sources: args.sources.resolve(Some(&examples), false)?,
         cluster: None,
-        callers: CallerArgs::with_clients(data.join("clients.yaml")),
+        clients_file: Some(data.join("clients.yaml")),
+        oidc_file: None,
+        grants_stale_after: READ_LIMIT,
         state: StateSource::Folder(data.join("state")),
         audit: AuditConfig {
             folder: Some(data.join("audit")),

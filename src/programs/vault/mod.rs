@@ -7,7 +7,6 @@ mod args;
 mod attempt;
 mod auditing;
 mod auth;
-mod callers;
 mod cluster;
 mod complaints;
 mod config;

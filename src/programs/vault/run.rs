@@ -154,7 +154,7 @@ impl Vault {
         let authenticator = Identities::new(Arc::clone(&clients), Arc::clone(&issuers), client);
         let authenticator = Arc::new(authenticator.counted_by(Arc::clone(&metrics)));
         let access_seen = Arc::new(LastSeen::default());
-        let read_limit = config.callers.grants_stale_after();
+        let read_limit = config.grants_stale_after;
         let freshness = freshness(cluster.as_deref(), &access_seen, read_limit);
         let tls = config.tls.as_ref().map(serve::TlsFiles::load).transpose()?;
         let standing = Arc::new(Standing::default());
@@ -165,10 +165,10 @@ impl Vault {
                 access,
                 access_seen,
                 clients,
-                clients_file: config.callers.clients_file,
+                clients_file: config.clients_file,
                 clients_watch: Watch::default(),
                 issuers,
-                issuers_file: config.callers.oidc_file,
+                issuers_file: config.oidc_file,
                 issuers_watch: Watch::default(),
                 signing_keys: config.signing_keys.file.map(|file| (file, Arc::clone(&ring))),
                 signing_keys_watch: Watch::default(),
@@ -182,7 +182,6 @@ impl Vault {
         watched.settings.look();
         let service = Service::new(ServiceParts {
             secrets: secrets.clone(),
-            tokens: state.clone(),
             authenticator,
             versions: secrets.changes(),
             grants: grants_receiver.clone(),
@@ -191,7 +190,6 @@ impl Vault {
             ring: Arc::clone(&ring),
             issues_per_minute: config.issues_per_minute,
             state_since: state.created_at(),
-            revision_key: state.revision_key(),
             audit: audit.clone(),
             state: Arc::clone(&state),
             metrics: Arc::clone(&metrics),

@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::attempt::Sampler;
+use super::auditing::SignedHeads;
 use super::complaints::Complaints;
 use super::error::ApiError;
 use super::freshness::Freshness;
@@ -43,8 +44,6 @@ pub type GrantsReceiver = watch::Receiver<Option<Arc<Grants>>>;
 pub struct ServiceParts {
     /// Where the secrets are.
     pub secrets: Arc<dyn SecretStore>,
-    /// Uses left and revocations.
-    pub tokens: Arc<dyn TokenStore>,
     /// Who checks identities.
     pub authenticator: Arc<dyn Authenticator>,
     /// Which versions of the secrets are served.
@@ -59,13 +58,11 @@ pub struct ServiceParts {
     pub issues_per_minute: NonZeroU32,
     /// When the state began, in epoch seconds: older tokens are refused.
     pub state_since: i64,
-    /// The key of the HMAC that makes revisions.
-    pub revision_key: [u8; 32],
     /// The audit.
     pub audit: AuditLog,
     /// Who is told of refusals.
     pub complaints: Complaints,
-    /// Where the audit's signed heads are.
+    /// Uses left, revocations, the audit's signed heads, and the keys that all replicas share.
     pub state: Arc<StateStore>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
@@ -93,7 +90,7 @@ pub struct Service {
     grants: GrantsReceiver,
     freshness: Freshness,
     pub(super) audit: AuditLog,
-    pub(super) state: Arc<StateStore>,
+    pub(super) heads: SignedHeads,
 }
 
 struct Counted {
@@ -112,9 +109,10 @@ impl Service {
     pub fn new(parts: ServiceParts) -> Arc<Self> {
         Arc::new(Self {
             validator: Validator::new(Arc::clone(&parts.ring), parts.state_since),
-            revisions: RevisionKey::new(parts.revision_key),
+            revisions: RevisionKey::new(parts.state.revision_key()),
             secrets: Arc::new(ObservedSecrets(parts.secrets)),
-            tokens: Arc::new(ObservedTokens::new(parts.tokens, Arc::clone(&parts.metrics))),
+            heads: SignedHeads::new(Arc::clone(&parts.state)),
+            tokens: Arc::new(ObservedTokens::new(parts.state, Arc::clone(&parts.metrics))),
             authenticator: parts.authenticator,
             ring: parts.ring,
             metrics: parts.metrics,
@@ -122,7 +120,6 @@ impl Service {
             freshness: parts.freshness,
             audit: parts.audit,
             complaints: parts.complaints,
-            state: parts.state,
             anonymous_failures: Sampler::default(),
             issue_rate: IssueRate::new(parts.issues_per_minute),
             requests: Semaphore::new(MAX_REQUESTS),

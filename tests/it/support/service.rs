@@ -226,7 +226,6 @@ impl Vault {
         let (store, metrics) = (Arc::new(store), Arc::new(Metrics::default()));
         let service = Service::new(ServiceParts {
             secrets: store.clone(),
-            tokens: state.clone(),
             authenticator: authenticator(clients),
             versions: store.changes(),
             grants: receiver,
@@ -244,7 +243,6 @@ impl Vault {
             ),
             issues_per_minute: NonZeroU32::new(6000).expect("it is not zero"),
             state_since: state.created_at() - state_age,
-            revision_key: state.revision_key(),
             audit: AuditLog::open(&audit, "test").expect("the audit opens"),
             state: state.clone(),
             metrics: Arc::clone(&metrics),

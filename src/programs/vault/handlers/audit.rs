@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use jiff::Timestamp;
 
-use crate::adapters::audit::{self, Page, QueryError, SigningKey};
+use crate::adapters::audit::{self, Page, QueryError};
 use crate::adapters::state::CheckpointQuery;
 use crate::contract::api::audit::{
     AuditCheckpoints, AuditPage, AuditQuery, CheckpointsQuery, FormatWanted, LAST_CURSOR,
@@ -208,14 +208,11 @@ async fn answer_checkpoints(
     let Query(wanted) = query.map_err(|error| invalid(error.body_text()))?;
     let query = heads_meant(&wanted)?;
     attempt.record.reason = Some("asked for checkpoints".to_owned());
-    let checkpoints = service.state.checkpoints(&query).await.map_err(|error| {
+    let page = service.heads.page(&query).await.map_err(|error| {
         let detail = "the signed heads cannot be read now; try again later";
         ApiError::new(ProblemKind::StateUnavailable, detail).with_cause(error)
     })?;
-    let full = checkpoints.len() >= query.limit;
-    let next = checkpoints.last().filter(|_| full).map(|last| last.place().to_string());
-    let public_key = SigningKey::new(&service.state.audit_key()).public_key().to_string();
-    Ok(Json(AuditCheckpoints { public_key, checkpoints, next }).into_response())
+    Ok(Json(page).into_response())
 }
 
 fn heads_meant(wanted: &CheckpointsQuery) -> Result<CheckpointQuery, ApiError> {
