@@ -6,8 +6,9 @@ export PATH := $(CACHE)/bin:$(HOME)/.cargo/bin:$(PATH)
 export VANTA_ORACLES := $(CACHE)/oracles
 
 .DEFAULT_GOAL := help
-# Which targets are fuzzed, and each for how many seconds.
+# Which targets are fuzzed, each for how many seconds, and how many at once.
 FUZZ_SECONDS ?= 600
+FUZZ_JOBS ?= $(shell nproc)
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 .PHONY: help demo build release test test-fast test-cluster lint deny bench setup manifests cluster-up demo-cluster cluster-down fuzz mutants soak
@@ -62,19 +63,16 @@ bench: ## measure a read, whole and in its parts; the numbers are of this machin
 
 fuzz: ## look for inputs that break a parser, FUZZ_SECONDS (600) for each of FUZZ_TARGETS (all; nightly Rust)
 	@scripts/setup fuzz
-	for target in $(FUZZ_TARGETS); do \
-	  scripts/fuzz $$target $(FUZZ_SECONDS) || exit 1; \
-	done
+	scripts/fuzz --build
+	printf '%s\n' $(FUZZ_TARGETS) | xargs -P $(FUZZ_JOBS) -I TARGET scripts/fuzz TARGET $(FUZZ_SECONDS)
 
 mutants: ## change the policy and the tokens' validation line by line, and see which change no test notices (hours)
 	@scripts/setup mutants
 	scripts/mutants $(MUTANTS)
 
-soak: ## the long runs that measure, each a section of docs/soak.md
-	@scripts/setup test
-	cargo build --release --bins
-	printf '# Soaking\n\nWritten by `make soak`. Figures are of the machine that ran them; compare those of one run.\n\n' > docs/soak.md
-	cargo test --release --test soak -- all --report $(CURDIR)/docs/soak.md
+soak: ## the long runs, two hours of them, each a section of docs/soak.md (nightly Rust; Linux, root)
+	@scripts/setup test cluster fuzz
+	scripts/soak $(CURDIR)/docs/soak.md $(FUZZ_SECONDS) $(FUZZ_JOBS) $(FUZZ_TARGETS)
 
 cluster-up: ## start a throwaway Kubernetes on this machine (Linux, root); the first time takes some ten minutes
 	@scripts/setup cluster

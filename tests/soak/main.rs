@@ -8,25 +8,44 @@
 mod attacked;
 mod crashed;
 mod described;
+#[path = "../e2e/support/kubectl.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod kubectl;
 mod report;
+mod severed;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod support;
+mod wire;
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use report::Report;
 
 /// A run: its name, what it does, and the function that does it.
 type Run = (&'static str, &'static str, fn(&mut Report));
 
-/// Every run, in the order in which `all` goes through them.
+/// The runs that need this machine alone, in the order in which `all` goes through them.
 const RUNS: &[Run] = &[
     ("slowloris", "good reads beside 200 connections that never finish", attacked::slowloris),
     ("heavy", "good reads beside bodies of a gibibyte and heads of a mebibyte", attacked::heavy),
     ("killed", "the audit after the vault was killed under load 20 times", crashed::killed),
     ("described", "requests made from the OpenAPI document, by schemathesis", described::attacked),
 ];
+
+/// The one that is run inside a cluster, by its name.
+const IN_CLUSTER: Run =
+    ("severed", "the grants of a real API server that is cut off", severed::severed);
+
+/// Waits for what takes minutes.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_mins(6), "waited too long until {what}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -40,13 +59,14 @@ fn main() -> ExitCode {
             _ => names.push(argument),
         }
     }
-    let known = |name: &String| RUNS.iter().find(|(known, ..)| known == name);
+    let runs = || RUNS.iter().chain([&IN_CLUSTER]);
+    let known = |name: &String| runs().find(|(known, ..)| known == name);
     let Some(chosen) = names.iter().map(known).collect::<Option<Vec<&Run>>>() else {
         println!("soak: there is no such run; without a name, they are listed");
         return ExitCode::from(64);
     };
     if chosen.is_empty() {
-        for (name, what, _) in RUNS {
+        for (name, what, _) in runs() {
             println!("{name:12} {what}");
         }
     }

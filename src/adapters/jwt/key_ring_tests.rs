@@ -56,7 +56,11 @@ fn a_text_and_its_line_are_one_key_and_bytes_are_taken_as_they_are() {
 
 #[test]
 fn the_first_key_of_a_set_signs_and_all_are_found() {
-    let ring = set(&[jwk(TEXT, r#", "kid": "new""#), jwk(OTHER, r#", "alg": "HS256""#)]).unwrap();
+    let ring = set(&[
+        jwk(TEXT, r#", "kid": "new""#),
+        jwk(OTHER, r#", "alg": "HS256", "key_ops": ["verify", "sign"]"#),
+    ])
+    .unwrap();
     assert_eq!(ring.signing().id, "new");
     assert_eq!(ring.ids().count(), 2);
     assert!(ring.ids().all(|id| ring.by_id(id).is_some()));
@@ -75,9 +79,15 @@ fn a_set_that_cannot_be_used_is_refused_with_the_keys_number() {
     assert_eq!(set(&[]).unwrap_err(), KeyRingError::Count(0));
     let many: Vec<String> = (0..17).map(|n| jwk(&format!("{n:02}{TEXT}"), "")).collect();
     assert_eq!(set(&many).unwrap_err(), KeyRingError::Count(17));
+    assert!(set(&many[..16]).is_ok());
     for (bad, why) in [
         (jwk(OTHER, r#", "alg": "HS512""#), "its alg is not HS256"),
         (jwk(OTHER, r#", "use": "enc""#), "its use is not sig"),
+        (
+            jwk(OTHER, r#", "key_ops": ["wrapKey", "unwrapKey"]"#),
+            "its key_ops are not sign and verify",
+        ),
+        (jwk(OTHER, r#", "key_ops": ["sign"]"#), "its key_ops are not sign and verify"),
         (jwk(OTHER, r#", "key_ops": ["verify"]"#), "its key_ops are not sign and verify"),
         (jwk(OTHER, r#", "kid": """#), "its kid is not of 1 to 64 printable ASCII characters"),
         (jwk(OTHER, r#", "kid": "a b""#), "its kid is not of 1 to 64 printable ASCII characters"),

@@ -50,7 +50,8 @@ down() {
 one_at_a_time() {
   mkdir -p "$cache"
   exec 9>"$cache/lock"
-  flock --nonblock 9 && return
+  # Zero said, since in a trap a bare `return` gives what failed before it.
+  flock --nonblock 9 && return 0
   say 'waiting for another up or down'
   flock --timeout 60 9 || { say 'another up or down is under way'; exit 75; }
 }

@@ -30,10 +30,7 @@ fn times_read(vault: &Program) -> usize {
 #[test]
 fn keys_are_rotated_in_three_steps_under_load_with_no_answer_but_good_ones() {
     let site = Site::new();
-    let mut command = site.command();
-    // However slow the steps are, and however many tokens are asked for meanwhile.
-    command.env("VANTA_ISSUES_PER_MINUTE", "1000000");
-    let vault = Program::start(command, "http");
+    let vault = site.start();
     let (ended, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
     let from_before = vault.token(&site, "APP_*");
     let [old, new] = keys();
