@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{TOKEN_TYPE, TokenError};
 
 /// Longer ones are refused unread.
-pub(super) const MAX_TOKEN_LEN: usize = 16 * 1024;
+const MAX_TOKEN_LEN: usize = 16 * 1024;
 
 /// A well-formed token that proves nothing yet.
 pub struct UnverifiedToken {
