@@ -233,4 +233,33 @@ mod tests {
         assert_eq!(whole, Validity { begin: NOW - BACKDATED, end: NOW + SERVING_LIFE });
         assert_eq!(Validity::from_now(NOW, SERVING_LIFE, Some(NOW + DAY)).end, NOW + DAY);
     }
+
+    #[test]
+    fn lives_are_what_the_documentation_says() {
+        assert_eq!(AUTHORITY_LIFE, 157_680_000, "five years");
+        assert_eq!(SERVING_LIFE, 7_776_000, "90 days");
+        assert_eq!(SPREAD_SECONDS, 86_400, "a day");
+        assert_eq!(BACKDATED, 600, "ten minutes");
+    }
+
+    #[test]
+    fn a_service_is_called_by_each_name_that_dns_has_for_it() {
+        let names = service_names("vanta-vault", "vanta-system");
+        let said = "vanta-vault vanta-vault.vanta-system vanta-vault.vanta-system.svc \
+                    vanta-vault.vanta-system.svc.cluster.local";
+        assert_eq!(names.join(" "), said);
+    }
+
+    #[test]
+    fn the_log_says_why_a_certificate_is_made() {
+        for (reason, said) in [
+            (Reissue::Absent, "there was none"),
+            (Reissue::OtherKey, "its key was another"),
+            (Reissue::OtherNames, "it lacked a name"),
+            (Reissue::OtherAuthority, "the authority is a new one"),
+            (Reissue::Due, "two thirds of its life were over"),
+        ] {
+            assert_eq!(reason.as_str(), said);
+        }
+    }
 }
