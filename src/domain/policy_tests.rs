@@ -349,3 +349,29 @@ mod laws;
 
 #[path = "policy_composition_tests.rs"]
 mod composition;
+
+#[test]
+fn grants_are_alike_for_a_subject_where_nothing_that_has_a_say_differs() {
+    let alike = |accesses: &[Access], policies: &[Policy]| {
+        let others = grants(accesses, policies);
+        grants(&[access()], &[policy()]).are_alike_for(&others, &checkout(), &name("prod"))
+    };
+    let of_another = Access { subject: name("client:ci"), ..access() };
+    let elsewhere = Access { environment: name("dev"), ..access() };
+    let policy_elsewhere = Policy { environment: name("dev"), ..policy() };
+    assert!(alike(&[access()], &[policy()]));
+    assert!(alike(&[of_another, access(), elsewhere], &[policy_elsewhere, policy()]));
+    assert!(!alike(&[], &[policy()]), "an access is gone");
+    assert!(!alike(&[access()], &[]), "a policy is gone");
+    assert!(!alike(&[Access { usage_limit: Some(1), ..access() }], &[policy()]));
+    let bounded = Policy { max_ttl_minutes: Some(1), ..policy() };
+    assert!(!alike(&[access()], &[bounded]));
+}
+
+#[test]
+fn a_permission_is_written_as_in_the_objects() {
+    assert_eq!(
+        (Permission::Read.to_string(), Permission::List.to_string()),
+        ("read".into(), "list".into())
+    );
+}

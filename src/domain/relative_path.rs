@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn a_path_stays_below_its_folder() {
         for good in ["a", "app/.env", "a/b..c/...", "tls.crt"] {
-            assert_eq!(good.parse::<RelativePath>().unwrap().as_str(), good);
+            let path: RelativePath = good.parse().unwrap();
+            assert_eq!((path.as_str(), path.to_string().as_str()), (good, good));
+            assert_eq!(String::from(path), good);
         }
         for bad in [
             "",
@@ -96,5 +98,14 @@ mod tests {
         ] {
             assert!(bad.parse::<RelativePath>().is_err(), "{bad:?} was accepted");
         }
+    }
+
+    #[test]
+    fn a_path_has_at_most_1024_bytes_and_each_name_255() {
+        let of = |length: usize| format!("{}{}", "a/".repeat(510), "a".repeat(length - 1020));
+        assert!(of(1024).parse::<RelativePath>().is_ok());
+        let refusal = of(1025).parse::<RelativePath>().unwrap_err();
+        assert!(refusal.to_string().contains("1 to 1024 bytes"), "{refusal}");
+        assert!("a".repeat(255).parse::<RelativePath>().is_ok());
     }
 }
