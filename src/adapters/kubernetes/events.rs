@@ -34,6 +34,9 @@ const REST: Duration = Duration::from_mins(6);
 /// How many are kept in mind at once; more are left out.
 const MOST_KEPT: usize = 1024;
 
+/// How many of them are of one namespace, which so leaves room for what others are told.
+const MOST_OF_NAMESPACE: usize = MOST_KEPT / 4;
+
 /// The longest note that the API server takes, in bytes.
 const MAX_NOTE_LEN: usize = 1024;
 
@@ -194,7 +197,7 @@ impl EventWriter {
 impl Kept {
     fn see(&mut self, notice: Notice, now: Instant) {
         self.0.retain(|_, series| now.duration_since(series.last_seen) < REST);
-        if self.0.len() >= MOST_KEPT && !self.0.contains_key(&notice) {
+        if !self.0.contains_key(&notice) && !self.has_room(&notice.about.namespace) {
             return;
         }
         let series = self.0.entry(notice).or_insert(Series {
@@ -206,6 +209,11 @@ impl Kept {
         });
         series.seen = series.seen.saturating_add(1);
         series.last_seen = now;
+    }
+
+    fn has_room(&self, namespace: &str) -> bool {
+        let of_namespace = self.0.keys().filter(|kept| kept.about.namespace == namespace);
+        self.0.len() < MOST_KEPT && of_namespace.count() < MOST_OF_NAMESPACE
     }
 
     /// The one that waits longest to be written, where one may be.
@@ -285,10 +293,23 @@ mod tests {
     #[test]
     fn no_more_are_kept_in_mind_than_are_bounded_and_what_rests_is_forgotten() {
         let (mut kept, start) = (Kept::default(), Instant::now());
-        for at in 0..MOST_KEPT + 10 {
-            kept.see(notice(&at.to_string()), start);
+        let in_namespace = |namespace: usize, name: usize| {
+            let mut notice = notice(&name.to_string());
+            notice.about.namespace = namespace.to_string();
+            notice
+        };
+        for name in 0..MOST_KEPT {
+            kept.see(in_namespace(0, name), start);
+        }
+        assert_eq!(kept.0.len(), MOST_OF_NAMESPACE, "a namespace leaves room for others");
+        for namespace in 1..10 {
+            for name in 0..MOST_OF_NAMESPACE {
+                kept.see(in_namespace(namespace, name), start);
+            }
         }
         assert_eq!(kept.0.len(), MOST_KEPT);
+        kept.see(in_namespace(0, 0), start);
+        assert_eq!(kept.0[&in_namespace(0, 0)].seen, 2, "what is known is counted");
         kept.see(notice("new"), start + REST);
         assert_eq!(kept.0.len(), 1);
     }
