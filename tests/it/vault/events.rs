@@ -66,9 +66,16 @@ fn a_refusal_is_told_on_its_own_subjects_objects_alone() {
     let vault = scenario.start();
     let other = scenario.cluster.account_token("shop:other", &json!({}));
     assert_eq!(generate(&vault, &other).0, 403);
-    // They are written in the order of their names, so the other one's would be there by then.
     event(&scenario, "SecretAccess", "other");
-    assert!(scenario.cluster.events("SecretAccess", "checkout").is_empty());
+    // They are written in the order in which they were seen: what was told of the first refusal is
+    // there once the second's is.
+    assert_eq!(generate(&vault, &pod_token(&scenario.cluster)).0, 403);
+    event(&scenario, "Pod", "checkout-1");
+    event(&scenario, "SecretAccess", "checkout");
+    let told = scenario.cluster.events("SecretAccess", "checkout");
+    let [told] = told.as_slice() else { panic!("there are more: {told:?}") };
+    let note = told["note"].as_str().unwrap();
+    assert!(note.contains("system:serviceaccount:shop:checkout:"), "{note}");
 }
 
 #[test]
