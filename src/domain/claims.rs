@@ -13,6 +13,10 @@ use super::identity::{PodReference, Subject};
 use super::names::{Environment, InvalidName};
 use super::pattern::{GrantedPattern, KeyPattern};
 
+/// How far the clocks of who issued a token and of who checks it may be apart, in seconds
+/// (RFC 7519 sections 4.1.4 and 4.1.5).
+pub const LEEWAY_SECONDS: i64 = 30;
+
 /// An access token's identifier (`jti`): 128 random bits, as 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

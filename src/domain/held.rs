@@ -19,16 +19,20 @@ pub struct Held {
     pub environment: Environment,
     /// What was asked for: a key pattern, or one key.
     pub scope: String,
-    /// The keys whose values were given.
+    /// The keys whose values were given, and not since.
     pub keys: Vec<Key>,
-    /// The revision of those values; it can be compared within one scope.
+    /// Other keys of the same answer, which the holder was given again since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_again: Vec<Key>,
+    /// The revision of the values of them all; it can be compared with one of the same keys.
     pub revision: String,
     /// When it was decided.
     pub time: Timestamp,
 }
 
 impl Held {
-    /// What a record tells of, where it tells of one.
+    /// What a record tells of, where it tells of one. Who got no value holds none, and neither does
+    /// who named no revision that it had (`If-None-Match: *`): such a record has none.
     pub fn of(record: &Record) -> Option<Self> {
         let given = matches!(record.outcome, Outcome::Granted | Outcome::NotModified);
         let scope = match record.event {
@@ -36,13 +40,14 @@ impl Held {
             Event::ReadAll => record.key_pattern.as_ref()?.to_string(),
             _ => return None,
         };
-        given.then_some(())?;
+        (given && !record.keys.is_empty()).then_some(())?;
         Some(Self {
             subject: record.subject.clone()?,
             pod: record.pod.clone(),
             environment: record.environment.clone()?,
             scope,
             keys: record.keys.clone(),
+            given_again: Vec::new(),
             revision: record.revision.clone()?,
             time: record.time,
         })

@@ -8,7 +8,7 @@ use super::policy::MAX_TTL_MINUTES;
 
 /// How far apart clocks may be, in seconds: what is kept because a token may still be shown is kept
 /// for so much longer.
-const CLOCKS_APART_SECONDS: i64 = 60;
+pub const CLOCKS_APART_SECONDS: i64 = 60;
 
 /// How far the moment up to which a subject's tokens are revoked is ahead, in seconds: the clocks of
 /// replicas may be ten apart, and each hears of revocations within two. What is issued afterwards

@@ -8,12 +8,9 @@ use jsonwebtoken::{Algorithm, Validation};
 use secrecy::ExposeSecret;
 
 use super::{AUDIENCE, CurrentRing, ISSUER, UnverifiedToken};
-use crate::domain::claims::Claims;
+use crate::domain::claims::{Claims, LEEWAY_SECONDS};
 use crate::domain::identity::{Administers, Identity, Method};
 use crate::domain::policy::MAX_TTL_MINUTES;
-
-/// How far two clocks may be apart, in seconds.
-const LEEWAY_SECONDS: i64 = 30;
 
 /// Why a token is refused. No variant holds any part of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

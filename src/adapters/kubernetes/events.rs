@@ -34,6 +34,9 @@ const REST: Duration = Duration::from_mins(6);
 /// How many are kept in mind at once; more are left out.
 const MOST_KEPT: usize = 1024;
 
+/// How many of them are of one namespace, which so leaves room for what others are told.
+const MOST_OF_NAMESPACE: usize = MOST_KEPT / 4;
+
 /// The longest note that the API server takes, in bytes.
 const MAX_NOTE_LEN: usize = 1024;
 
@@ -86,6 +89,7 @@ struct Series {
     event: Option<String>,
     seen: i32,
     written: i32,
+    first_seen: Instant,
     last_seen: Instant,
     last_written: Option<Instant>,
 }
@@ -194,13 +198,14 @@ impl EventWriter {
 impl Kept {
     fn see(&mut self, notice: Notice, now: Instant) {
         self.0.retain(|_, series| now.duration_since(series.last_seen) < REST);
-        if self.0.len() >= MOST_KEPT && !self.0.contains_key(&notice) {
+        if !self.0.contains_key(&notice) && !self.has_room(&notice.about.namespace) {
             return;
         }
         let series = self.0.entry(notice).or_insert(Series {
             event: None,
             seen: 0,
             written: 0,
+            first_seen: now,
             last_seen: now,
             last_written: None,
         });
@@ -208,14 +213,21 @@ impl Kept {
         series.last_seen = now;
     }
 
-    /// The one that waits longest to be written, where one may be.
+    fn has_room(&self, namespace: &str) -> bool {
+        let of_namespace = self.0.keys().filter(|kept| kept.about.namespace == namespace);
+        self.0.len() < MOST_KEPT && of_namespace.count() < MOST_OF_NAMESPACE
+    }
+
+    /// The one that waits longest to be written, where one may be: of those that never were, the
+    /// one that was seen first.
     fn due(&self, now: Instant) -> Option<Notice> {
         let may = |series: &Series| {
             let rested = |last: Instant| now.duration_since(last) >= PAUSE;
             series.seen > series.written && series.last_written.is_none_or(rested)
         };
         let due = self.0.iter().filter(|(_, series)| may(series));
-        due.min_by_key(|(_, series)| series.last_written).map(|(notice, _)| notice.clone())
+        due.min_by_key(|(_, series)| (series.last_written, series.first_seen))
+            .map(|(notice, _)| notice.clone())
     }
 
     fn written(&mut self, notice: &Notice, event: Option<String>, count: i32, now: Instant) {
@@ -273,22 +285,38 @@ mod tests {
     fn the_one_that_waits_longest_comes_first_and_a_failure_waits_too() {
         let (mut kept, start) = (Kept::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        kept.see(notice("a"), at(0));
         kept.see(notice("b"), at(0));
-        kept.failed(&notice("a"), at(1));
-        assert_eq!(kept.due(at(2)), Some(notice("b")));
-        kept.written(&notice("b"), Some("e".to_owned()), 1, at(2));
+        kept.see(notice("a"), at(1));
+        assert_eq!(kept.due(at(1)), Some(notice("b")), "it was seen first");
+        kept.failed(&notice("b"), at(1));
+        assert_eq!(kept.due(at(2)), Some(notice("a")));
+        kept.written(&notice("a"), Some("e".to_owned()), 1, at(2));
         assert_eq!(kept.due(at(3)), None);
-        assert_eq!(kept.due(at(11)), Some(notice("a")));
+        assert_eq!(kept.due(at(11)), Some(notice("b")));
     }
 
     #[test]
     fn no_more_are_kept_in_mind_than_are_bounded_and_what_rests_is_forgotten() {
         let (mut kept, start) = (Kept::default(), Instant::now());
-        for at in 0..MOST_KEPT + 10 {
-            kept.see(notice(&at.to_string()), start);
+        let in_namespace = |namespace: usize, name: usize| {
+            let mut notice = notice(&name.to_string());
+            notice.about.namespace = namespace.to_string();
+            notice
+        };
+        for name in 0..MOST_KEPT {
+            kept.see(in_namespace(0, name), start);
+        }
+        assert_eq!(kept.0.len(), MOST_OF_NAMESPACE);
+        kept.see(in_namespace(1, 0), start);
+        assert!(kept.0.contains_key(&in_namespace(1, 0)), "a namespace leaves room for others");
+        for namespace in 1..10 {
+            for name in 0..MOST_OF_NAMESPACE {
+                kept.see(in_namespace(namespace, name), start);
+            }
         }
         assert_eq!(kept.0.len(), MOST_KEPT);
+        kept.see(in_namespace(0, 0), start);
+        assert_eq!(kept.0[&in_namespace(0, 0)].seen, 2, "what is known is counted");
         kept.see(notice("new"), start + REST);
         assert_eq!(kept.0.len(), 1);
     }

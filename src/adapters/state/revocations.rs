@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::database::{Database, StateError, fetch, write};
-use crate::domain::revocation::Revocation;
+use crate::domain::revocation::{CLOCKS_APART_SECONDS, Revocation};
 
 /// How far back news are asked for, in seconds: the clocks of replicas may be apart, and what was
 /// stored last need not be seen first.
@@ -84,6 +84,6 @@ async fn read(database: &Database, since: i64) -> Result<Vec<Revocation>, StateE
 pub(super) async fn sweep(database: &Database, now: i64) -> Result<(), StateError> {
     const TOKENS: &str = "DELETE FROM revocations WHERE expires_at < $1";
     const SUBJECTS: &str = "DELETE FROM subject_revocations WHERE ends_at < $1";
-    write!(database, sqlx::query(TOKENS).bind(now.saturating_sub(60)))?;
+    write!(database, sqlx::query(TOKENS).bind(now.saturating_sub(CLOCKS_APART_SECONDS)))?;
     write!(database, sqlx::query(SUBJECTS).bind(now)).map(drop)
 }

@@ -15,7 +15,9 @@ use crate::domain::checkpoint::Checkpoint;
 use crate::domain::claims::{Claims, TokenId};
 use crate::domain::identity::Subject;
 use crate::domain::ports::{Answer, StaleRevocations, TokenStore, TokenStoreError, UseTaken};
-use crate::domain::revocation::{IssuedToken, Revocation, Revocations, SubjectStanding};
+use crate::domain::revocation::{
+    CLOCKS_APART_SECONDS, IssuedToken, Revocation, Revocations, SubjectStanding,
+};
 
 /// The name of the file.
 const FILE_NAME: &str = "state.db";
@@ -195,7 +197,7 @@ impl StateStore {
         const TOKENS: &str = "DELETE FROM tokens WHERE expires_at < $1";
         // Memory is freed whatever becomes of the rest.
         self.view.forget_ended(now);
-        let before = now.saturating_sub(60);
+        let before = now.saturating_sub(CLOCKS_APART_SECONDS);
         write!(&self.database, sqlx::query(TOKENS).bind(before))?;
         revocations::sweep(&self.database, now).await
     }

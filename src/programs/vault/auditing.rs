@@ -57,7 +57,7 @@ fn counting(metrics: Arc<Metrics>) -> Observer {
             Some(lines) => metrics.audit.written(lines, written.duration),
             None => metrics.audit.failed(),
         }
-        metrics.audit.set_aside(written.rotated, written.retired);
+        metrics.audit.rotated(written.rotated, written.retired);
         metrics.audit.spooled(written.spooled);
     })
 }

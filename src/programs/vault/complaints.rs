@@ -1,8 +1,9 @@
 //! Refusals on their way to the objects that they are about, as events of the cluster.
 //!
 //! Invariant: no request waits for an event or fails by one, and an event says no more than its
-//! object's owner may know: the environment that the object names, and the kind of problem; never
-//! a key.
+//! object's owner may know: the environment, where a SecretAccess of the subject names it, and the
+//! kind of problem; never a key. All environments that none names are told of as one, so that
+//! made-up names are no more events, and say nothing of what there is.
 
 use std::sync::Arc;
 
@@ -73,22 +74,20 @@ fn complaint(record: &Record, error: &ApiError) -> Option<Complaint> {
 }
 
 impl Complaint {
-    fn note(&self) -> String {
+    /// What is told; the environment where it is `named`.
+    fn note(&self, named: bool) -> String {
         let what = match self.action {
             "Issue" => "a token",
             "List" => "the names",
             _ => "a value",
         };
         let Self { subject, environment, kind, .. } = self;
-        format!(
-            "{what} of environment {environment} was refused to {subject}: {} ({})",
-            kind.title(),
-            kind.name()
-        )
-    }
-
-    fn notice(&self, about: About) -> Notice {
-        Notice { about, reason: "Refused", action: self.action, note: self.note() }
+        let of = if named {
+            format!("environment {environment}")
+        } else {
+            "an environment that no SecretAccess names for it".to_owned()
+        };
+        format!("{what} of {of} was refused to {subject}: {} ({})", kind.title(), kind.name())
     }
 
     /// The objects that it is about, and what they are told: the pod, and the SecretAccesses of
@@ -102,6 +101,7 @@ impl Complaint {
             uid: Some(pod.uid.clone()),
         });
         let own = grants.of_subject(&self.subject, &self.environment, MOST_TOLD);
+        let note = self.note(!own.is_empty());
         let accesses = own.into_iter().map(|(namespace, name, uid)| About {
             api_version: API_VERSION,
             kind: "SecretAccess",
@@ -109,7 +109,9 @@ impl Complaint {
             name,
             uid,
         });
-        pod.into_iter().chain(accesses).map(|about| self.notice(about)).collect()
+        let notice =
+            |about| Notice { about, reason: "Refused", action: self.action, note: note.clone() };
+        pod.into_iter().chain(accesses).map(notice).collect()
     }
 }
 

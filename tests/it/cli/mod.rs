@@ -3,6 +3,7 @@
 mod administration;
 mod audit;
 mod dotenv_readers;
+mod hostile;
 mod reading;
 mod real_vault;
 mod running;

@@ -24,6 +24,8 @@ pub(crate) enum Mood {
     Babbles,
     /// Willing, but for revocations.
     KeepsTokens,
+    /// This status and JSON.
+    Says(u16, &'static str),
 }
 
 pub(crate) struct FakeVault {
@@ -78,6 +80,8 @@ fn answer(
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let (status, kind, body) = match mood {
         Mood::Fails(problem) => failed(problem),
+        Mood::Says(status, body) if status < 400 => (status, "application/json", body.to_owned()),
+        Mood::Says(status, body) => (status, MEDIA_TYPE, body.to_owned()),
         Mood::Redirects => (302, "text/plain", String::new()),
         Mood::Babbles => (200, "text/html", "<h1>It works!</h1>".to_owned()),
         Mood::KeepsTokens if path.ends_with("/revoke") => failed(ProblemKind::StateUnavailable),

@@ -35,6 +35,8 @@ pub(crate) enum Manner {
     Endless,
     /// Its discovery document is another issuer's.
     Impostor,
+    /// Its discovery document says that its keys are at this URL.
+    Points(String),
 }
 
 /// A key that signs, and what its set says of it.
@@ -214,11 +216,13 @@ impl Issuer {
                 }
             }
             (manner, "/.well-known/openid-configuration") => {
-                let issuer = match manner {
-                    Manner::Impostor => "https://issuer.example",
-                    _ => &self.url,
+                let own = (self.url.clone(), format!("{}/keys", self.url));
+                let (issuer, keys) = match manner {
+                    Manner::Impostor => ("https://issuer.example".to_owned(), own.1),
+                    Manner::Points(keys) => (own.0, keys),
+                    _ => own,
                 };
-                let document = json!({"issuer": issuer, "jwks_uri": format!("{}/keys", self.url)});
+                let document = json!({"issuer": issuer, "jwks_uri": keys});
                 respond(&mut stream, 200, "", &document.to_string())?;
             }
             (_, "/keys") => {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -33,6 +33,7 @@ use vanta::programs::vault::{
 use super::fake_cluster::FakeCluster;
 use super::pods::WithPods;
 use super::postgres::Postgres;
+use super::program::DEADLINE;
 
 /// The key that signs the tokens of every vault here, so that a test can forge one.
 pub(crate) const SIGNING_KEY: &str = "a signing key for tests, 0123456789abcdef";
@@ -91,6 +92,15 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
+}
+
+/// Waits until something holds, and lets others go on meanwhile.
+pub(crate) async fn until(what: &str, mut met: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !met() {
+        assert!(started.elapsed() < DEADLINE, "waited too long until {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 impl Reply {
@@ -341,6 +351,14 @@ impl Vault {
         let reply = self.generate(body).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
         reply.json()["token"].as_str().expect("there is a token").to_owned()
+    }
+
+    /// Revokes what a form says, as an administrator.
+    pub(crate) async fn revoke(&self, form: &str) -> Reply {
+        let request = Request::post("/api/v1/vault/tokens/revoke")
+            .header("authorization", self.administrator())
+            .header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(form.to_owned())).expect("a request")).await
     }
 
     /// `GET` below `/api/v1/vault/`, with an access token and more headers.

@@ -88,11 +88,15 @@ pub(super) fn sops(name: &str, file: &str) -> String {
 
 /// Asks for a token with somebody's proof: the status and the answer.
 pub(super) fn generate(vault: &Program, proof: &str) -> (u16, Value) {
+    generate_of(vault, proof, "prod")
+}
+
+pub(super) fn generate_of(vault: &Program, proof: &str, environment: &str) -> (u16, Value) {
     let mut answer = agent()
         .post(format!("{}/api/v1/vault/tokens/generate", vault.api))
         .header("authorization", format!("Bearer {proof}"))
         .send_json(json!({
-            "environment": "prod", "key_pattern": "APP_*", "permissions": ["read", "list"],
+            "environment": environment, "key_pattern": "APP_*", "permissions": ["read", "list"],
         }))
         .expect("the vault answers");
     let body = answer.body_mut().read_json().expect("the answer is JSON");

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::{ACCESS, POLICY, Scenario, access_token, generate, read, sops};
+use super::cluster::{ACCESS, POLICY, Scenario, access_token, generate, generate_of, read, sops};
 use crate::support::fake_cluster::{FakeCluster, Mood};
 use crate::support::program::{Program, agent, until};
 
@@ -66,9 +66,16 @@ fn a_refusal_is_told_on_its_own_subjects_objects_alone() {
     let vault = scenario.start();
     let other = scenario.cluster.account_token("shop:other", &json!({}));
     assert_eq!(generate(&vault, &other).0, 403);
-    // They are written in the order of their names, so the other one's would be there by then.
     event(&scenario, "SecretAccess", "other");
-    assert!(scenario.cluster.events("SecretAccess", "checkout").is_empty());
+    // They are written in the order in which they were seen: what was told of the first refusal is
+    // there once the second's is.
+    assert_eq!(generate(&vault, &pod_token(&scenario.cluster)).0, 403);
+    event(&scenario, "Pod", "checkout-1");
+    event(&scenario, "SecretAccess", "checkout");
+    let told = scenario.cluster.events("SecretAccess", "checkout");
+    let [told] = told.as_slice() else { panic!("there are more: {told:?}") };
+    let note = told["note"].as_str().unwrap();
+    assert!(note.contains("system:serviceaccount:shop:checkout:"), "{note}");
 }
 
 #[test]
@@ -88,6 +95,27 @@ fn many_refusals_are_one_event_with_a_count() {
     let writes = scenario.cluster.asked("POST /apis/events.k8s.io")
         + scenario.cluster.asked("PATCH /apis/events.k8s.io");
     assert!(writes <= 8, "{writes} writes");
+}
+
+#[test]
+fn made_up_environments_are_told_of_as_one_and_by_no_name() {
+    let scenario = Scenario::with(&[ACCESS]);
+    let vault = scenario.start();
+    let proof = pod_token(&scenario.cluster);
+    for number in 0..20 {
+        assert_eq!(generate_of(&vault, &proof, &format!("made-up-{number}")).0, 403);
+    }
+    let counted = until("they are counted", || {
+        let events = scenario.cluster.events("Pod", "checkout-1");
+        assert!(events.len() <= 1, "each is an event of its own: {events:?}");
+        events.into_iter().find(|event| event["series"]["count"] == 20)
+    });
+    assert_eq!(
+        counted["note"],
+        "a token of an environment that no SecretAccess names for it was refused to \
+         system:serviceaccount:shop:checkout: No grant allows this (not-granted)"
+    );
+    assert!(scenario.cluster.events("SecretAccess", "checkout").is_empty());
 }
 
 #[test]

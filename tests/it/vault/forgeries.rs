@@ -138,22 +138,19 @@ async fn an_algorithm_is_one_text() {
 async fn members_that_are_there_twice_are_refused_whatever_they_say() {
     let forge = Forge::new().await;
     let (header, claims) = (forge.header.to_string(), forge.claims.to_string());
-    for member in [
-        r#""alg":"HS256""#,
-        r#""alg":"none""#,
-        r#""\u0061lg":"HS256""#,
-        r#""typ":"vanta-at+jwt""#,
-        r#""kid":"x""#,
+    // Whose last `alg` is another one is refused for that already.
+    for (member, first, last) in [
+        (r#""alg":"HS256""#, "token-header", "token-header"),
+        (r#""alg":"none""#, "token-header", "token-algorithm"),
+        (r#""\u0061lg":"HS256""#, "token-header", "token-header"),
+        (r#""typ":"vanta-at+jwt""#, "token-header", "token-header"),
+        (r#""kid":"x""#, "token-header", "token-header"),
     ] {
-        for twice in [
-            header.replacen('{', &format!("{{{member},"), 1),
-            header.replacen('}', &format!(",{member}}}"), 1),
+        for (twice, expected) in [
+            (header.replacen('{', &format!("{{{member},"), 1), first),
+            (header.replacen('}', &format!(",{member}}}"), 1), last),
         ] {
-            let kind = forge.show(&sign(&twice, &claims)).await;
-            assert!(
-                ["token-header", "token-algorithm"].contains(&kind.as_str()),
-                "{twice}: {kind}"
-            );
+            assert_eq!(forge.show(&sign(&twice, &claims)).await, expected, "{twice}");
         }
     }
     for member in [
@@ -274,20 +271,22 @@ async fn only_three_parts_of_base64url_are_a_token() {
     }
     // What comes after the header is read by whoever holds the key alone, so it is the signature
     // that is wrong, or what cannot be one.
-    for (what, text) in [
-        ("padding behind", format!("{good}=")),
-        ("padding in the claims", format!("{head}.{body}=.{signature}")),
-        ("a space behind the claims", format!("{head}.{body} .{signature}")),
-        ("the claims and signature exchanged", format!("{head}.{signature}.{body}")),
-        ("no claims", format!("{head}..{signature}")),
-        ("no signature", format!("{head}.{body}.")),
-        ("half of the signature", format!("{head}.{body}.{}", &signature[..20])),
-        ("more signature", format!("{good}AAAA")),
-        ("a tab behind", format!("{good}\t.")),
+    for (what, text, expected) in [
+        ("padding behind", format!("{good}="), "token-claims"),
+        ("padding in the claims", format!("{head}.{body}=.{signature}"), "token-signature"),
+        ("a space behind the claims", format!("{head}.{body} .{signature}"), "token-signature"),
+        (
+            "the claims and signature exchanged",
+            format!("{head}.{signature}.{body}"),
+            "token-signature",
+        ),
+        ("no claims", format!("{head}..{signature}"), "token-signature"),
+        ("no signature", format!("{head}.{body}."), "token-signature"),
+        ("half of the signature", format!("{head}.{body}.{}", &signature[..20]), "token-signature"),
+        ("more signature", format!("{good}AAAA"), "token-signature"),
+        ("a tab behind", format!("{good}\t."), "token-malformed"),
     ] {
-        let kind = forge.show(&text).await;
-        let expected = ["token-signature", "token-claims", "token-malformed"];
-        assert!(expected.contains(&kind.as_str()), "{what}: {kind}");
+        assert_eq!(forge.show(&text).await, expected, "{what}");
     }
     // Spellings that decode to the same bytes are other texts, and were not signed.
     let padded = |part: &str| URL_SAFE.encode(URL_SAFE_NO_PAD.decode(part).unwrap());

@@ -23,6 +23,7 @@ mod openapi;
 mod paths;
 mod reading;
 mod replicas;
+mod restore;
 mod revocation;
 mod rotation;
 mod schemathesis;

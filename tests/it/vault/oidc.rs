@@ -238,6 +238,24 @@ async fn an_issuer_that_cannot_be_asked_gives_503_and_in_bounded_time() {
 }
 
 #[tokio::test]
+async fn keys_at_another_host_are_asked_for_where_the_administrator_says_so_alone() {
+    let key = SigningKey::p256("a");
+    let (mut issuer, elsewhere) = (Issuer::start(&[]), Issuer::start(&[&key]));
+    // Both would be believed: it is not the certificate that keeps the vault from asking.
+    issuer.authority.push_str(&elsewhere.authority);
+    let keys = format!("{}/keys", elsewhere.url);
+    issuer.behave(Manner::Points(keys.clone()));
+    let scenario = Scenario::with(&issuer, "").await;
+    let (status, reason) = scenario.refused(&issuer.token(&key, SUBJECT)).await;
+    assert_eq!(status, 503);
+    assert!(reason.contains("another host") && reason.contains("jwksUri"), "{reason}");
+    assert_eq!(elsewhere.asked("/keys"), 0, "the issuer chose whom the vault asks");
+    scenario.configure(&issuer, &format!("  jwksUri: {keys}\n"));
+    assert_eq!(scenario.generate(&issuer.token(&key, SUBJECT)).await.status, StatusCode::OK);
+    assert_eq!(elsewhere.asked("/keys"), 1);
+}
+
+#[tokio::test]
 async fn an_issuer_whose_certificate_is_of_another_authority_is_not_believed() {
     let key = SigningKey::p256("a");
     let (issuer, other) = (Issuer::start(&[&key]), Issuer::start(&[&key]));

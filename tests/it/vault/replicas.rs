@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::http::Request;
 use nix::sys::signal::Signal;
 use serde_json::json;
 use vanta::adapters::state::STALE_AFTER;
@@ -12,7 +10,7 @@ use vanta::adapters::state::STALE_AFTER;
 use crate::support::cli::{cli_at, run};
 use crate::support::postgres::Postgres;
 use crate::support::program::{Program, Site, agent};
-use crate::support::service::{Reply, Vault};
+use crate::support::service::Vault;
 
 /// Two replicas and the database between them, where there can be one.
 async fn two() -> Option<(Postgres, [Arc<Vault>; 2])> {
@@ -26,13 +24,6 @@ async fn two() -> Option<(Postgres, [Arc<Vault>; 2])> {
 async fn read(vault: &Vault, token: &str) -> String {
     let reply = vault.read("dev/GREETING", token, &[]).await;
     if reply.status == 200 { "200".to_owned() } else { reply.problem() }
-}
-
-async fn revoke(vault: &Vault, form: String) -> Reply {
-    let request = Request::post("/api/v1/vault/tokens/revoke")
-        .header("authorization", vault.administrator())
-        .header("content-type", "application/x-www-form-urlencoded");
-    vault.send(request.body(Body::from(form)).unwrap()).await
 }
 
 /// Reads until that gives what is expected; how long that took.
@@ -82,11 +73,11 @@ async fn a_revocation_holds_on_the_other_replica_within_five_seconds() {
     let by_subject = one.token("*").await;
     assert_eq!(read(&other, &by_id).await, "200");
     let form = format!("jti={}", issued["jti"].as_str().unwrap());
-    assert_eq!(revoke(&one, form).await.status, 200);
+    assert_eq!(one.revoke(&form).await.status, 200);
     let seen = until_read_gives(&other, &by_id, "token-revoked").await;
     assert!(seen < Duration::from_secs(5), "{seen:?}");
     assert_eq!(read(&other, &by_subject).await, "200");
-    assert_eq!(revoke(&one, "subject=client:ci&block=true".to_owned()).await.status, 200);
+    assert_eq!(one.revoke("subject=client:ci&block=true").await.status, 200);
     let seen = until_read_gives(&other, &by_subject, "token-revoked").await;
     assert!(seen < Duration::from_secs(5), "{seen:?}");
     let refused = other.generate(json!({"environment": "dev", "key_pattern": "GREETING"})).await;
@@ -116,7 +107,7 @@ async fn a_postgresql_that_is_silent_holds_nobody_up_for_long() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_reaches_what_the_other_replica_issues_before_it_hears_of_it() {
     let Some((_postgres, [one, other])) = two().await else { return };
-    assert_eq!(revoke(&one, "subject=client:ci&block=true".to_owned()).await.status, 200);
+    assert_eq!(one.revoke("subject=client:ci&block=true").await.status, 200);
     let ask = || other.generate(json!({"environment": "dev", "key_pattern": "GREETING"}));
     let mut issued = Vec::new();
     let refused = loop {
@@ -137,9 +128,9 @@ async fn a_block_reaches_what_the_other_replica_issues_before_it_hears_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_is_lifted_only_once_that_is_stored() {
     let Some((postgres, [one, _])) = two().await else { return };
-    assert_eq!(revoke(&one, "subject=client:ci&block=true".to_owned()).await.status, 200);
+    assert_eq!(one.revoke("subject=client:ci&block=true").await.status, 200);
     postgres.freeze();
-    let lifted = revoke(&one, "subject=client:ci&block=false".to_owned()).await;
+    let lifted = one.revoke("subject=client:ci&block=false").await;
     assert_eq!(lifted.problem(), "state-unavailable");
     let ask = || one.generate(json!({"environment": "dev", "key_pattern": "GREETING"}));
     assert_eq!(ask().await.problem(), "subject-blocked");

@@ -16,10 +16,6 @@ async fn post(vault: &Vault, call: &str, authorization: Option<&str>, form: &str
     vault.send(request.body(Body::from(form.to_owned())).unwrap()).await
 }
 
-async fn revoke(vault: &Vault, form: &str) -> Reply {
-    post(vault, "revoke", Some(&vault.administrator()), form).await
-}
-
 async fn introspect(vault: &Vault, token: &str) -> Value {
     let form = format!("token={token}&token_type_hint=access_token");
     let reply = post(vault, "introspect", Some(&vault.administrator()), &form).await;
@@ -41,7 +37,7 @@ async fn an_administrator_ends_a_token_by_its_identifier_and_no_other() {
     let (one, other) = (ask(&vault).await.json(), ask(&vault).await.json());
     let token = |issued: &Value| issued["token"].as_str().unwrap().to_owned();
     let form = format!("jti={}", one["jti"].as_str().unwrap());
-    assert_eq!(revoke(&vault, &form).await.status, 200);
+    assert_eq!(vault.revoke(&form).await.status, 200);
     assert_eq!(vault.read("dev/APP_DB_USER", &token(&one), &[]).await.problem(), "token-revoked");
     assert_eq!(reads(&vault, &token(&other)).await, 200);
     assert_eq!(introspect(&vault, &token(&one)).await, json!({"active": false}));
@@ -51,22 +47,22 @@ async fn an_administrator_ends_a_token_by_its_identifier_and_no_other() {
 async fn an_administrator_ends_all_tokens_of_a_subject_which_may_get_new_ones() {
     let vault = Vault::start().await;
     let token = vault.token("APP_*").await;
-    assert_eq!(revoke(&vault, "subject=client:ci").await.status, 200);
+    assert_eq!(vault.revoke("subject=client:ci").await.status, 200);
     assert_eq!(reads(&vault, &token).await, 401);
     assert_eq!(ask(&vault).await.status, 200);
-    assert_eq!(revoke(&vault, "subject=client:cd").await.status, 200);
+    assert_eq!(vault.revoke("subject=client:cd").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_blocked_subject_gets_no_tokens_until_that_is_taken_back() {
     let vault = Vault::start().await;
     let token = vault.token("APP_*").await;
-    assert_eq!(revoke(&vault, "subject=client%3Aci&block=true").await.status, 200);
+    assert_eq!(vault.revoke("subject=client%3Aci&block=true").await.status, 200);
     assert_eq!(reads(&vault, &token).await, 401);
     let refused = ask(&vault).await;
     assert_eq!(refused.problem(), "subject-blocked");
     assert_eq!(refused.status, 403);
-    assert_eq!(revoke(&vault, "subject=client:ci&block=false").await.status, 200);
+    assert_eq!(vault.revoke("subject=client:ci&block=false").await.status, 200);
     let new = vault.token("APP_*").await;
     assert_eq!(reads(&vault, &new).await, 200, "a token from after it is not of before");
     assert_eq!(reads(&vault, &token).await, 401, "what was revoked comes back to life");
@@ -104,19 +100,19 @@ async fn a_form_that_does_not_say_one_thing_is_refused_without_its_words() {
         "subject=client:ci&blok=true",
         "tokne=eyJhbGciOiJIUzI1NiJ9",
     ] {
-        let refused = revoke(&vault, form).await;
+        let refused = vault.revoke(form).await;
         assert_eq!(refused.problem(), "invalid-request", "{form}");
         assert!(!refused.text.contains("eyJ"), "{refused:?}");
     }
     for form in ["jti=eyJhbGciOiJIUzI1NiJ9.e.s", "subject=ci"] {
-        assert_eq!(revoke(&vault, form).await.problem(), "invalid-name", "{form}");
+        assert_eq!(vault.revoke(form).await.problem(), "invalid-name", "{form}");
     }
 }
 
 #[tokio::test]
 async fn what_is_revoked_is_recorded_with_who_did_it_and_to_whom() {
     let vault = Vault::start().await;
-    revoke(&vault, "subject=client:ci&block=true").await;
+    vault.revoke("subject=client:ci&block=true").await;
     let recorded = vault.audit().pop().unwrap();
     assert_eq!(recorded["event"], "revoke");
     assert_eq!(recorded["subject"], "client:ops");

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::http::Request;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -14,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::validation::sign;
 use crate::support::program::DEADLINE;
-use crate::support::service::{GRANTS, Reply, Vault};
+use crate::support::service::{GRANTS, Reply, Vault, until};
 
 const ALL: &str = "dev?values=true";
 
@@ -72,20 +70,7 @@ impl Scenario {
     }
 
     async fn until_waiting(&self, number: usize) {
-        let began = Instant::now();
-        while self.vault.waiting() != number {
-            assert!(began.elapsed() < DEADLINE, "{} wait", self.vault.waiting());
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    /// Revokes what a form says, as an administrator where it takes one.
-    async fn revoke(&self, form: String) {
-        let request = Request::post("/api/v1/vault/tokens/revoke")
-            .header("authorization", self.vault.administrator())
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Body::from(form));
-        assert_eq!(self.vault.send(request.unwrap()).await.status, 200);
+        until(&format!("{number} wait"), || self.vault.waiting() == number).await;
     }
 }
 
@@ -193,7 +178,8 @@ async fn nobody_waits_who_did_not_ask_for_it_or_has_something_else() {
 async fn a_revoked_token_stops_waiting() {
     let scenario = Scenario::new().await;
     let asked = scenario.wait().await;
-    scenario.revoke(format!("token={}", scenario.token)).await;
+    let revoked = scenario.vault.revoke(&format!("token={}", scenario.token)).await;
+    assert_eq!(revoked.status, 200);
     let revoked = Instant::now();
     let reply = soon(asked).await;
     println!("refused {:?} after the revocation", revoked.elapsed());
@@ -206,7 +192,8 @@ async fn a_revoked_token_stops_waiting() {
 async fn a_blocked_subject_stops_waiting() {
     let scenario = Scenario::new().await;
     let asked = scenario.wait().await;
-    scenario.revoke("subject=client:ci&block=true".to_owned()).await;
+    let blocked = scenario.vault.revoke("subject=client:ci&block=true").await;
+    assert_eq!(blocked.status, 200);
     assert_eq!(soon(asked).await.problem(), "token-revoked");
 }
 

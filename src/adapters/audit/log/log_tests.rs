@@ -116,6 +116,7 @@ fn given(client: &str, revision: &str) -> Record {
     record.subject = format!("client:{client}").parse().ok();
     record.environment = "dev".parse().ok();
     record.key_pattern = "*".parse().ok();
+    record.keys = vec!["A".parse().unwrap()];
     record.revision = Some(revision.to_owned());
     record
 }

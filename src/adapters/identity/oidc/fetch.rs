@@ -93,6 +93,13 @@ impl Fetcher {
         if !is_https(&said.jwks_uri) {
             return Err(format!("{url} names a jwks_uri that is no https URL"));
         }
+        if !is_at_the_host_of(issuer, &said.jwks_uri) {
+            return Err(format!(
+                "{url} names a jwks_uri of another host, which is not asked: {}; where its keys \
+                 are there, say so with jwksUri in the file of OIDC issuers",
+                said.jwks_uri
+            ));
+        }
         Ok(said.jwks_uri)
     }
 
@@ -117,6 +124,17 @@ impl Fetcher {
     }
 }
 
+/// Whether a URL is of the issuer's own host and port. Whom else to ask is the administrator's to
+/// say: an issuer that chose would have the vault ask hosts that the issuer itself cannot reach.
+fn is_at_the_host_of(issuer: &str, url: &str) -> bool {
+    // As the client itself reads them.
+    let place = |url: &str| {
+        let uri: ureq::http::Uri = url.parse().ok()?;
+        Some((uri.host()?.to_ascii_lowercase(), uri.port_u16().unwrap_or(443)))
+    };
+    place(issuer).is_some_and(|issuer| place(url) == Some(issuer))
+}
+
 /// How long a response may be reused (RFC 9111 section 5.2.2).
 fn max_age(header: &str) -> Option<Duration> {
     let mut directives = header.split(',').map(str::trim);
@@ -130,6 +148,30 @@ fn max_age(header: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_asked_for_at_the_issuers_own_host_alone() {
+        for (issuer, url, expected) in [
+            ("https://a.example", "https://a.example/keys", true),
+            ("https://a.example/realm", "https://A.example:443/keys?x=https://b", true),
+            ("https://a.example:8443", "https://a.example:8443/keys", true),
+            ("https://a.example", "https://a.example:8443/keys", false),
+            ("https://a.example:8443", "https://a.example/keys", false),
+            ("https://a.example", "https://b.example/keys", false),
+            ("https://a.example", "https://keys.a.example/", false),
+            ("https://a.example", "https://a.example.b.example/", false),
+            ("https://a.example", "https://a.example@b.example/", false),
+            ("https://a.example", "https://a.example#@b.example/", true),
+            ("https://a.example", "https://b.example?https://a.example/", false),
+            ("https://a.example", "https://b.example#a.example/", false),
+            ("https://a.example", "https://b.example\\@a.example/", false),
+            ("https://a.example", "https://10.0.0.1/", false),
+            ("https://a.example", "https://[::1]/", false),
+            ("https://a.example", "https:///keys", false),
+        ] {
+            assert_eq!(is_at_the_host_of(issuer, url), expected, "{issuer} {url}");
+        }
+    }
 
     #[test]
     fn how_long_an_answer_may_be_reused_is_read_among_other_directives() {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::keys::KeySet;
 use crate::contract::issuers::IssuerEntry;
+use crate::domain::claims::LEEWAY_SECONDS;
 use crate::domain::identity::{Administers, Identity, Method, Subject};
 
 /// Longer tokens are refused unread.
@@ -25,9 +26,6 @@ const MAX_ID_LEN: usize = 128;
 
 /// The longest that a token may live, in seconds: what lives longer is no ID token of a job.
 const MAX_LIFE: i64 = 24 * 60 * 60;
-
-/// How far the issuer's clock may be ahead, in seconds.
-const LEEWAY: i64 = 30;
 
 /// What is needed of a token's header.
 pub(super) struct Header {
@@ -168,7 +166,7 @@ fn times(claims: &Map<String, Value>, now: i64) -> Result<Timestamp, String> {
     if exp <= now {
         return Err("it has ended".to_owned());
     }
-    if iat > now + LEEWAY || nbf > now + LEEWAY {
+    if iat > now + LEEWAY_SECONDS || nbf > now + LEEWAY_SECONDS {
         return Err("it is of the future".to_owned());
     }
     if exp.saturating_sub(iat.min(nbf)) > MAX_LIFE {

@@ -153,8 +153,8 @@ impl AuditMetrics {
         self.failures.inc();
     }
 
-    /// Counts files that became full, and files that were set aside in doubt.
-    pub fn set_aside(&self, rotated: u64, retired: u64) {
+    /// Counts files that were rotated since they were full, and files that were retired in doubt.
+    pub fn rotated(&self, rotated: u64, retired: u64) {
         self.rotations.inc_by(rotated);
         self.retired.inc_by(retired);
     }

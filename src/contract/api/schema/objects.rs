@@ -166,9 +166,12 @@ struct HeldForm {
     environment: Environment,
     /// What was asked for: a key pattern, or one key.
     scope: String,
-    /// The keys whose values were given.
+    /// The keys whose values were given, and not since.
     keys: Vec<Key>,
-    /// The revision of those values.
+    /// Other keys of the same answer, which the holder was given again since.
+    #[schema(required = false)]
+    given_again: Vec<Key>,
+    /// The revision of the values of them all.
     revision: String,
     /// When it was given.
     time: Timestamp,

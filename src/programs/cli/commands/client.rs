@@ -43,9 +43,12 @@ pub(in crate::programs::cli) fn hash(args: &Hash, printer: &Printer) -> Result<(
             }
         }
         None if printer.for_people() => {
-            Printer::note(&format!(
-                "Add this to the vault's file of clients; the secret is shown this once.\n\n{yaml}"
-            ));
+            Printer::note(
+                "Add this to the vault's file of clients; the secret is shown this once.",
+            );
+            Printer::note("");
+            yaml.lines().for_each(Printer::note);
+            Printer::note("");
             Printer::raw(format!("{}\n", secret.expose()).as_bytes())
         }
         None => printer.document(&Made { entry: &entry, secret: secret.expose() }),

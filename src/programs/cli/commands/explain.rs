@@ -1,7 +1,5 @@
 //! `explain`
 
-use std::fmt::Write as _;
-
 use crate::contract::api::explanation::{ExplainRequest, Explanation};
 use crate::domain::pattern::GrantedPattern;
 use crate::programs::cli::args::Explain;
@@ -26,14 +24,12 @@ pub(in crate::programs::cli) fn run(
     if !printer.for_people() {
         return printer.document(&explanation);
     }
-    Printer::raw(text(&explanation).as_bytes())
+    lines(&explanation).iter().try_for_each(|line| Printer::line(line))
 }
 
-fn text(explanation: &Explanation) -> String {
-    let mut text = String::new();
-    let mut line = |line: std::fmt::Arguments<'_>| {
-        text.write_fmt(line).and_then(|()| text.write_char('\n')).expect("a string takes all");
-    };
+fn lines(explanation: &Explanation) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = |line: std::fmt::Arguments<'_>| lines.push(line.to_string());
     let decision = if explanation.allowed { "allowed" } else { "refused" };
     line(format_args!("{decision} for {}: {}", explanation.subject, explanation.reason));
     if explanation.blocked {
@@ -54,5 +50,5 @@ fn text(explanation: &Explanation) -> String {
             line(format_args!("  SecretPolicy {}: {obstacle}{pod}", policy.name));
         }
     }
-    text
+    lines
 }

@@ -34,10 +34,5 @@ pub(in crate::programs::cli) fn run(
             args.environment, args.key_pattern
         ));
     }
-    let mut lines = String::new();
-    for key in &listed.keys {
-        lines.push_str(key.as_str());
-        lines.push('\n');
-    }
-    Printer::raw(lines.as_bytes())
+    listed.keys.iter().try_for_each(|key| Printer::line(key.as_str()))
 }

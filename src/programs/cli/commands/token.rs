@@ -31,7 +31,9 @@ pub(in crate::programs::cli) fn generate(
         return printer.document(&issued);
     }
     let token = usable(&issued)?;
-    Printer::note(&facts(&issued));
+    for fact in facts(&issued) {
+        Printer::note(&fact);
+    }
     if !issued.clamped.is_empty() {
         Printer::warning(&format!(
             "the grants allow less than was asked for; made smaller: {}",
@@ -81,33 +83,27 @@ pub(in crate::programs::cli) fn inspect(config: &Config, printer: &Printer) -> R
         return printer.document(&said);
     }
     let Some(token) = said.token.filter(|_| said.active) else {
-        return Printer::raw(b"not active\n");
+        return Printer::line("not active");
     };
     let uses = match (token.usage_limit, token.uses_left) {
         (Some(limit), Some(left)) => format!("{left} of {limit} left"),
         _ => "not counted".to_owned(),
     };
     let end = Timestamp::from_second(token.exp).map_or(token.exp.to_string(), |at| at.to_string());
-    let pod = token.pod.map(|pod| format!("pod          {}/{}\n", pod.namespace, pod.name));
-    Printer::raw(
-        format!(
-            "active\n\
-             jti          {}\n\
-             subject      {}\n\
-             {}environment  {}\n\
-             keys         {}\n\
-             permissions  {}\n\
-             expires      {end}\n\
-             uses         {uses}\n",
-            token.jti,
-            token.sub,
-            pod.unwrap_or_default(),
-            token.vanta_scope.environment,
-            token.vanta_scope.key_pattern,
-            token.scope,
-        )
-        .as_bytes(),
-    )
+    let mut lines = vec![
+        "active".to_owned(),
+        format!("jti          {}", token.jti),
+        format!("subject      {}", token.sub),
+    ];
+    lines.extend(token.pod.map(|pod| format!("pod          {}/{}", pod.namespace, pod.name)));
+    lines.extend([
+        format!("environment  {}", token.vanta_scope.environment),
+        format!("keys         {}", token.vanta_scope.key_pattern),
+        format!("permissions  {}", token.scope),
+        format!("expires      {end}"),
+        format!("uses         {uses}"),
+    ]);
+    lines.iter().try_for_each(|line| Printer::line(line))
 }
 
 /// The token of an answer, where it is one.
@@ -117,28 +113,21 @@ pub(in crate::programs::cli) fn usable(issued: &GenerateResponse) -> Result<Acce
     })
 }
 
-fn facts(issued: &GenerateResponse) -> String {
+fn facts(issued: &GenerateResponse) -> [String; 8] {
     let scope = &issued.scope;
     let joined = |patterns: &[GrantedPattern]| match patterns {
         [] => "nothing".to_owned(),
         patterns => patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
     let uses = issued.usage_limit.map_or_else(|| "not counted".to_owned(), |uses| uses.to_string());
-    format!(
-        "jti          {}\n\
-         subject      {}\n\
-         environment  {}\n\
-         keys         {}\n\
-         may read     {}\n\
-         may list     {}\n\
-         expires      {}\n\
-         uses         {uses}",
-        issued.jti,
-        issued.subject,
-        scope.environment,
-        scope.key_pattern,
-        joined(&scope.granted.read),
-        joined(&scope.granted.list),
-        issued.expires_at,
-    )
+    [
+        format!("jti          {}", issued.jti),
+        format!("subject      {}", issued.subject),
+        format!("environment  {}", scope.environment),
+        format!("keys         {}", scope.key_pattern),
+        format!("may read     {}", joined(&scope.granted.read)),
+        format!("may list     {}", joined(&scope.granted.list)),
+        format!("expires      {}", issued.expires_at),
+        format!("uses         {uses}"),
+    ]
 }

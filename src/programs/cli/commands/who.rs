@@ -26,7 +26,7 @@ pub(in crate::programs::cli) fn run(
     if found.holders.is_empty() {
         Printer::note("nobody was given this, as far as the audit tells");
     }
-    found.holders.iter().try_for_each(|holder| Printer::raw(row(holder).as_bytes()))?;
+    found.holders.iter().try_for_each(|holder| Printer::line(&row(holder)))?;
     if found.more {
         Printer::note("there are more: see --limit");
     }
@@ -41,5 +41,5 @@ fn row(holder: &Holder) -> String {
     let Held { subject, time, scope, revision, keys, .. } = &holder.held;
     let keys =
         if let [_] = keys.as_slice() { "1 key".to_owned() } else { format!("{} keys", keys.len()) };
-    format!("{time:.0}  {current}  {revision:.12}  {scope} ({keys})  {subject}{pod}\n")
+    format!("{time:.0}  {current}  {revision:.12}  {scope} ({keys})  {subject}{pod}")
 }

@@ -63,8 +63,12 @@ pub(super) async fn give(
 ) -> Result<Response, ApiError> {
     let tag = HeaderValue::from_str(&format!("\"{revision}\""));
     let tag = tag.expect("quoted hexadecimal digits are a header's value");
-    attempt.record.revision = Some(revision.clone());
-    if has_already(headers, &revision) {
+    let has = has_already(headers, &revision);
+    // Who takes any revision for its own has shown none.
+    if has != Some(Has::Any) {
+        attempt.record.revision = Some(revision);
+    }
+    if has.is_some() {
         check_uses(service, token).await?;
         attempt.record.outcome = Outcome::NotModified;
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
@@ -74,16 +78,28 @@ pub(super) async fn give(
     Ok(([(CONTENT_TYPE, form.media_type()), (ETAG, tag)], body).into_response())
 }
 
+/// What a caller says that it has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Has {
+    /// This revision.
+    This,
+    /// Whatever there is (`*`).
+    Any,
+}
+
 /// Whether the caller has a revision (RFC 9110 section 13.1.2: the comparison is weak).
-pub(super) fn has_already(headers: &HeaderMap, revision: &str) -> bool {
+pub(super) fn has_already(headers: &HeaderMap, revision: &str) -> Option<Has> {
     let is_it =
         |tag: &str| tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) == Some(revision);
     let given = headers.get_all(IF_NONE_MATCH).iter().filter_map(|given| given.to_str().ok());
-    let mut tags = given.flat_map(|given| given.split(','));
-    tags.any(|tag| {
-        let tag = tag.trim();
-        tag == "*" || is_it(tag.strip_prefix("W/").unwrap_or(tag))
-    })
+    let mut any = false;
+    for tag in given.flat_map(|given| given.split(',')).map(str::trim) {
+        if is_it(tag.strip_prefix("W/").unwrap_or(tag)) {
+            return Some(Has::This);
+        }
+        any |= tag == "*";
+    }
+    any.then_some(Has::Any)
 }
 
 async fn take_use(service: &Service, token: &VerifiedToken) -> Result<(), ApiError> {

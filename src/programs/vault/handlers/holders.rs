@@ -1,5 +1,6 @@
 //! `GET /api/v1/access/holders`: who holds what at which revision, for administrators.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
@@ -132,20 +133,21 @@ async fn list_holders(
     Ok(Json(holders).into_response())
 }
 
-/// Says whether what a holder was given is what it would be given now.
+/// Says whether what a holder was given is what it would be given now: all that the revision is of.
 fn compare(service: &Service, grants: &Grants, held: Held, now: Timestamp) -> Holder {
     let identity = Identity::supposed(held.subject.clone());
+    let given: HashSet<&Key> = held.keys.iter().chain(&held.given_again).collect();
     let select = |key: &Key| {
         let request = Request {
             environment: held.environment.clone(),
             permission: Permission::Read,
             target: Target::Key(key.clone()),
         };
-        held.keys.contains(key).then(|| decide(grants, &identity, &request, now).ok()).flatten()
+        given.contains(key).then(|| decide(grants, &identity, &request, now).ok()).flatten()
     };
     let values = service.secrets.read_all(&held.environment, &select);
     let current = values.is_ok_and(|values| {
-        values.len() == held.keys.len()
+        values.len() == given.len()
             && service.revisions.of(&held.environment, &values) == held.revision
     });
     Holder { held, current }

@@ -113,7 +113,7 @@ impl ReadAll {
         };
         let values = service.secrets.read_all(environment, &select).map_err(ApiError::secret)?;
         let revision = service.revisions.of(environment, &values);
-        if unchanged == Unchanged::Waits && has_already(&self.headers, &revision) {
+        if unchanged == Unchanged::Waits && has_already(&self.headers, &revision).is_some() {
             check_uses(service, token).await?;
             return Ok(Looked::Unchanged);
         }

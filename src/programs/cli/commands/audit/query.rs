@@ -40,7 +40,7 @@ pub(super) fn query(config: &Config, args: &Query, printer: &Printer) -> Result<
     if entries.is_empty() {
         Printer::note("no entry of the audit is as asked for");
     }
-    entries.iter().try_for_each(|entry| Printer::raw(row(entry).as_bytes()))
+    entries.iter().try_for_each(|entry| Printer::line(&row(entry)))
 }
 
 /// Prints what is written from now on; as JSON or YAML one document an entry. The questions that
@@ -79,7 +79,7 @@ pub(super) fn tail(config: &Config, args: &Tail, printer: &Printer) -> Result<In
                 continue;
             }
             if printer.for_people() {
-                Printer::raw(row(&entry).as_bytes())?;
+                Printer::line(&row(&entry))?;
             } else {
                 printer.document(&entry)?;
             }
@@ -102,15 +102,13 @@ fn row(entry: &Entry) -> String {
         many => Some(format!("{},… ({} keys)", many[..2].join(","), many.len())),
     };
     let environment = record.environment.as_ref().map(ToString::to_string);
-    // What a reason repeats may have come from a caller.
-    let reason = record.reason.as_ref().map(|reason| reason.escape_debug().to_string());
-    let more: String = [environment, keys, reason]
+    let more: String = [environment, keys, record.reason.clone()]
         .into_iter()
         .flatten()
         .flat_map(|part| ["  ".to_owned(), part])
         .collect();
     format!(
-        "{:.0}  {:<12} {:<12} {subject}{more}\n",
+        "{:.0}  {:<12} {:<12} {subject}{more}",
         record.time,
         record.event.to_string(),
         record.outcome.to_string()

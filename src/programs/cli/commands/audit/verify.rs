@@ -174,5 +174,5 @@ fn print(report: &Report, printer: &Printer) -> Result<(), Failure> {
     let end = if report.is_whole() { "nothing is wrong" } else { "the audit is not whole" };
     lines.push(end.to_owned());
     report.notes.iter().for_each(|note| Printer::note(note));
-    Printer::raw(format!("{}\n", lines.join("\n")).as_bytes())
+    lines.iter().try_for_each(|line| Printer::line(line))
 }
