@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// What the signed text begins with, so that no signature over it is one over anything else.
 const CONTEXT: &str = "vanta-audit-checkpoint-v1";
 
+/// The same of a removal: a checkpoint, of which anybody may have a copy, is none.
+const REMOVAL_CONTEXT: &str = "vanta-audit-removal-v1";
+
 /// The end of a replica's chain at a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -28,6 +31,24 @@ impl Head {
         let head = serde_json::to_string(self).expect("a head holds only text and numbers");
         format!("{CONTEXT}\n{head}")
     }
+
+    /// The text that is signed where the entries up to this head are removed.
+    pub fn removal_text(&self) -> String {
+        let head = serde_json::to_string(self).expect("a head holds only text and numbers");
+        format!("{REMOVAL_CONTEXT}\n{head}")
+    }
+}
+
+/// The vault's word, signed, that it removed the entries up to a head (Ed25519, RFC 8032).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// The last entry that was removed, and which replica removed it when.
+    #[serde(flatten)]
+    pub head: Head,
+    /// The key that the signature is of, as 64 hexadecimal digits.
+    pub public_key: String,
+    /// The signature of [`Head::removal_text`], as 128 hexadecimal digits.
+    pub signature: String,
 }
 
 /// A [`Head`] and the signature over it (Ed25519, RFC 8032).
@@ -149,5 +170,9 @@ mod tests {
         {"replica":"a\"b","sequence":7,"hash":"00","time":"1970-01-01T00:00:00Z"}
         "#);
         assert_eq!(Checkpoint::read(r#"{"message":"another line"}"#), None);
+        insta::assert_snapshot!(read.head.removal_text(), @r#"
+        vanta-audit-removal-v1
+        {"replica":"a\"b","sequence":7,"hash":"00","time":"1970-01-01T00:00:00Z"}
+        "#);
     }
 }

@@ -9,7 +9,6 @@ pub mod administration;
 pub mod authority;
 #[cfg(any(feature = "vault", feature = "cli"))]
 pub mod chain;
-#[cfg(any(feature = "vault", feature = "cli"))]
 pub mod checkpoint;
 pub mod claims;
 pub mod grants;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::checkpoint::Removal;
 use super::claims::TokenId;
 use super::identity::{PodReference, Subject};
 use super::names::{Environment, Key};
@@ -154,6 +155,9 @@ pub struct Record {
     /// The last sequence of the entries that were removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_through: Option<u64>,
+    /// What proves that the vault removed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
 }
 
 impl Record {
@@ -175,6 +179,7 @@ impl Record {
             client_address: None,
             request_id: None,
             removed_through: None,
+            removal: None,
         }
     }
 }

@@ -94,8 +94,12 @@ pub(super) fn retired_path(folder: &Path) -> io::Result<PathBuf> {
 }
 
 fn first_sequence(path: &Path) -> io::Result<u64> {
+    Ok(first_entry(path)?.map_or(u64::MAX, |entry| entry.sequence))
+}
+
+/// The first entry of a file, where its first line is one.
+pub(super) fn first_entry(path: &Path) -> io::Result<Option<Entry>> {
     let first = first_line(&mut File::open(path)?)?;
     let first = first.as_ref().and_then(Line::finished);
-    let entry = first.and_then(|line| serde_json::from_str::<Entry>(line).ok());
-    Ok(entry.map_or(u64::MAX, |entry| entry.sequence))
+    Ok(first.and_then(|line| serde_json::from_str(line).ok()))
 }

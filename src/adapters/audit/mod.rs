@@ -14,5 +14,5 @@ pub use log::{
     AppendError, AuditLog, Checkpointer, LogOptions, Observer, OpenError, Page, Query, QueryError,
     Rotation, SpoolError, SpoolOptions, Stream, TableError, TableOptions, Written,
 };
-pub use signing::{InvalidPublicKey, PublicKey, SigningKey, signature_holds};
+pub use signing::{InvalidPublicKey, PublicKey, SigningKey, removal_holds, signature_holds};
 pub use verify::{Checkpoints, join, verify_folder};

@@ -2,7 +2,7 @@
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
-use crate::domain::checkpoint::{Checkpoint, Head};
+use crate::domain::checkpoint::{Checkpoint, Head, Removal};
 
 /// A public key that checkpoints are checked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +31,20 @@ impl std::fmt::Display for PublicKey {
 
 /// Whether a checkpoint's signature is one of the key that it names.
 pub fn signature_holds(checkpoint: &Checkpoint) -> bool {
-    let Ok(PublicKey(key)) = checkpoint.public_key.parse() else { return false };
-    let Ok(signature) = hex::decode(&checkpoint.signature) else { return false };
-    let text = checkpoint.head.signed_text();
+    let Checkpoint { head, public_key, signature } = checkpoint;
+    holds(&head.signed_text(), public_key, signature)
+}
+
+/// Whether a removal is signed with one of these keys.
+pub fn removal_holds(removal: &Removal, keys: &[PublicKey]) -> bool {
+    let Removal { head, public_key, signature } = removal;
+    keys.iter().any(|key| key.to_string() == *public_key)
+        && holds(&head.removal_text(), public_key, signature)
+}
+
+fn holds(text: &str, public_key: &str, signature: &str) -> bool {
+    let Ok(PublicKey(key)) = public_key.parse() else { return false };
+    let Ok(signature) = hex::decode(signature) else { return false };
     UnparsedPublicKey::new(&ED25519, key).verify(text.as_bytes(), &signature).is_ok()
 }
 
@@ -55,8 +66,24 @@ impl SigningKey {
 
     /// Signs a head.
     pub fn sign(&self, head: Head) -> Checkpoint {
-        let signature = hex::encode(self.0.sign(head.signed_text().as_bytes()));
+        let signature = self.signature(&head.signed_text());
         Checkpoint { public_key: self.public_key().to_string(), signature, head }
+    }
+
+    /// Signs that the entries up to a head are removed.
+    pub fn sign_removal(&self, head: Head) -> Removal {
+        let signature = self.signature(&head.removal_text());
+        Removal { public_key: self.public_key().to_string(), signature, head }
+    }
+
+    fn signature(&self, text: &str) -> String {
+        hex::encode(self.0.sign(text.as_bytes()))
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey({})", self.public_key())
     }
 }
 
@@ -86,6 +113,21 @@ mod tests {
         no_signature.signature.clear();
         for changed in [another_head, another_key, no_signature] {
             assert!(!signature_holds(&changed), "{changed:?}");
+        }
+    }
+
+    #[test]
+    fn a_removal_holds_under_a_known_key_alone_and_a_checkpoint_is_none() {
+        let (key, other) = (SigningKey::new(&[7; 32]), SigningKey::new(&[8; 32]).public_key());
+        let signed = key.sign_removal(head(3));
+        assert!(removal_holds(&signed, &[other.clone(), key.public_key()]));
+        assert!(!removal_holds(&signed, &[other]));
+        assert!(!removal_holds(&signed, &[]));
+        let mut further = signed;
+        further.head.sequence = 4;
+        let Checkpoint { head, public_key, signature } = key.sign(head(3));
+        for forged in [further, Removal { head, public_key, signature }] {
+            assert!(!removal_holds(&forged, &[key.public_key()]), "{forged:?}");
         }
     }
 

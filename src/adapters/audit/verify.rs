@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::folder::{Kind, files};
 use super::lines::Forward;
-use super::signing::{PublicKey, signature_holds};
+use super::signing::{PublicKey, removal_holds, signature_holds};
 use crate::domain::chain::{Fault, Finding, Place, Report, Verifier};
 use crate::domain::checkpoint::Checkpoint;
 
@@ -63,8 +63,9 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// A verifier that knows the good ones, and a report that has what is wrong with the others.
-    pub fn begin(self) -> (Verifier, Report) {
+    /// A verifier that knows the good ones and believes removals that one of these keys signed, and
+    /// a report that has what is wrong with the others.
+    pub fn begin(self, keys: &[PublicKey]) -> (Verifier, Report) {
         let mut report = Report::default();
         self.findings.into_iter().for_each(|finding| report.find(finding));
         for key in self.unknown_keys {
@@ -74,7 +75,9 @@ impl Checkpoints {
             );
             report.notes.push(note);
         }
-        (Verifier::new(self.good), report)
+        let keys = keys.to_vec();
+        let verifier = Verifier::new(self.good);
+        (verifier.believing(move |removal| removal_holds(removal, &keys)), report)
     }
 }
 

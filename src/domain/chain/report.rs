@@ -38,6 +38,8 @@ pub enum Fault {
     NotAsSigned,
     /// The chain does not begin where it began.
     BeginningRemoved,
+    /// The chain does not begin where it began, and it is said and not proved that it was to be so.
+    BeginningUnproved,
     /// The chain ends before a checkpoint.
     EndRemoved,
     /// A checkpoint's signature is wrong, or of another key.

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::removed::{Known, Proves, Removed, known};
 use super::report::{ChainFound, Fault, Finding, Place, Report};
-use crate::domain::checkpoint::Checkpoint;
+use crate::domain::checkpoint::{Checkpoint, Head, Removal};
 use crate::domain::record::{Entry, Link, line_hash};
 
 /// How many of a chain's last entries are known again, where a file that was retired after a
@@ -11,14 +12,15 @@ use crate::domain::record::{Entry, Link, line_hash};
 const RECENT: usize = 2048;
 
 /// The chain of one replica, so far.
-struct Chain {
-    first: u64,
+pub(super) struct Chain {
+    /// What its first entry goes on from.
+    before: Link,
     /// The chain of another name that it goes on from, so that it has no beginning of its own.
-    goes_on_from: Option<String>,
+    pub(super) goes_on_from: Option<String>,
     head: Link,
     place: Place,
     recent: VecDeque<Link>,
-    removed_through: u64,
+    pub(super) removed: Removed,
     signed_through: Option<u64>,
 }
 
@@ -28,6 +30,9 @@ pub struct Verifier {
     /// cut and went on.
     checkpoints: BTreeMap<String, BTreeMap<u64, Vec<Checkpoint>>>,
     chains: BTreeMap<String, Chain>,
+    proves: Proves,
+    /// Whether an entry's word is taken for what was removed.
+    takes_word: bool,
     /// Whether the file before is retired: the next one may go on from before its end.
     after_retired: bool,
     in_retired: bool,
@@ -39,7 +44,8 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier that knows these checkpoints, whose signatures hold.
+    /// A verifier that knows these checkpoints, whose signatures hold. It believes of no entry that
+    /// it was removed on purpose.
     pub fn new(checkpoints: impl IntoIterator<Item = Checkpoint>) -> Self {
         let mut known: BTreeMap<String, BTreeMap<u64, Vec<Checkpoint>>> = BTreeMap::new();
         for checkpoint in checkpoints {
@@ -49,12 +55,29 @@ impl Verifier {
         Self {
             checkpoints: known,
             chains: BTreeMap::new(),
+            proves: Box::new(|_| false),
+            takes_word: false,
             after_retired: false,
             in_retired: false,
             damaged: false,
             doubtful: Vec::new(),
             report: Report::default(),
         }
+    }
+
+    /// Believes that entries were removed on purpose where this says that the signature holds, and
+    /// is of a key that is known.
+    #[must_use]
+    pub fn believing(mut self, proves: impl Fn(&Removal) -> bool + 'static) -> Self {
+        self.proves = Box::new(proves);
+        self
+    }
+
+    /// Believes it of any entry that says so.
+    #[must_use]
+    pub fn taking_removals_on_their_word(mut self) -> Self {
+        self.takes_word = true;
+        self
     }
 
     /// Begins the next file. One that was retired after a failed write may end in lines that nobody
@@ -99,65 +122,100 @@ impl Verifier {
         for (replica, chain) in &chains {
             self.report.chains.push(ChainFound {
                 replica: replica.clone(),
-                first: chain.first,
+                first: chain.before.sequence() + 1,
                 last: chain.head.sequence(),
                 signed_through: chain.signed_through,
             });
-            if chain.first == 1 || chain.goes_on_from.is_some() {
+            if chain.before.sequence() == 0 || chain.goes_on_from.is_some() {
                 continue;
             }
-            let before = chain.first - 1;
-            let told = format!("the chain of {replica} begins with entry {}", chain.first);
-            if removed_through(&chains, replica) >= before {
-                let note = format!("{told}: those before were removed, as an entry of it says");
-                self.report.notes.push(note);
-            } else {
-                self.report.find(Finding {
-                    fault: Fault::BeginningRemoved,
-                    place: None,
-                    replica: Some(replica.clone()),
-                    sequence: Some(before),
-                    what: format!("{told}, and no entry says that those before were to go"),
-                });
-            }
+            let begins =
+                format!("the chain of {replica} begins with entry {}", chain.before.sequence() + 1);
+            let known = known(&chains, replica, &chain.before);
+            let fault = match self.judge(known, &format!("{begins}: those before were removed")) {
+                Ok(()) => continue,
+                Err(fault) => fault,
+            };
+            let why = match fault {
+                Fault::BeginningUnproved => {
+                    "an entry says that those before were removed, and no signature of a known key \
+                     proves it"
+                }
+                _ => "no entry says that those before were to go",
+            };
+            self.report.find(Finding {
+                fault,
+                place: None,
+                replica: Some(replica.clone()),
+                sequence: Some(chain.before.sequence()),
+                what: format!("{begins}, and {why}"),
+            });
         }
         self.report
     }
 
+    /// Notes what is believed to have been removed on purpose; gives the fault where it is not.
+    fn judge(&mut self, known: Known, told: &str) -> Result<(), Fault> {
+        let why = match known {
+            Known::Proved => "as the vault signed",
+            Known::Said if self.takes_word => "as an entry of it says, which nothing proves",
+            Known::Said => return Err(Fault::BeginningUnproved),
+            Known::Unsaid => return Err(Fault::BeginningRemoved),
+        };
+        self.report.notes.push(format!("{told}, {why}"));
+        Ok(())
+    }
+
     /// Finds chains that end before what was signed of them.
     fn compare_ends(&mut self) {
-        for (replica, of_replica) in &self.checkpoints {
-            let chain = self.chains.get(replica);
+        for (replica, of_replica) in std::mem::take(&mut self.checkpoints) {
+            let chain = self.chains.get(&replica);
             let last = chain.map_or(0, |chain| chain.head.sequence());
             let Some((sequence, signed)) = of_replica.last_key_value() else { continue };
             if *sequence <= last {
                 continue;
             }
-            let successor = self.chains.iter().find(|(name, chain)| {
-                chain.goes_on_from.is_none()
-                    && chain.first > *sequence
-                    && removed_through(&self.chains, name) >= *sequence
-            });
-            if let (None, Some((name, _))) = (chain, successor) {
-                self.report.notes.push(format!(
+            let place = chain.map(|chain| chain.place.clone());
+            let mut fault = Fault::EndRemoved;
+            if chain.is_none()
+                && let Some((name, known)) = self.gone_before(&signed[0].head)
+            {
+                let told = format!(
                     "the chain of {replica}, signed through {sequence}, is not there: it may be \
-                     what was removed before that of {name}, as an entry of it says"
-                ));
-                continue;
+                     what was removed before that of {name}"
+                );
+                match self.judge(known, &told) {
+                    Ok(()) => continue,
+                    Err(unproved) => fault = unproved,
+                }
             }
             let time = signed[0].head.time;
-            self.report.find(Finding {
-                fault: Fault::EndRemoved,
-                place: chain.map(|chain| chain.place.clone()),
-                replica: Some(replica.clone()),
-                sequence: Some(last + 1),
-                what: format!(
-                    "the entries {} to {sequence} were removed from the end: {sequence} was \
-                     signed at {time}",
-                    last + 1
-                ),
-            });
+            let what = if fault == Fault::EndRemoved {
+                let first = last + 1;
+                format!(
+                    "the entries {first} to {sequence} were removed from the end: {sequence} was \
+                     signed at {time}"
+                )
+            } else {
+                format!(
+                    "the chain was signed through {sequence} at {time} and is not there: an entry \
+                     of another says that it was removed, and no signature of a known key proves it"
+                )
+            };
+            let sequence = Some(last + 1);
+            self.report.find(Finding { fault, place, replica: Some(replica), sequence, what });
         }
+    }
+
+    /// The chain before which a signed entry may have gone, and how well that is known.
+    fn gone_before(&self, signed: &Head) -> Option<(String, Known)> {
+        let link = Link::at(signed.sequence, signed.hash.clone());
+        let begins_later = |chain: &Chain| {
+            chain.goes_on_from.is_none() && chain.before.sequence() >= signed.sequence
+        };
+        let later = self.chains.iter().filter(|(_, chain)| begins_later(chain));
+        let known = later.map(|(name, _)| (name.clone(), known(&self.chains, name, &link)));
+        known.filter(|(_, known)| *known > Known::Unsaid).max_by_key(|(_, known)| *known)
     }
 
     fn find(&mut self, finding: Finding) {
@@ -196,12 +254,12 @@ impl Verifier {
             sequence => Link::at(sequence - 1, entry.previous.clone()),
         };
         let chain = Chain {
-            first: entry.sequence.max(1),
+            before: head.clone(),
             goes_on_from: other.map(|(name, _)| name),
             recent: VecDeque::from([head.clone()]),
             head,
             place: place.clone(),
-            removed_through: 0,
+            removed: Removed::default(),
             signed_through: None,
         };
         self.chains.insert(entry.replica.clone(), chain);
@@ -278,8 +336,8 @@ impl Verifier {
                 not_as_signed = Some(finding(Fault::NotAsSigned, place, link.sequence(), what));
             }
         }
-        if let Some(through) = entry.record.removed_through.filter(|_| found.is_none()) {
-            chain.removed_through = chain.removed_through.max(through);
+        if found.is_none() {
+            chain.removed.take(entry, &self.proves);
         }
         if chain.recent.len() >= RECENT {
             chain.recent.pop_front();
@@ -308,16 +366,6 @@ impl Verifier {
     }
 }
 
-/// The last sequence that was removed before a chain, as entries of it say, or of those that go on
-/// from it.
-fn removed_through(chains: &BTreeMap<String, Chain>, replica: &str) -> u64 {
-    let goes_on_from = |chain: &Chain| chain.goes_on_from.as_deref() == Some(replica);
-    let later = chains.iter().filter(|(_, chain)| goes_on_from(chain));
-    let later = later.map(|(name, _)| removed_through(chains, name));
-    let own = chains.get(replica).map_or(0, |chain| chain.removed_through);
-    later.fold(own, u64::max)
-}
-
 #[cfg(test)]
 #[path = "verifier_tests.rs"]
-mod tests;
+pub(super) mod tests;

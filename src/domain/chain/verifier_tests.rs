@@ -7,7 +7,7 @@ use crate::domain::checkpoint::Head;
 use crate::domain::record::{Event, Outcome, Record};
 
 /// A chain of so many entries.
-fn chain(replica: &str, entries: u64) -> Vec<String> {
+pub(in crate::domain::chain) fn chain(replica: &str, entries: u64) -> Vec<String> {
     let mut end = Link::start();
     (1..=entries)
         .map(|number| {
@@ -22,7 +22,7 @@ fn chain(replica: &str, entries: u64) -> Vec<String> {
 }
 
 /// A checkpoint of a line, as if its signature held.
-fn checkpoint(line: &str) -> Checkpoint {
+pub(in crate::domain::chain) fn checkpoint(line: &str) -> Checkpoint {
     let entry: Entry = serde_json::from_str(line).unwrap();
     let head = Head {
         replica: entry.replica,
@@ -50,7 +50,7 @@ fn verify_files(files: &[(bool, &[String])], checkpoints: &[Checkpoint]) -> Repo
 }
 
 /// Each finding as `FAULT LINE SEQUENCE`.
-fn told(report: &Report) -> Vec<String> {
+pub(in crate::domain::chain) fn told(report: &Report) -> Vec<String> {
     let number = |number: Option<u64>| number.map_or("-".to_owned(), |number| number.to_string());
     let finding = |finding: &Finding| {
         let line = finding.place.as_ref().map(|place| place.line);
@@ -141,7 +141,7 @@ fn a_chain_goes_on_under_another_name_and_that_is_told() {
 }
 
 /// A chain of which `names` wrote so many entries, one after the other.
-fn renamed(names: &[(&str, u64)]) -> Vec<String> {
+pub(in crate::domain::chain) fn renamed(names: &[(&str, u64)]) -> Vec<String> {
     let (mut end, mut lines) = (Link::start(), Vec::new());
     for (name, entries) in names {
         for _ in 0..*entries {
@@ -166,23 +166,6 @@ fn a_name_may_come_back_and_each_name_is_signed() {
     let mut cut = lines.clone();
     cut.remove(8);
     assert_eq!(told(&verify(&cut, &signed)), ["Missing 9 10"]);
-}
-
-#[test]
-fn what_was_removed_of_former_names_is_told_by_the_entry_of_the_name_of_now() {
-    let lines = renamed(&[("a", 5), ("b", 3)]);
-    let signed = [checkpoint(&lines[4]), checkpoint(&lines[7])];
-    for through in [3, 6] {
-        let mut record = Record::new(jiff::Timestamp::UNIX_EPOCH, Event::Remove, Outcome::Granted);
-        record.removed_through = Some(through);
-        let end = Link::after(&lines[7]).unwrap();
-        let mut kept = lines[usize::try_from(through).unwrap()..].to_vec();
-        assert!(!verify(&kept, &signed).is_whole(), "nothing says that they were to go");
-        kept.push(end.join("b", record).0);
-        let report = verify(&kept, &signed);
-        assert_eq!(told(&report), [""; 0], "{through}");
-        assert!(report.notes.iter().any(|note| note.contains("as an entry of it says")));
-    }
 }
 
 #[test]

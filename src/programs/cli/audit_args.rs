@@ -20,7 +20,9 @@ pub(super) enum AuditCommand {
         checkpoint.\n\nWith --folder the files of a folder are verified, and nothing is asked of \
         a vault; the checkpoints are those of the vault's log. Without it the vault is asked for \
         entries and checkpoints, and they are verified here.\n\nThe exit code is 0 where nothing \
-        is wrong and 1 where something is. Entries that were removed from the end, after the last \
+        is wrong and 1 where something is. A chain that does not begin with its first entry is \
+        wrong unless the vault signed that it removed those before: a folder is compared with \
+        --public-key alone. Entries that were removed from the end, after the last \
         checkpoint, cannot be found.")]
     Verify(Verify),
     /// Print entries of the audit
@@ -38,9 +40,13 @@ pub(super) struct Verify {
     /// A file of checkpoints: the vault's log, or its standard output
     #[arg(long, value_name = "FILE")]
     pub(super) checkpoints: Vec<PathBuf>,
-    /// The key that checkpoints must be signed with, as 64 hexadecimal digits
+    /// The key that checkpoints and removals must be signed with, as 64 hexadecimal digits
     #[arg(long, value_name = "KEY")]
     pub(super) public_key: Vec<PublicKey>,
+    /// Take the audit's own word for what was removed at its beginning, where no signature of a
+    /// known key proves it
+    #[arg(long)]
+    pub(super) trust_removals: bool,
 }
 
 #[derive(clap::Args)]

@@ -19,7 +19,8 @@ use crate::domain::checkpoint::{Checkpoint, Head};
 /// Opens the audit: in a table beside a state that is in PostgreSQL, else in its folder.
 pub(super) async fn open(
     config: AuditConfig,
-    state: &StateSource,
+    source: &StateSource,
+    state: &StateStore,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<AuditLog> {
     let observer = counting(Arc::clone(metrics));
@@ -28,7 +29,7 @@ pub(super) async fn open(
     }
     let stream = config.stdout.then(Stream::start).transpose();
     let stream = stream.context("the audit's lines cannot go to standard output")?;
-    match (state, config.folder) {
+    match (source, config.folder) {
         (StateSource::Postgres(url), spool) => AuditLog::in_table(TableOptions {
             url: url.clone(),
             spool: spool
@@ -42,7 +43,8 @@ pub(super) async fn open(
         (StateSource::Folder(_), Some(folder)) => {
             let place = format!("audit in {}", folder.display());
             let (replica, rotation) = (config.replica, config.rotation);
-            let options = LogOptions { folder, replica, rotation, stream, observer };
+            let key = Some(SigningKey::new(&state.audit_key()));
+            let options = LogOptions { folder, replica, rotation, key, stream, observer };
             AuditLog::start(options).context(place)
         }
         (StateSource::Folder(_), None) => anyhow::bail!("the audit has no folder"),
@@ -155,8 +157,9 @@ async fn warn_of_removed_tail(audit: &AuditLog, state: &StateStore) {
         }
     };
     let end = audit.head().borrow().sequence();
+    let key = SigningKey::new(&state.audit_key()).public_key();
     for head in signed {
-        match audit.holds(&head).await {
+        match audit.holds(&head, &key).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::error!(

@@ -122,7 +122,7 @@ impl Vault {
         let state = open_state(&config.state).await?;
         let replica = config.audit.replica.clone();
         let metrics = Arc::new(Metrics::default());
-        let audit = auditing::open(config.audit, &config.state, &metrics).await?;
+        let audit = auditing::open(config.audit, &config.state, &state, &metrics).await?;
         let auditing = Auditing::new(&audit, &state, &metrics).await;
         let with_config_maps = sources.sops_files_path.is_none();
         let (secrets, report) = SopsStore::open(StoreOptions {

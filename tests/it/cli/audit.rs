@@ -143,6 +143,65 @@ fn a_head_that_another_key_signed_is_told() {
 }
 
 #[test]
+fn who_cuts_the_beginning_cannot_excuse_it_with_an_entry() {
+    use vanta::domain::record::{Event, Link, Outcome, Record};
+
+    let left = Left::new();
+    let forge = |lines: &mut Vec<String>| {
+        let mut record = Record::new(jiff::Timestamp::now(), Event::Remove, Outcome::Granted);
+        record.removed_through = Some(2);
+        let end = Link::after(&lines[4]).unwrap();
+        lines.push(end.join("vanta-vault", record).0);
+        lines.drain(..2);
+    };
+    let findings = left.found(forge);
+    assert_eq!(
+        (&findings[0]["fault"], &findings[0]["sequence"]),
+        (&"beginning-unproved".into(), &2.into())
+    );
+    let mut lines = left.site.audit();
+    forge(&mut lines);
+    fs::write(left.file(), lines.join("\n") + "\n").unwrap();
+    let ran = left.verify(&[]);
+    assert!(ran.stdout.contains("begins with entry 3"), "{}", ran.stdout);
+    let ran = left.verify(&["--trust-removals"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert!(ran.stderr.contains("as an entry of it says, which nothing proves"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_the_vault_removed_as_configured_is_proved_by_its_key() {
+    let site = Site::new();
+    let file = site.path("audit/audit.jsonl");
+    for first in [1, 6] {
+        let mut vault = site.start();
+        use_it(&site, &vault);
+        vault.signal(Signal::SIGTERM);
+        vault.wait();
+        fs::rename(&file, site.path(&format!("audit/audit-{first:020}.jsonl"))).unwrap();
+    }
+    let mut command = site.command();
+    command.env("VANTA_AUDIT_KEEP", "1");
+    let mut vault = Program::start(command, "http");
+    let ran = as_administrator(&site, &vault, &["audit", "verify"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("removed, as the vault signed"), "{}", ran.stderr);
+    let key = ran.stderr.split("the public key ").nth(1).and_then(|told| told.split(' ').next());
+    let key = key.expect("the key is told").to_owned();
+    vault.signal(Signal::SIGTERM);
+    vault.wait();
+    let folder = site.path("audit");
+    let verify = |more: &[&str]| {
+        let arguments = ["audit", "verify", "--folder", text(&folder)];
+        run(without_identity(&[&arguments, more].concat()))
+    };
+    assert_eq!(verify(&["--public-key", &key]).code, Some(0));
+    let ran = verify(&[]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert!(ran.stdout.contains("no signature of a known key proves it"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_folder_without_an_audit_is_no_whole_audit() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run(without_identity(&["audit", "verify", "--folder", text(folder.path())]));

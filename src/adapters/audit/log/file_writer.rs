@@ -8,7 +8,9 @@ use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::file::{AuditFile, Folder, WriteError};
-use crate::adapters::audit::folder::{Kind, closed, files};
+use crate::adapters::audit::folder::{CURRENT, Kind, closed, files, first_entry};
+use crate::adapters::audit::signing::SigningKey;
+use crate::domain::checkpoint::Head;
 use crate::domain::record::{Event, Link, Outcome, Record};
 
 /// How large files get, and how many full ones are kept.
@@ -32,16 +34,26 @@ pub(super) struct FileWriter {
     folder: Folder,
     replica: String,
     rotation: Rotation,
+    /// What removals are signed with; nobody believes those that are not.
+    key: Option<SigningKey>,
     end: Link,
     /// Absent after a failure, until a new file can be opened.
     file: Option<AuditFile>,
+    /// What the full files begin with that this writer found, or that became full since.
+    full: Vec<u64>,
     /// How many files became full, and how many were retired, by this writer.
     closed: (u64, u64),
 }
 
 impl FileWriter {
-    pub(super) fn open(folder: &Path, replica: &str, rotation: Rotation) -> io::Result<Self> {
+    pub(super) fn open(
+        folder: &Path,
+        replica: &str,
+        rotation: Rotation,
+        key: Option<SigningKey>,
+    ) -> io::Result<Self> {
         let (mut writer, cut_off) = Self::open_as_left(folder, replica, rotation)?;
+        writer.key = key;
         if cut_off > 0 {
             let mut record = Record::new(Timestamp::now(), Event::Recover, Outcome::Granted);
             record.reason = Some(format!("{cut_off} bytes of an unfinished line were cut off"));
@@ -64,8 +76,10 @@ impl FileWriter {
         let file = AuditFile::open(&folder)?;
         let (end, cut_off) = (file.end.clone(), file.cut_off);
         let replica = replica.to_owned();
-        let file = Some(file);
-        Ok((Self { folder, replica, rotation, end, file, closed: (0, 0) }, cut_off))
+        let full = closed(folder.path())?.into_iter().filter(|file| file.kind == Kind::Rotated);
+        let full = full.map(|file| file.first).collect();
+        let (key, file, closed) = (None, Some(file), (0, 0));
+        Ok((Self { folder, replica, rotation, key, end, file, full, closed }, cut_off))
     }
 
     /// Removes all lines, which are elsewhere, where the chain ends like this.
@@ -75,6 +89,7 @@ impl FileWriter {
             fs::remove_file(stored.path)?;
         }
         self.end = end.clone();
+        self.full.clear();
         self.file = Some(AuditFile::open(&self.folder)?);
         Ok(())
     }
@@ -102,6 +117,15 @@ impl FileWriter {
 
     /// Writes lines that were joined to the chain elsewhere.
     pub(super) fn write_batch(&mut self, batch: Batch) -> io::Result<Vec<String>> {
+        let (lines, rotated) = self.put(batch)?;
+        if rotated {
+            self.remove_oldest();
+        }
+        Ok(lines)
+    }
+
+    /// Writes lines; gives them, and whether a file became full before.
+    fn put(&mut self, batch: Batch) -> io::Result<(Vec<String>, bool)> {
         let text = batch.text();
         let mut file = match self.file.take() {
             Some(file) => file,
@@ -109,7 +133,9 @@ impl FileWriter {
         };
         let rotated = file.is_too_full_for(text.len(), self.rotation.most_bytes);
         if rotated {
+            let first = file.first();
             file.rotate()?;
+            self.full.extend(first);
             self.closed.0 += 1;
             file = AuditFile::open(&self.folder)?;
         }
@@ -129,10 +155,7 @@ impl FileWriter {
                 return Err(error);
             }
         }
-        if rotated {
-            self.remove_oldest();
-        }
-        Ok(batch.lines)
+        Ok((batch.lines, rotated))
     }
 
     /// Opens a file after one was given up. Where that could not be retired it is still there,
@@ -157,25 +180,41 @@ impl FileWriter {
 
     fn try_remove_oldest(&mut self) -> io::Result<()> {
         let Some(keep) = self.rotation.keep else { return Ok(()) };
-        let mut files = closed(self.folder.path())?;
+        let files = closed(self.folder.path())?;
         let full = files.iter().enumerate().filter(|(_, file)| file.kind == Kind::Rotated);
-        let full: Vec<usize> = full.map(|(place, _)| place).collect();
-        let Some(excess) = full.len().checked_sub(keep).filter(|excess| *excess > 0) else {
+        let (places, begins): (Vec<usize>, Vec<u64>) =
+            full.map(|(place, file)| (place, file.first)).unzip();
+        // Whoever can put files there must not get the vault to sign that it removed others.
+        if begins != self.full {
+            return Err(io::Error::other("its full files are not those that this vault knows"));
+        }
+        let excess = places.len().saturating_sub(keep);
+        if excess == 0 {
             return Ok(());
-        };
-        // What was retired before a file that goes, goes with it.
-        let end = full[excess - 1] + 1;
-        let next = files.get(end).map(|file| file.first);
-        files.truncate(end);
-        let next = next.or_else(|| self.file.as_ref()?.first());
-        let Some(through) = next.and_then(|next| next.checked_sub(1)) else { return Ok(()) };
+        }
+        // What was retired before the first that is kept, goes too.
+        let end = places.get(excess).copied().unwrap_or(files.len());
+        let (current, kept) = (self.folder.path().join(CURRENT), files.get(end));
+        let kept = kept.map_or(current.as_path(), |file| &file.path);
+        let Some(first) = first_entry(kept)? else { return Ok(()) };
+        if begins.get(excess).is_some_and(|begin| *begin != first.sequence) {
+            return Err(io::Error::other(format!("{} was changed", kept.display())));
+        }
+        let last = Link::at(first.sequence.saturating_sub(1), first.previous);
         // First the entry that says so: a beginning that is missing without one was cut.
-        let mut record = Record::new(Timestamp::now(), Event::Remove, Outcome::Granted);
+        let time = Timestamp::now();
+        let mut record = Record::new(time, Event::Remove, Outcome::Granted);
         record.reason = Some(format!("{keep} full files are kept"));
-        record.removed_through = Some(through);
-        self.write(&[record])?;
-        for file in files {
-            match fs::remove_file(file.path) {
+        record.removed_through = Some(last.sequence());
+        record.removal = self.key.as_ref().map(|key| {
+            let (replica, hash) = (self.replica.clone(), last.hash().to_owned());
+            key.sign_removal(Head { replica, sequence: last.sequence(), hash, time })
+        });
+        // Where that makes a file full, there is one more to remove next time, and not now.
+        self.put(Batch::join(&self.replica, &self.end, &[record]))?;
+        self.full.drain(..excess);
+        for file in &files[..end] {
+            match fs::remove_file(&file.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }

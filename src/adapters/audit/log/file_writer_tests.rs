@@ -4,18 +4,21 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::adapters::audit::folder::rotated_path;
-use crate::adapters::audit::verify_folder;
+use crate::adapters::audit::{removal_holds, verify_folder};
 use crate::domain::chain::{Report, Verifier};
 use crate::domain::record::line_hash;
 
 const SMALL: Rotation = Rotation { most_bytes: 1000, keep: None };
+
+/// Large enough for the entry that tells of a removal.
+const KEEP_ONE: Rotation = Rotation { most_bytes: 3000, keep: Some(1) };
 
 fn record() -> Record {
     Record::new(Timestamp::now(), Event::Read, Outcome::Granted)
 }
 
 fn open(folder: &Path, rotation: Rotation) -> FileWriter {
-    FileWriter::open(folder, "r", rotation).unwrap()
+    FileWriter::open(folder, "r", rotation, Some(SigningKey::new(&[1; 32]))).unwrap()
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -24,7 +27,10 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn verify(folder: &Path) -> Report {
-    let mut verifier = Verifier::new([]);
+    let key = SigningKey::new(&[1; 32]).public_key();
+    let verifier = Verifier::new([]);
+    let mut verifier =
+        verifier.believing(move |removal| removal_holds(removal, std::slice::from_ref(&key)));
     verify_folder(folder, &mut verifier).unwrap();
     verifier.finish()
 }
@@ -111,9 +117,9 @@ fn a_rotation_never_writes_over_a_file() {
 #[test]
 fn so_many_full_files_are_kept_and_the_chain_says_which_entries_went() {
     let folder = tempfile::tempdir().unwrap();
-    let kept = Rotation { keep: Some(2), ..SMALL };
+    let kept = Rotation { keep: Some(2), ..KEEP_ONE };
     let mut writer = open(folder.path(), kept);
-    for _ in 0..30 {
+    for _ in 0..80 {
         writer.write(&[record()]).unwrap();
     }
     assert_eq!(names(folder.path()).len(), 3);
@@ -129,6 +135,45 @@ fn so_many_full_files_are_kept_and_the_chain_says_which_entries_went() {
 }
 
 #[test]
+fn no_removal_is_signed_where_somebody_put_full_files_there_or_took_some() {
+    type Meddle = fn(&Path);
+    let meddlings: [Meddle; 2] = [
+        |folder| fs::write(rotated_path(folder, 3), "{}\n").unwrap(),
+        |folder| fs::remove_file(&files(folder).unwrap()[0].path).unwrap(),
+    ];
+    for meddle in meddlings {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = open(folder.path(), Rotation { keep: Some(20), ..SMALL });
+        for _ in 0..20 {
+            writer.write(&[record()]).unwrap();
+        }
+        meddle(folder.path());
+        writer.rotation.keep = Some(1);
+        for _ in 0..20 {
+            writer.write(&[record()]).unwrap();
+        }
+        assert!(names(folder.path()).len() > 5);
+        let report = verify(folder.path());
+        assert!(report.notes.iter().all(|note| !note.contains("signed")), "{report:#?}");
+    }
+}
+
+#[test]
+fn a_file_that_was_retired_before_the_first_that_is_kept_goes_with_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = open(folder.path(), SMALL);
+    for _ in 0..20 {
+        writer.write(&[record()]).unwrap();
+    }
+    let second = files(folder.path()).unwrap()[1].path.clone();
+    fs::copy(second, folder.path().join("audit.retired-1.jsonl")).unwrap();
+    writer.rotation = KEEP_ONE;
+    writer.remove_oldest();
+    assert!(!folder.path().join("audit.retired-1.jsonl").exists());
+    assert!(verify(folder.path()).is_whole());
+}
+
+#[test]
 fn a_crash_before_the_oldest_files_are_removed_leaves_them_to_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = open(folder.path(), SMALL);
@@ -136,7 +181,7 @@ fn a_crash_before_the_oldest_files_are_removed_leaves_them_to_the_next_start() {
         writer.write(&[record()]).unwrap();
     }
     drop(writer);
-    drop(open(folder.path(), Rotation { keep: Some(1), ..SMALL }));
+    drop(open(folder.path(), KEEP_ONE));
     assert_eq!(names(folder.path()).len(), 2);
     assert!(verify(folder.path()).is_whole());
 }
@@ -151,8 +196,10 @@ fn a_file_with_lines_that_were_never_answered_on_is_retired() {
         folder: Folder::lock(folder.path()).unwrap(),
         replica: "r".to_owned(),
         rotation: Rotation::default(),
+        key: None,
         end,
         file: None,
+        full: Vec::new(),
         closed: (0, 0),
     };
     let next = writer.write(&[record()]).unwrap().remove(0);

@@ -87,30 +87,6 @@ async fn a_file_that_is_no_audit_is_not_written_to() {
     assert_eq!(lines(folder.path()), ["something else"]);
 }
 
-#[tokio::test]
-async fn a_head_is_held_where_its_very_entry_is_there_or_was_removed_as_configured() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = AuditLog::open(folder.path(), "r").unwrap();
-    for _ in 0..3 {
-        log.append(record()).await.unwrap();
-    }
-    drop(log);
-    let lines = lines(folder.path());
-    let head = |sequence: usize, line: &str| Head {
-        // Also one of before the replica was called otherwise.
-        replica: "former".to_owned(),
-        sequence: sequence as u64,
-        hash: line_hash(line),
-        time: Timestamp::UNIX_EPOCH,
-    };
-    let log = AuditLog::open(folder.path(), "r").unwrap();
-    assert!(log.holds(&head(2, &lines[1])).await.unwrap());
-    assert!(!log.holds(&head(2, &lines[0])).await.unwrap());
-    assert!(!log.holds(&head(4, &lines[2])).await.unwrap());
-    std::fs::write(folder.path().join("audit.jsonl"), format!("{}\n", lines[2])).unwrap();
-    assert!(log.holds(&head(2, &lines[1])).await.unwrap());
-}
-
 fn given(client: &str, revision: &str) -> Record {
     let mut record = Record::new(Timestamp::now(), Event::ReadAll, Outcome::Granted);
     record.subject = format!("client:{client}").parse().ok();

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod file_writer;
 mod holders;
+mod holding;
 mod observer;
 mod query;
 mod stream;
@@ -22,11 +23,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use super::signing::SigningKey;
 use crate::adapters::postgres::connect_options;
-use crate::domain::checkpoint::Head;
 use crate::domain::held::Held;
 use crate::domain::record::{Link, Record};
-use crate::domain::record_filter::{Filter, Order};
 
 pub use checkpoints::Checkpointer;
 pub use error::{AppendError, OpenError, QueryError, SpoolError, TableError};
@@ -59,6 +59,8 @@ pub struct LogOptions {
     pub replica: String,
     /// How the files are rotated.
     pub rotation: Rotation,
+    /// What the removal of the oldest files is signed with; nobody believes one that is not.
+    pub key: Option<SigningKey>,
     /// Where the lines go besides.
     pub stream: Option<Stream>,
     /// Who is told of each batch.
@@ -124,6 +126,7 @@ impl AuditLog {
             folder: folder.to_owned(),
             replica: replica.to_owned(),
             rotation: Rotation::default(),
+            key: None,
             stream: None,
             observer: Observer::default(),
         })
@@ -131,8 +134,8 @@ impl AuditLog {
 
     /// Opens the log in a folder and starts its writer, a thread that ends with the last handle.
     pub fn start(options: LogOptions) -> Result<Self, OpenError> {
-        let LogOptions { folder, replica, rotation, stream, observer } = options;
-        let writer = FileWriter::open(&folder, &replica, rotation)?;
+        let LogOptions { folder, replica, rotation, key, stream, observer } = options;
+        let writer = FileWriter::open(&folder, &replica, rotation, key)?;
         let holders = Arc::new(Mutex::new(learn_from(&folder)?));
         let (head, receiver) = watch::channel(writer.end().clone());
         let reader = FolderReader::new(folder, receiver.clone());
@@ -215,24 +218,6 @@ impl AuditLog {
     /// Whether other replicas write to it too.
     pub fn is_shared(&self) -> bool {
         matches!(self.shared.reader, Reader::Table(_))
-    }
-
-    /// Whether the chain holds the entry that a head is of. What was removed as configured, so that
-    /// the chain begins after it, counts as held.
-    pub async fn holds(&self, head: &Head) -> Result<bool, QueryError> {
-        if head.sequence > self.head().borrow().sequence() {
-            return Ok(false);
-        }
-        let line = match &self.shared.reader {
-            Reader::Folder { .. } => {
-                let cursor = Some(head.sequence.saturating_sub(1));
-                let (filter, order) = (Filter::default(), Order::Oldest);
-                self.query(Query { filter, order, limit: 1, cursor }).await?.lines.pop()
-            }
-            Reader::Table(table) => table.line(&head.replica, head.sequence).await?,
-        };
-        let end = line.and_then(|line| Link::after(&line));
-        Ok(end.is_some_and(|end| end.sequence() > head.sequence || end.hash() == head.hash))
     }
 
     /// Who was last given what, the newest first. Of long ago there may be nothing: the newest

@@ -12,7 +12,7 @@ use crate::domain::record::{Event, Outcome, Record};
 fn folder(entries: u64) -> (tempfile::TempDir, FolderReader) {
     let folder = tempfile::tempdir().unwrap();
     let rotation = Rotation { most_bytes: 1000, keep: None };
-    let mut writer = FileWriter::open(folder.path(), "r", rotation).unwrap();
+    let mut writer = FileWriter::open(folder.path(), "r", rotation, None).unwrap();
     for number in 1..=entries {
         writer.write(&[record(number)]).unwrap();
     }
@@ -89,7 +89,7 @@ async fn a_follower_goes_on_where_the_last_page_ended() {
     let page = read(&reader, query(Order::Oldest, 100)).await;
     assert_eq!((page.lines.len(), page.next, page.last), (5, None, Some(5)));
     let rotation = Rotation { most_bytes: 1000, keep: None };
-    let mut writer = FileWriter::open(folder.path(), "r", rotation).unwrap();
+    let mut writer = FileWriter::open(folder.path(), "r", rotation, None).unwrap();
     writer.write(&[record(6)]).unwrap();
     let (_, head) = watch::channel(writer.end().clone());
     let reader = FolderReader::new(folder.path().to_owned(), head);
@@ -122,7 +122,7 @@ async fn what_is_not_yet_on_stable_storage_or_in_doubt_is_not_given() {
 #[tokio::test]
 async fn a_page_looks_at_so_much_and_says_where_to_go_on() {
     let folder = tempfile::tempdir().unwrap();
-    let mut writer = FileWriter::open(folder.path(), "r", Rotation::default()).unwrap();
+    let mut writer = FileWriter::open(folder.path(), "r", Rotation::default(), None).unwrap();
     let mut wide = record(1);
     wide.reason = Some("x".repeat(MOST_GIVEN / 2));
     writer.write(&vec![wide; 5]).unwrap();

@@ -9,7 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::Referred;
-use crate::domain::checkpoint::Checkpoint;
+use crate::domain::checkpoint::{Checkpoint, Removal};
 use crate::domain::claims::{Granted, Scope, TokenId};
 use crate::domain::grants::{FileForm, FileFormat, Permission};
 use crate::domain::held::Held;
@@ -49,6 +49,7 @@ as_formed! {
     FileForm = FileFormForm;
     Entry = EntryForm;
     Checkpoint = CheckpointForm;
+    Removal = RemovalForm;
     Held = HeldForm;
 }
 
@@ -152,6 +153,9 @@ struct EntryForm {
     /// The last sequence of the entries that were removed.
     #[schema(required = false)]
     removed_through: u64,
+    /// What proves that the vault removed them.
+    #[schema(required = false)]
+    removal: Removal,
 }
 
 /// What a holder was last given.
@@ -197,6 +201,26 @@ struct CheckpointForm {
     signature: String,
 }
 
+/// The vault's word, signed (Ed25519), that it removed the entries up to a head.
+#[derive(ToSchema)]
+struct RemovalForm {
+    /// The replica that removed them.
+    replica: String,
+    /// The sequence of the last entry that was removed.
+    sequence: u64,
+    /// The hash of its line.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    hash: String,
+    /// When they were removed.
+    time: Timestamp,
+    /// The key that the signature is of.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    public_key: String,
+    /// The signature.
+    #[schema(pattern = "^[0-9a-f]{128}$")]
+    signature: String,
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -222,5 +246,6 @@ mod tests {
         assert_fields::<Entry>(&[words::<Record>(), &["sequence", "previous", "replica"]]);
         assert_fields::<Held>(&[words::<Held>()]);
         assert_fields::<Checkpoint>(&[words::<Head>(), &["public_key", "signature"]]);
+        assert_fields::<Removal>(&[words::<Head>(), &["public_key", "signature"]]);
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn run(
         })?;
     }
     let report = if args.folder.is_empty() {
-        of_vault(&config()?, known, &args.public_key)?
+        of_vault(&config()?, args, known)?
     } else {
         of_folders(args, known)?
     };
@@ -42,7 +42,7 @@ pub(super) fn run(
 }
 
 fn of_folders(args: &Verify, known: Checkpoints) -> Result<Report, Failure> {
-    let (mut verifier, report) = known.begin();
+    let (mut verifier, report) = begin(args, known, &args.public_key);
     let mut notes = Vec::new();
     for folder in &args.folder {
         let more = verify_folder(folder, &mut verifier).map_err(|error| {
@@ -54,14 +54,19 @@ fn of_folders(args: &Verify, known: Checkpoints) -> Result<Report, Failure> {
     Ok(join(report, verifier.finish(), notes))
 }
 
-fn of_vault(
-    config: &Config,
-    mut known: Checkpoints,
-    keys: &[PublicKey],
-) -> Result<Report, Failure> {
+fn begin(args: &Verify, known: Checkpoints, keys: &[PublicKey]) -> (Verifier, Report) {
+    let (verifier, report) = known.begin(keys);
+    if args.trust_removals {
+        (verifier.taking_removals_on_their_word(), report)
+    } else {
+        (verifier, report)
+    }
+}
+
+fn of_vault(config: &Config, args: &Verify, mut known: Checkpoints) -> Result<Report, Failure> {
     let identity = config.identity()?;
     let mut notes = Vec::new();
-    let mut keys = keys.to_vec();
+    let mut keys = args.public_key.clone();
     // Before the entries: a head that is signed meanwhile is of entries that are not fetched yet.
     let mut heads =
         CheckpointsQuery { limit: Some(MOST_CHECKPOINTS), ..CheckpointsQuery::default() };
@@ -86,7 +91,7 @@ fn of_vault(
     }
     let signed: Vec<_> =
         known.good.iter().map(|known| (known.head.replica.clone(), known.head.sequence)).collect();
-    let (mut verifier, report) = known.begin();
+    let (mut verifier, report) = begin(args, known, &keys);
     verifier.begin_file(false);
     let mut place = Place { file: "api".to_owned(), line: 0 };
     let mut query = AuditQuery {
