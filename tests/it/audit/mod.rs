@@ -1,4 +1,5 @@
 //! The audit in a PostgreSQL that replicas share.
 
+mod columns;
 mod replicas;
 mod table;

@@ -27,7 +27,7 @@ pub(super) async fn open(postgres: &Postgres, replica: &str, spool: Option<&Path
 }
 
 /// A spool of small files.
-fn in_folder(folder: &Path) -> SpoolOptions {
+pub(super) fn in_folder(folder: &Path) -> SpoolOptions {
     SpoolOptions { folder: folder.to_owned(), most_bytes: 1000 }
 }
 
@@ -63,7 +63,7 @@ pub(super) fn stored(postgres: &Postgres) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn verify(lines: &[String]) -> Report {
+pub(super) fn verify(lines: &[String]) -> Report {
     let mut verifier = Verifier::new([]);
     for (number, line) in (1..).zip(lines) {
         verifier.line(&Place { file: "table".into(), line: number }, line);
@@ -90,7 +90,7 @@ async fn until_stored(postgres: &Postgres, count: usize) {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     files.filter(|file| file.extension().is_some_and(|end| end == "jsonl")).collect()
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
@@ -43,8 +43,13 @@ impl Postgres {
 
     /// How a vault names it.
     pub(crate) fn url(&self) -> String {
+        self.url_as("vanta")
+    }
+
+    /// How it is named by whoever connects as this user.
+    pub(crate) fn url_as(&self, user: &str) -> String {
         let socket = self.folder.path().to_str().expect("the path is text").replace('/', "%2F");
-        format!("postgres://vanta@localhost/postgres?host={socket}")
+        format!("postgres://{user}@localhost/postgres?host={socket}")
     }
 
     /// Ends the server as a crash does; whoever is connected finds out.
@@ -94,12 +99,23 @@ impl Postgres {
 
     /// What psql prints for a statement, without any decoration.
     pub(crate) fn psql(&self, statement: &str) -> String {
-        let mut ask = self.command("psql");
-        ask.args(["--username=vanta", "--dbname=postgres", "-Atqc", statement, "--host"]);
-        let answer = ask.arg(self.folder.path()).stdout(Stdio::piped()).output();
-        let answer = answer.expect("psql starts");
+        let answer = self.try_psql("vanta", statement);
         assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
         String::from_utf8(answer.stdout).expect("the answer is text")
+    }
+
+    /// Why a user's statement is refused.
+    pub(crate) fn refusal(&self, user: &str, statement: &str) -> String {
+        let answer = self.try_psql(user, statement);
+        assert!(!answer.status.success(), "{statement} is not refused");
+        String::from_utf8(answer.stderr).expect("the answer is text")
+    }
+
+    fn try_psql(&self, user: &str, statement: &str) -> Output {
+        let mut ask = self.command("psql");
+        ask.args(["--username", user, "--dbname=postgres", "-Atqc", statement, "--host"]);
+        let ask = ask.arg(self.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        ask.output().expect("psql starts")
     }
 
     fn data(&self) -> PathBuf {

@@ -7,8 +7,6 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::error::{OpenError, TableError};
-use crate::domain::names::Key;
-use crate::domain::record::{Entry, Record};
 
 /// How long a statement may take, the wait for a connection included.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -22,6 +20,9 @@ const READERS: u32 = 3;
 /// Where it is written down which migrations are done. The state's are in a table of their own, so
 /// that each of the two finds out that its schema is newer than it knows.
 const MIGRATIONS_DONE: &str = "_vanta_audit_migrations";
+
+const ANY_FOREIGN: &str = "SELECT EXISTS (SELECT FROM audit \
+    WHERE written_by >= pg_snapshot_xmax(pg_current_snapshot()))";
 
 /// A table that was put back from a dump names transactions of another server, which are ahead of
 /// this one's: they have all ended.
@@ -48,6 +49,10 @@ impl Table {
 }
 
 async fn forget_foreign(pool: &PgPool) -> Result<(), sqlx::Error> {
+    // Whoever may only read and insert needs no right to change what nobody has to change.
+    if !sqlx::query_scalar::<_, bool>(ANY_FOREIGN).fetch_one(pool).await? {
+        return Ok(());
+    }
     let mut transaction = pool.begin().await?;
     // It is all of the table, once in its life.
     sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *transaction).await?;
@@ -62,43 +67,5 @@ pub(super) async fn in_time<T>(
     match tokio::time::timeout(TIMEOUT, answer).await {
         Ok(answer) => answer.map_err(TableError::from),
         Err(_) => Err(TableError::Silent),
-    }
-}
-
-/// What entries are found by, a column a field.
-#[derive(Default)]
-pub(super) struct Columns {
-    pub(super) sequence: Vec<i64>,
-    pub(super) time: Vec<i64>,
-    pub(super) event: Vec<String>,
-    pub(super) outcome: Vec<String>,
-    pub(super) subject: Vec<Option<String>>,
-    pub(super) environment: Vec<Option<String>>,
-    /// With spaces between them, which no key holds.
-    pub(super) keys: Vec<String>,
-    pub(super) jti: Vec<Option<String>>,
-    pub(super) request_id: Vec<Option<String>>,
-}
-
-impl Columns {
-    /// Those of lines, where each is an entry.
-    pub(super) fn of(lines: &[String]) -> Option<Self> {
-        let mut columns = Self::default();
-        for line in lines {
-            let entry: Entry = serde_json::from_str(line).ok()?;
-            let Record { event, outcome, subject, environment, keys, jti, request_id, .. } =
-                &entry.record;
-            let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
-            columns.sequence.push(i64::try_from(entry.sequence).unwrap_or(i64::MAX));
-            columns.time.push(entry.record.time.as_microsecond());
-            columns.event.push(event.to_string());
-            columns.outcome.push(outcome.to_string());
-            columns.subject.push(subject.as_ref().map(ToString::to_string));
-            columns.environment.push(environment.as_ref().map(ToString::to_string));
-            columns.keys.push(keys.join(" "));
-            columns.jti.push(jti.as_ref().map(ToString::to_string));
-            columns.request_id.push(request_id.clone());
-        }
-        Some(columns)
     }
 }

@@ -66,12 +66,12 @@ impl Table {
     /// The line of a place.
     pub(super) async fn line(
         &self,
-        replica: &str,
+        chain: &str,
         sequence: u64,
     ) -> Result<Option<String>, TableError> {
-        const LINE: &str = "SELECT line FROM audit WHERE replica = $1 AND sequence = $2";
+        const LINE: &str = "SELECT line FROM audit WHERE chain = $1 AND sequence = $2";
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
-        let line = sqlx::query_scalar(LINE).bind(replica).bind(sequence);
+        let line = sqlx::query_scalar(LINE).bind(chain).bind(sequence);
         in_time(line.fetch_optional(&self.pool)).await
     }
 
@@ -135,7 +135,7 @@ fn filter(sql: &mut QueryBuilder<Postgres>, filter: &Filter) {
         }
     }
     if let Some(key) = &filter.key {
-        sql.push(" AND keys @> ARRAY[").push_bind(key.to_string()).push("]");
+        sql.push(" AND keys @> jsonb_build_array(").push_bind(key.to_string()).push("::text)");
     }
     if let Some(since) = filter.since {
         sql.push(" AND time >= ").push_bind(since.as_microsecond());

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::{Instant, sleep};
 
 use super::error::TableError;
-use super::table::{Columns, in_time};
+use super::table::in_time;
 use crate::domain::record::Link;
 
 /// How long another vault may take to let go of the name, so that a restart may overlap.
@@ -28,16 +28,13 @@ const WHO_AM_I: &str =
 const END_IT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
     WHERE pid = $1 AND backend_start::text = $2";
 
-const LAST: &str = "SELECT line FROM audit WHERE replica = $1 ORDER BY sequence DESC LIMIT 1";
+const LAST: &str = "SELECT line FROM audit WHERE chain = $1 ORDER BY sequence DESC LIMIT 1";
 
-const INSERT: &str = "\
-INSERT INTO audit
-  (replica, sequence, line, time, event, outcome, subject, environment, keys, jti, request_id)
-SELECT $1::text, sequence, line, time, event, outcome, subject, environment,
-  string_to_array(keys, ' '), jti, request_id
-FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[],
-  $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
-  AS entries (sequence, line, time, event, outcome, subject, environment, keys, jti, request_id)";
+const LINE: &str = "SELECT line FROM audit WHERE chain = $1 AND sequence = $2";
+
+/// What an entry is found by, PostgreSQL derives from its line.
+const INSERT: &str = "INSERT INTO audit (chain, line) SELECT $1, line \
+    FROM unnest($2::text[]) WITH ORDINALITY AS lines (line, place) ORDER BY place";
 
 const UNIQUE_VIOLATION: &str = "23505";
 
@@ -78,23 +75,23 @@ impl Session {
         Link::after(&line).ok_or_else(|| TableError::NotAnEntry(self.replica.clone()))
     }
 
+    /// Whether the very entry that a link is of is in the table; the start always is.
+    pub(super) async fn holds(&mut self, link: &Link) -> Result<bool, TableError> {
+        if link.sequence() == 0 {
+            return Ok(true);
+        }
+        let mut connection = self.take().await?;
+        let sequence = i64::try_from(link.sequence()).unwrap_or(i64::MAX);
+        let line = sqlx::query_scalar::<_, String>(LINE).bind(&self.replica).bind(sequence);
+        let line = in_time(line.fetch_optional(&mut connection)).await?;
+        self.connection = Some(connection);
+        Ok(line.and_then(|line| Link::after(&line)).as_ref() == Some(link))
+    }
+
     /// Inserts lines, all or none, in one statement that is a transaction.
     pub(super) async fn insert(&mut self, lines: &[String]) -> Result<(), TableError> {
-        let columns = Columns::of(lines);
-        let columns = columns.ok_or_else(|| TableError::NotAnEntry(self.replica.clone()))?;
         let mut connection = self.take().await?;
-        let statement = sqlx::query(INSERT)
-            .bind(&self.replica)
-            .bind(&columns.sequence)
-            .bind(lines)
-            .bind(&columns.time)
-            .bind(&columns.event)
-            .bind(&columns.outcome)
-            .bind(&columns.subject)
-            .bind(&columns.environment)
-            .bind(&columns.keys)
-            .bind(&columns.jti)
-            .bind(&columns.request_id);
+        let statement = sqlx::query(INSERT).bind(&self.replica).bind(lines);
         match in_time(statement.execute(&mut connection)).await {
             Ok(_) => {
                 self.connection = Some(connection);
