@@ -2,4 +2,5 @@
 
 mod columns;
 mod replicas;
+mod spool;
 mod table;

@@ -108,6 +108,20 @@ pub enum SpoolError {
     /// The table does not take it.
     #[error("the spool of the audit cannot be moved into the table: {0}")]
     Table(#[from] TableError),
+    /// The table does not hold what was written to the spool.
+    #[error(
+        "the table does not hold entry {sequence} of the chain of {replica}, with which the spool \
+         in {folder} ends: the table was replaced, or put back from a backup and written to since. \
+         Move the spool away and keep it: it may hold entries that are nowhere else"
+    )]
+    Lacking {
+        /// Where it is.
+        folder: PathBuf,
+        /// Whose chain it is.
+        replica: String,
+        /// The last sequence in the spool.
+        sequence: u64,
+    },
     /// It is that of another chain.
     #[error(
         "the spool in {folder} does not go on from the chain of {replica} in the table, which ends \

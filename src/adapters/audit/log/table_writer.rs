@@ -1,7 +1,8 @@
 //! Writes one replica's chain into the table, and into a spool while PostgreSQL is away.
 //!
 //! Invariant: the chain is one. What is in the spool is moved before anything new is written to the
-//! table, in its order; where nobody knows whether lines are in the table, it is asked.
+//! table, in its order; where nobody knows whether lines are in the table, it is asked. The spool is
+//! emptied only once its last entry, by sequence and hash, is in the table.
 
 use super::batch::Batch;
 use super::error::{AppendError, OpenError, SpoolError, TableError};
@@ -180,6 +181,15 @@ impl TableWriter {
                 });
             }
             self.session.insert(&page.lines).await?;
+        }
+        // Nothing is left to move also where the table goes on from before the spool as another
+        // chain: what the spool holds is gone only once its very end is there.
+        if !self.session.holds(spool.end()).await? {
+            return Err(SpoolError::Lacking {
+                folder: spool.folder().to_owned(),
+                replica: self.replica.clone(),
+                sequence: spool.end().sequence(),
+            });
         }
         let end = self.session.end().await?;
         spool.empty(&end)?;
