@@ -147,6 +147,9 @@ pub(super) struct ServeArgs {
     /// How large a file of the audit gets, in MiB, before a new one is begun
     #[arg(long, env = "VANTA_AUDIT_MAX_MIB", default_value = "64")]
     pub(super) audit_max_mib: NonZeroU32,
+    /// How large the spool of an audit in PostgreSQL gets, in MiB
+    #[arg(long, env = "VANTA_AUDIT_SPOOL_MAX_MIB", default_value = "768")]
+    pub(super) audit_spool_max_mib: NonZeroU32,
     /// How many full files of the audit to keep; all without it
     #[arg(long, env = "VANTA_AUDIT_KEEP")]
     pub(super) audit_keep: Option<NonZeroU32>,

@@ -32,8 +32,11 @@ pub(super) async fn open(
     match (source, config.folder) {
         (StateSource::Postgres(url), spool) => AuditLog::in_table(TableOptions {
             url: url.clone(),
-            spool: spool
-                .map(|folder| SpoolOptions { folder, most_bytes: config.rotation.most_bytes }),
+            spool: spool.map(|folder| SpoolOptions {
+                folder,
+                most_bytes: config.rotation.most_bytes,
+                most_bytes_in_all: config.most_spooled,
+            }),
             replica: config.replica,
             stream,
             observer,
@@ -60,7 +63,7 @@ fn counting(metrics: Arc<Metrics>) -> Observer {
             None => metrics.audit.failed(),
         }
         metrics.audit.rotated(written.rotated, written.retired);
-        metrics.audit.spooled(written.spooled);
+        metrics.audit.spooled(written.spooled, written.spool_bytes);
     })
 }
 

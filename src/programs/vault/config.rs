@@ -63,6 +63,8 @@ pub(super) struct AuditConfig {
     /// This replica's name in it.
     pub(super) replica: String,
     pub(super) rotation: Rotation,
+    /// How many bytes may wait for PostgreSQL.
+    pub(super) most_spooled: u64,
     /// Whether its lines go to standard output too.
     pub(super) stdout: bool,
 }
@@ -182,6 +184,7 @@ impl ServeArgs {
                 most_bytes: u64::from(self.audit_max_mib.get()) * 1024 * 1024,
                 keep: self.audit_keep.map(|keep| keep.get() as usize),
             },
+            most_spooled: u64::from(self.audit_spool_max_mib.get()) * 1024 * 1024,
             stdout: self.audit_stdout,
         };
         Ok(Config {

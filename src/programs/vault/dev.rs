@@ -84,6 +84,8 @@ pub(super) fn prepare(args: DevArgs) -> Result<(Config, PathBuf), DevError> {
             folder: Some(data.join("audit")),
             replica: "dev".to_owned(),
             rotation: Rotation::default(),
+            // There is no spool beside a folder.
+            most_spooled: 0,
             stdout: false,
         },
         issues_per_minute: ISSUES_PER_MINUTE,

@@ -1,12 +1,15 @@
 //! What waits for the table is kept until the table has it.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use vanta::adapters::audit::{AuditLog, Observer, OpenError, TableOptions};
+use vanta::adapters::audit::{
+    AppendError, AuditLog, Observer, OpenError, SpoolOptions, TableOptions, Written,
+};
+use vanta::domain::record_filter::Order;
 
 use super::table::{all, assert_whole, everything, files, ids, in_folder, open, record, stored};
 use crate::support::postgres::Postgres;
-use vanta::domain::record_filter::Order;
 
 async fn try_open(postgres: &Postgres, replica: &str, spool: &Path) -> Result<AuditLog, OpenError> {
     let options = TableOptions {
@@ -69,6 +72,52 @@ async fn a_table_that_is_put_back_while_the_vault_writes_to_its_spool_is_told_an
     assert!(try_open(&postgres, "a", spool.path()).await.is_err());
     let kept = std::fs::read_to_string(&files(spool.path())[0]).unwrap();
     assert_eq!(ids(&kept.lines().map(str::to_owned).collect::<Vec<_>>()), ["two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_spool_takes_no_more_and_what_it_holds_is_moved_once_postgresql_is_back() {
+    const MOST: u64 = 2000;
+    let Some(mut postgres) = Postgres::start() else { return };
+    let spool = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Written::default()));
+    let observer = {
+        let told = Arc::clone(&told);
+        Observer::new(move |written| *told.lock().unwrap() = written)
+    };
+    let options = TableOptions {
+        url: postgres.url().into(),
+        spool: Some(SpoolOptions { most_bytes_in_all: MOST, ..in_folder(spool.path()) }),
+        replica: "a".to_owned(),
+        stream: None,
+        observer,
+    };
+    let on_disk = || {
+        let sizes = files(spool.path()).into_iter().map(|file| std::fs::metadata(file).unwrap());
+        sizes.map(|found| found.len()).sum::<u64>()
+    };
+    let log = AuditLog::in_table(options).await.expect("the audit opens");
+    log.append(record("first")).await.unwrap();
+    postgres.crash();
+    let mut taken = vec!["first".to_owned()];
+    let refused = loop {
+        let id = taken.len().to_string();
+        match log.append(record(&id)).await {
+            Ok(()) => taken.push(id),
+            Err(error) => break error,
+        }
+        assert_eq!(told.lock().unwrap().spool_bytes, on_disk());
+        assert!(on_disk() <= MOST, "it grows without a bound");
+    };
+    let AppendError::SpoolFull { held, most } = refused.clone() else { panic!("{refused}") };
+    assert_eq!((held, most), (on_disk(), MOST));
+    assert!(held <= MOST && taken.len() > 3, "{held} in {taken:?}");
+    assert!(refused.to_string().contains("VANTA_AUDIT_SPOOL_MAX_MIB"), "{refused}");
+    postgres.resume();
+    log.append(record("last")).await.unwrap();
+    taken.push("last".to_owned());
+    assert_eq!(ids(&stored(&postgres)), taken);
+    assert_eq!((told.lock().unwrap().spool_bytes, on_disk()), (0, 0));
+    assert_whole(&postgres);
 }
 
 #[tokio::test(flavor = "multi_thread")]

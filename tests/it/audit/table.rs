@@ -28,7 +28,7 @@ pub(super) async fn open(postgres: &Postgres, replica: &str, spool: Option<&Path
 
 /// A spool of small files.
 pub(super) fn in_folder(folder: &Path) -> SpoolOptions {
-    SpoolOptions { folder: folder.to_owned(), most_bytes: 1000 }
+    SpoolOptions { folder: folder.to_owned(), most_bytes: 1000, most_bytes_in_all: u64::MAX }
 }
 
 pub(super) fn record(id: &str) -> Record {

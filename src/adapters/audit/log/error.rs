@@ -41,6 +41,17 @@ pub enum AppendError {
     /// The table does not take it.
     #[error("the audit cannot be written to its table: {0}")]
     Table(Arc<TableError>),
+    /// The spool has as many bytes as it may.
+    #[error(
+        "PostgreSQL does not take the audit, and its spool holds {held} bytes of the {most} that it \
+         may (VANTA_AUDIT_SPOOL_MAX_MIB)"
+    )]
+    SpoolFull {
+        /// How many it holds.
+        held: u64,
+        /// How many it may hold.
+        most: u64,
+    },
 }
 
 impl From<io::Error> for AppendError {

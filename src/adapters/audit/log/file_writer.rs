@@ -39,6 +39,8 @@ pub(super) struct FileWriter {
     end: Link,
     /// Absent after a failure, until a new file can be opened.
     file: Option<AuditFile>,
+    /// How many bytes all files have.
+    size: u64,
     /// What the full files begin with that this writer found, or that became full since.
     full: Vec<u64>,
     /// How many files became full, and how many were retired, by this writer.
@@ -78,8 +80,10 @@ impl FileWriter {
         let replica = replica.to_owned();
         let full = closed(folder.path())?.into_iter().filter(|file| file.kind == Kind::Rotated);
         let full = full.map(|file| file.first).collect();
+        let sizes = files(folder.path())?.into_iter().map(|file| fs::metadata(file.path));
+        let size = sizes.map(|found| Ok(found?.len())).sum::<io::Result<u64>>()?;
         let (key, file, closed) = (None, Some(file), (0, 0));
-        Ok((Self { folder, replica, rotation, key, end, file, full, closed }, cut_off))
+        Ok((Self { folder, replica, rotation, key, end, file, size, full, closed }, cut_off))
     }
 
     /// Removes all lines, which are elsewhere, where the chain ends like this.
@@ -89,6 +93,7 @@ impl FileWriter {
             fs::remove_file(stored.path)?;
         }
         self.end = end.clone();
+        self.size = 0;
         self.full.clear();
         self.file = Some(AuditFile::open(&self.folder)?);
         Ok(())
@@ -97,6 +102,11 @@ impl FileWriter {
     /// The folder.
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// How many bytes all files have that were not removed as configured.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     /// How many files became full, and how many were retired, since the start.
@@ -109,7 +119,8 @@ impl FileWriter {
         &self.end
     }
 
-    /// Joins records to the chain, and waits until they are on stable storage. Gives their lines.
+    /// Joins records to the chain, as many of the first as go in one batch, and waits until they are
+    /// on stable storage. Gives their lines.
     pub(super) fn write(&mut self, records: &[Record]) -> io::Result<Vec<String>> {
         let batch = Batch::join(&self.replica, &self.end, records);
         self.write_batch(batch)
@@ -141,6 +152,7 @@ impl FileWriter {
         }
         match file.write_synced(&text, batch.first) {
             Ok(()) => {
+                self.size += text.len() as u64;
                 self.end = batch.end;
                 self.file = Some(file);
             }
@@ -150,6 +162,7 @@ impl FileWriter {
             }
             Err(WriteError::InDoubt(error)) => {
                 // The chain goes on in a new file from the last line that is known to be good.
+                self.size += text.len() as u64;
                 file.retire()?;
                 self.closed.1 += 1;
                 return Err(error);

@@ -199,6 +199,7 @@ fn a_file_with_lines_that_were_never_answered_on_is_retired() {
         key: None,
         end,
         file: None,
+        size: 0,
         full: Vec::new(),
         closed: (0, 0),
     };

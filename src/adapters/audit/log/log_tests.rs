@@ -111,3 +111,52 @@ async fn who_holds_what_is_known_again_after_a_restart() {
     let log = AuditLog::open(folder.path(), "r").unwrap();
     assert_eq!(log.holders().await.unwrap(), before);
 }
+
+/// Lets a writer do its work on five records of which two go in a batch; gives the answers.
+fn run_on_large_records(work: Work) -> Vec<oneshot::Receiver<Result<(), AppendError>>> {
+    let (queue, pending) = mpsc::channel(QUEUE);
+    let wait = |_| {
+        let (done, answer) = oneshot::channel();
+        let mut record = record();
+        record.reason = Some("x".repeat(1536 * 1024));
+        assert!(queue.try_send(Pending { record, done }).is_ok());
+        answer
+    };
+    let answers = (0..5).map(wait).collect();
+    drop(queue);
+    work.run(pending);
+    answers
+}
+
+#[test]
+fn what_is_too_large_for_one_batch_is_written_in_several_and_each_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let written = Arc::clone(&written);
+        Observer::new(move |told: Written| written.lock().unwrap().push(told.lines))
+    };
+    let writer = FileWriter::open(folder.path(), "r", Rotation::default(), None).unwrap();
+    let (head, _) = watch::channel(writer.end().clone());
+    let work = Work::new(Writer::Folder(writer), head, None, observer);
+    for answer in run_on_large_records(work) {
+        answer.blocking_recv().unwrap().unwrap();
+    }
+    assert_eq!(*written.lock().unwrap(), [Some(2), Some(2), Some(1)]);
+    assert_eq!(lines(folder.path()).len(), 5);
+}
+
+#[test]
+fn where_a_batch_fails_all_that_wait_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotation = Rotation { most_bytes: 1, keep: None };
+    let mut writer = FileWriter::open(folder.path(), "r", rotation, None).unwrap();
+    writer.write(&[record()]).unwrap();
+    // The next file cannot be begun.
+    std::fs::create_dir(folder.path().join("audit-00000000000000000001.jsonl")).unwrap();
+    let (head, _) = watch::channel(writer.end().clone());
+    let work = Work::new(Writer::Folder(writer), head, None, Observer::default());
+    for answer in run_on_large_records(work) {
+        assert!(answer.blocking_recv().unwrap().is_err());
+    }
+}

@@ -40,7 +40,7 @@ use holders::{Holders, learn_from};
 use query::FolderReader;
 use table::{STATEMENT_TIMEOUT, Table};
 use table_session::Session;
-use table_writer::TableWriter;
+use table_writer::{Spool, TableWriter};
 
 /// How many records may wait for the writer. More callers wait for a place.
 const QUEUE: usize = 1024;
@@ -87,6 +87,9 @@ pub struct SpoolOptions {
     pub folder: PathBuf,
     /// How large its files get, in bytes.
     pub most_bytes: u64,
+    /// How large it gets as a whole, in bytes: beyond it nothing is recorded until PostgreSQL is
+    /// back. Where the volume is limited, writing on would end the vault with all that waits.
+    pub most_bytes_in_all: u64,
 }
 
 struct Pending {
@@ -155,8 +158,9 @@ impl AuditLog {
             (connect("vanta-vault audit")?, connect("vanta-vault audit reader")?);
         let table = Table::open(&to_read).await?;
         let session = Session::open(to_write, &replica).await?;
-        let spool = spool.map(|SpoolOptions { folder, most_bytes }| {
-            FileWriter::open_spool(&folder, &replica, most_bytes)
+        let spool = spool.map(|SpoolOptions { folder, most_bytes, most_bytes_in_all }| {
+            let files = FileWriter::open_spool(&folder, &replica, most_bytes)?;
+            Ok::<_, OpenError>(Spool { files, most_bytes: most_bytes_in_all })
         });
         let spool = spool.transpose()?;
         let writer = TableWriter::open(session, &replica, spool).await?;
@@ -256,10 +260,16 @@ impl Work {
         while self.receive(&mut queue, &mut batch) {
             let (records, waiting): (Vec<_>, Vec<_>) =
                 batch.drain(..).map(|pending| (pending.record, pending.done)).unzip();
-            let result = self.observed(&records);
-            for done in waiting {
-                // A caller that has gone away needs no answer.
-                let _ = done.send(result.clone());
+            let (mut rest, mut waiting) = (records.as_slice(), waiting.into_iter());
+            while !rest.is_empty() {
+                let result = self.observed(rest);
+                // Where it fails, it fails for all that wait.
+                let done = *result.as_ref().unwrap_or(&rest.len());
+                rest = &rest[done..];
+                for waiting in waiting.by_ref().take(done) {
+                    // A caller that has gone away needs no answer.
+                    let _ = waiting.send(result.clone().map(|_| ()));
+                }
             }
         }
     }
@@ -274,24 +284,28 @@ impl Work {
                     return received > 0;
                 }
                 runtime.block_on(writer.catch_up());
-                let spooled = writer.spooled();
-                self.observer.tell(Written { lines: Some(0), spooled, ..Written::default() });
+                let (spooled, spool_bytes) = writer.spooled();
+                let lines = Some(0);
+                self.observer.tell(Written { lines, spooled, spool_bytes, ..Written::default() });
             }
         }
         queue.blocking_recv_many(batch, QUEUE) > 0
     }
 
-    /// Writes, and tells of it before anybody is answered.
-    fn observed(&mut self, records: &[Record]) -> Result<(), AppendError> {
+    /// Writes the first of these records, and tells of it before anybody is answered; gives how
+    /// many.
+    fn observed(&mut self, records: &[Record]) -> Result<usize, AppendError> {
         let (began, (rotated, retired)) = (Instant::now(), self.closed());
         let result = self.write(records);
         let (rotated_now, retired_now) = self.closed();
+        let (spooled, spool_bytes) = self.spooled();
         self.observer.tell(Written {
-            lines: result.is_ok().then_some(records.len()),
+            lines: result.as_ref().ok().copied(),
             duration: began.elapsed(),
             rotated: rotated_now - rotated,
             retired: retired_now - retired,
-            spooled: self.spooled(),
+            spooled,
+            spool_bytes,
         });
         result
     }
@@ -304,14 +318,14 @@ impl Work {
         }
     }
 
-    fn spooled(&self) -> usize {
+    fn spooled(&self) -> (usize, u64) {
         match &self.writer {
-            Writer::Folder(_) => 0,
+            Writer::Folder(_) => (0, 0),
             Writer::Table(writer, _) => writer.spooled(),
         }
     }
 
-    fn write(&mut self, records: &[Record]) -> Result<(), AppendError> {
+    fn write(&mut self, records: &[Record]) -> Result<usize, AppendError> {
         let (lines, end) = match &mut self.writer {
             Writer::Folder(writer) => (writer.write(records)?, writer.end()),
             Writer::Table(writer, runtime) => {
@@ -324,11 +338,11 @@ impl Work {
         }
         if let Some(holders) = &self.holders {
             let mut holders = holders.lock().unwrap_or_else(PoisonError::into_inner);
-            for record in records {
+            for record in &records[..lines.len()] {
                 holders.learn(record);
             }
         }
-        Ok(())
+        Ok(lines.len())
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Written {
     pub retired: u64,
     /// How many lines wait in the spool after it.
     pub spooled: usize,
+    /// How many bytes the spool has after it.
+    pub spool_bytes: u64,
 }
 
 /// Somebody who is told. It must not block: nothing is answered meanwhile.

@@ -125,7 +125,9 @@ async fn a_page_looks_at_so_much_and_says_where_to_go_on() {
     let mut writer = FileWriter::open(folder.path(), "r", Rotation::default(), None).unwrap();
     let mut wide = record(1);
     wide.reason = Some("x".repeat(MOST_GIVEN / 2));
-    writer.write(&vec![wide; 5]).unwrap();
+    for _ in 0..5 {
+        writer.write(std::slice::from_ref(&wide)).unwrap();
+    }
     let (_, head) = watch::channel(writer.end().clone());
     let reader = FolderReader::new(folder.path().to_owned(), head);
     let page = read(&reader, query(Order::Newest, 100)).await;

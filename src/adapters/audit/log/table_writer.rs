@@ -16,13 +16,20 @@ use crate::domain::record_filter::{Filter, Order};
 /// How many lines are moved at once.
 const MOVED_AT_ONCE: usize = 500;
 
+/// Files for what cannot be written to the table.
+pub(super) struct Spool {
+    pub(super) files: FileWriter,
+    /// How many bytes they may have in all.
+    pub(super) most_bytes: u64,
+}
+
 /// The chain of one replica.
 pub(super) struct TableWriter {
     session: Session,
     replica: String,
     end: Link,
     /// What cannot be written to the table now goes here, where there is a folder for it.
-    spool: Option<FileWriter>,
+    spool: Option<Spool>,
     /// Whether the spool holds lines that are not known to be in the table.
     spooling: bool,
     /// How many lines went to the spool since it was last empty.
@@ -38,7 +45,7 @@ impl TableWriter {
     pub(super) async fn open(
         mut session: Session,
         replica: &str,
-        spool: Option<FileWriter>,
+        spool: Option<Spool>,
     ) -> Result<Self, OpenError> {
         let end = session.end().await?;
         let spooling = spool.is_some();
@@ -63,7 +70,8 @@ impl TableWriter {
         &self.end
     }
 
-    /// Joins records to the chain, and waits until they are on stable storage. Gives their lines.
+    /// Joins records to the chain, as many of the first as go in one batch, and waits until they are
+    /// on stable storage. Gives their lines.
     pub(super) async fn write(&mut self, records: &[Record]) -> Result<Vec<String>, AppendError> {
         self.catch_up().await;
         if !self.spooling && self.in_doubt {
@@ -106,9 +114,9 @@ impl TableWriter {
         }
     }
 
-    /// How many lines of this run wait in the spool.
-    pub(super) fn spooled(&self) -> usize {
-        self.spooled
+    /// How many lines of this run wait in the spool, and how many bytes it has.
+    pub(super) fn spooled(&self) -> (usize, u64) {
+        (self.spooled, self.spool.as_ref().map_or(0, |spool| spool.files.size()))
     }
 
     /// Whether there is something in the spool that [`Self::catch_up`] would move.
@@ -149,8 +157,12 @@ impl TableWriter {
 
     fn spool(&mut self, batch: Batch) -> Result<Vec<String>, AppendError> {
         let spool = self.spool.as_mut().expect("where there is no spool nothing goes to it");
+        let held = spool.files.size();
+        if held + batch.size() as u64 > spool.most_bytes {
+            return Err(AppendError::SpoolFull { held, most: spool.most_bytes });
+        }
         let end = batch.end.clone();
-        let lines = spool.write_batch(batch)?;
+        let lines = spool.files.write_batch(batch)?;
         self.spooled += lines.len();
         self.end = end;
         Ok(lines)
@@ -159,7 +171,7 @@ impl TableWriter {
     /// Moves what is in the spool behind the end of the chain in the table, and empties it. A line
     /// that is there already, after a crash or a commit of unknown outcome, is passed over.
     async fn empty_spool(&mut self) -> Result<(), SpoolError> {
-        let Some(spool) = &mut self.spool else { return Ok(()) };
+        let Some(Spool { files: spool, .. }) = &mut self.spool else { return Ok(()) };
         let files = files(spool.folder())?;
         loop {
             let end = self.session.end().await?;

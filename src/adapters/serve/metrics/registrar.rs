@@ -39,6 +39,13 @@ impl Registrar {
         metric
     }
 
+    /// Adds a metric in bytes, whose name then ends so, and gives it back.
+    pub fn register_bytes<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.registry.register_with_unit(name, help, Unit::Bytes, metric.clone());
+        self.registered += 1;
+        metric
+    }
+
     /// How many there are.
     pub fn registered(&self) -> usize {
         self.registered

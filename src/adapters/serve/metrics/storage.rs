@@ -63,6 +63,7 @@ pub struct AuditMetrics {
     rotations: Counter,
     retired: Counter,
     spooled: Gauge,
+    spool_bytes: Gauge,
     sequence: Gauge,
     checkpoints: Counter,
     signed_sequence: Gauge,
@@ -112,6 +113,11 @@ impl AuditMetrics {
                 "Lines that wait for PostgreSQL in the spool of this run",
                 Gauge::default(),
             ),
+            spool_bytes: registrar.register_bytes(
+                "audit_spool",
+                "Size of the spool",
+                Gauge::default(),
+            ),
             sequence: registrar.register(
                 "audit_sequence",
                 "The number of the last line",
@@ -159,9 +165,10 @@ impl AuditMetrics {
         self.retired.inc_by(retired);
     }
 
-    /// Says how many lines wait in the spool.
-    pub fn spooled(&self, lines: usize) {
+    /// Says how many lines wait in the spool, and how many bytes it has.
+    pub fn spooled(&self, lines: usize, bytes: u64) {
         self.spooled.set(whole(lines));
+        self.spool_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Says where the chain ends.
