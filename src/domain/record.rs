@@ -152,6 +152,10 @@ pub struct Record {
     /// The request, as in the answer and the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// How many others are told of by this record, and have none of their own: failures of callers
+    /// that proved nothing, or failures like this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
     /// The last sequence of the entries that were removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_through: Option<u64>,
@@ -178,6 +182,7 @@ impl Record {
             revision: None,
             client_address: None,
             request_id: None,
+            left_out: None,
             removed_through: None,
             removal: None,
         }

@@ -1,6 +1,6 @@
 //! One attempt at something, from the request to its line in the audit.
 
-use std::sync::Mutex;
+use std::time::Instant;
 
 use axum::response::Response;
 use jiff::Timestamp;
@@ -11,10 +11,6 @@ use super::service::Service;
 use crate::adapters::jwt::VerifiedToken;
 use crate::domain::identity::Identity;
 use crate::domain::record::{Event, Outcome, Record};
-
-/// How many failures of callers that proved nothing are recorded in one second: whoever can
-/// connect can make them, and must not be able to fill the disk.
-const ANONYMOUS_PER_SECOND: u32 = 10;
 
 /// Collects what becomes known of an attempt while it is handled.
 pub(super) struct Attempt {
@@ -78,56 +74,22 @@ impl Attempt {
         if self.record.subject.is_none() {
             match service.anonymous_failures.admit(self.record.time) {
                 None => return result,
-                Some(0) => {}
-                Some(left_out) => {
-                    let reason = self.record.reason.unwrap_or_default();
-                    self.record.reason = Some(format!("{reason} ({left_out} more left out)"));
-                }
+                Some(left_out) => self.record.left_out = (left_out > 0).then_some(left_out),
             }
+        } else if result.is_err() {
+            let Some(record) = service.repeats.admit(self.record, Instant::now()) else {
+                return result;
+            };
+            let recorded = service.record(record.clone()).await;
+            return match recorded {
+                Ok(()) => result,
+                Err(error) => {
+                    service.repeats.forget(&record);
+                    Err(error)
+                }
+            };
         }
         service.record(self.record).await?;
         result
-    }
-}
-
-/// Lets so many through in one second, and counts the others.
-#[derive(Debug, Default)]
-pub(super) struct Sampler(Mutex<Window>);
-
-#[derive(Debug, Default)]
-struct Window {
-    second: i64,
-    admitted: u32,
-    left_out: u64,
-}
-
-impl Sampler {
-    /// How many were left out since the last one, or `None` where this one is left out too.
-    fn admit(&self, now: Timestamp) -> Option<u64> {
-        let mut window = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if window.second != now.as_second() {
-            (window.second, window.admitted) = (now.as_second(), 0);
-        }
-        if window.admitted == ANONYMOUS_PER_SECOND {
-            window.left_out += 1;
-            return None;
-        }
-        window.admitted += 1;
-        Some(std::mem::take(&mut window.left_out))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_failures_is_sampled_and_what_was_left_out_is_counted() {
-        let sampler = Sampler::default();
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let admitted = (0..100).filter(|_| sampler.admit(at(1)).is_some()).count();
-        assert_eq!(admitted, 10);
-        assert_eq!(sampler.admit(at(2)), Some(90));
-        assert_eq!(sampler.admit(at(2)), Some(0));
     }
 }

@@ -25,6 +25,7 @@ mod reload;
 mod revision;
 mod router;
 mod run;
+mod sampling;
 mod service;
 mod standing;
 mod status;

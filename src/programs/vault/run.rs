@@ -218,6 +218,7 @@ impl Vault {
     async fn run(mut self, signals: Signals) -> anyhow::Result<()> {
         let (api, health) = (self.health_of.api.clone(), Handle::new());
         let (service, secrets) = (Arc::clone(&self.service), self.watched.secrets.clone());
+        let repeats = Arc::clone(&self.service);
         let watched_cluster = async {
             match self.cluster {
                 Some((cluster, grants, told)) => {
@@ -244,8 +245,10 @@ impl Vault {
             ended = self.watched.run() => ended.context("looking for changes failed"),
             ended = watched_cluster => ended.context("watching the cluster failed"),
             never = self.state.run() => match never {},
+            never = repeats.tell_of_repeats() => match never {},
             never = self.auditing.run() => match never {},
         };
+        repeats.tell_of_all_repeats().await;
         // The last answer was recorded: nothing of it can be removed unseen after this.
         self.auditing.finish().await;
         ended

@@ -8,7 +8,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
-use super::attempt::Sampler;
 use super::auditing::SignedHeads;
 use super::complaints::Complaints;
 use super::error::ApiError;
@@ -16,6 +15,7 @@ use super::freshness::Freshness;
 use super::issue_rate::IssueRate;
 use super::observed::{ObservedSecrets, ObservedTokens};
 use super::revision::RevisionKey;
+use super::sampling::{Repeats, Sampler};
 use super::waiting::Waits;
 use crate::adapters::audit::AuditLog;
 use crate::adapters::jwt::{CurrentRing, Validator};
@@ -81,6 +81,7 @@ pub struct Service {
     pub(super) metrics: Arc<Metrics>,
     pub(super) complaints: Complaints,
     pub(super) anonymous_failures: Sampler,
+    pub(super) repeats: Repeats,
     pub(super) issue_rate: IssueRate,
     pub(super) requests: Semaphore,
     /// Places for working out what a subject may have.
@@ -121,6 +122,7 @@ impl Service {
             audit: parts.audit,
             complaints: parts.complaints,
             anonymous_failures: Sampler::default(),
+            repeats: Repeats::default(),
             issue_rate: IssueRate::new(parts.issues_per_minute),
             requests: Semaphore::new(MAX_REQUESTS),
             lists: Arc::new(Semaphore::new(MAX_LISTS)),

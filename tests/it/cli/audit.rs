@@ -202,6 +202,32 @@ fn what_the_vault_removed_as_configured_is_proved_by_its_key() {
 }
 
 #[test]
+fn refusals_that_were_left_out_are_told_of_when_the_vault_ends_and_signed() {
+    let site = Site::new();
+    let mut vault = site.start();
+    let token = vault.token(&site, "APP_*");
+    for _ in 0..5 {
+        assert_eq!(vault.read(&agent(), "dev/GREETING", &token).unwrap().status, 403);
+    }
+    assert_eq!(site.audit().len(), 2);
+    let query = ["audit", "query", "--outcome=refused"];
+    let ran = as_administrator(&site, &vault, &query);
+    assert!(!ran.stdout.contains("others"), "{}", ran.stdout);
+    vault.signal(Signal::SIGTERM);
+    vault.wait();
+    let last: Value = serde_json::from_str(site.audit().last().unwrap()).unwrap();
+    assert_eq!((&last["outcome"], &last["left_out"]), (&"refused".into(), &3.into()));
+    let signed = format!("\"sequence\":{}", last["sequence"]);
+    until("the last head is in the log", || {
+        let log = vault.log();
+        log.lines().any(|line| line.contains("signature") && line.contains(&signed)).then_some(())
+    });
+    let vault = site.start();
+    let ran = as_administrator(&site, &vault, &query);
+    assert!(ran.stdout.contains("(and 3 others)"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_folder_without_an_audit_is_no_whole_audit() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run(without_identity(&["audit", "verify", "--folder", text(folder.path())]));

@@ -51,12 +51,54 @@ async fn only_administrators_read_the_audit_and_asking_is_recorded() {
     assert_eq!((&last["event"], &last["outcome"]), (&"query".into(), &"granted".into()));
     assert_eq!(last["subject"], "client:ops");
     assert_eq!(last["reason"], "asked for environment=dev&key=GREETING&limit=7");
+    // The two refusals are alike: the second is told of later.
+    vault.service.tell_of_all_repeats().await;
+    let recorded = vault.audit();
     let refusals = recorded.iter().filter(|entry| entry["event"] == "query");
     let refusals = refusals.filter(|entry| entry["outcome"] == "refused");
     assert_eq!(
         refusals.map(|entry| entry["subject"].as_str()).collect::<Vec<_>>(),
         [Some("client:ci"), Some("client:ci")]
     );
+}
+
+#[tokio::test]
+async fn a_loop_of_refusals_that_are_alike_does_not_fill_the_audit_and_each_is_counted() {
+    let vault = Vault::start().await;
+    let token = vault.token("APP_*").await;
+    let before = vault.audit().len();
+    for _ in 0..20 {
+        assert_eq!(vault.read("dev/GREETING", &token, &[]).await.status, 403);
+    }
+    assert_eq!(vault.read("dev/ANOTHER", &token, &[]).await.status, 403);
+    let keys = |entries: &[Value]| {
+        let keys = entries.iter().map(|entry| entry["keys"][0].as_str().unwrap().to_owned());
+        keys.collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&vault.audit()[before..]), ["GREETING", "ANOTHER"]);
+    vault.service.tell_of_all_repeats().await;
+    let recorded = &vault.audit()[before..];
+    assert_eq!(keys(recorded), ["GREETING", "ANOTHER", "GREETING"]);
+    let told: Vec<_> = recorded.iter().map(|entry| entry["left_out"].as_u64()).collect();
+    assert_eq!(told, [None, None, Some(18)]);
+    // The one that tells of the others is the last of them.
+    assert_ne!(recorded[2]["request_id"], recorded[0]["request_id"]);
+}
+
+#[tokio::test]
+async fn each_answer_with_a_value_is_recorded_however_often_it_is_asked_for() {
+    let vault = Vault::start().await;
+    let token = vault.token("APP_*").await;
+    let before = vault.audit().len();
+    let known = vault.read("dev/APP_DB_USER", &token, &[]).await.header("etag").to_owned();
+    for _ in 0..10 {
+        assert_eq!(vault.read("dev/APP_DB_USER", &token, &[]).await.status, 200);
+        let again = vault.read("dev/APP_DB_USER", &token, &[("if-none-match", &known)]).await;
+        assert_eq!(again.status, 304);
+    }
+    let recorded = &vault.audit()[before..];
+    assert_eq!(recorded.len(), 21);
+    assert!(recorded.iter().all(|entry| entry.get("left_out").is_none()));
 }
 
 #[tokio::test]

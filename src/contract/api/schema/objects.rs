@@ -150,6 +150,10 @@ struct EntryForm {
     /// The request, as in the answer and the log.
     #[schema(required = false)]
     request_id: String,
+    /// How many others are told of by this record, and have none of their own: failures of callers
+    /// that proved nothing, or failures like this one.
+    #[schema(required = false, minimum = 1)]
+    left_out: u64,
     /// The last sequence of the entries that were removed.
     #[schema(required = false)]
     removed_through: u64,

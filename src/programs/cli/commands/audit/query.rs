@@ -102,7 +102,8 @@ fn row(entry: &Entry) -> String {
         many => Some(format!("{},… ({} keys)", many[..2].join(","), many.len())),
     };
     let environment = record.environment.as_ref().map(ToString::to_string);
-    let more: String = [environment, keys, record.reason.clone()]
+    let left_out = record.left_out.map(|others| format!("(and {others} others)"));
+    let more: String = [environment, keys, record.reason.clone(), left_out]
         .into_iter()
         .flatten()
         .flat_map(|part| ["  ".to_owned(), part])
