@@ -6,8 +6,13 @@ use super::verifier::Chain;
 use crate::domain::checkpoint::Removal;
 use crate::domain::record::{Entry, Link};
 
-/// Whether a removal is signed with a key that is known.
-pub(super) type Proves = Box<dyn Fn(&Removal) -> bool>;
+/// Whose word is taken for it that entries were removed on purpose.
+pub(super) struct Belief {
+    /// Whether a removal is signed with a key that is known.
+    pub(super) proves: Box<dyn Fn(&Removal) -> bool>,
+    /// Whether an entry's own word is enough.
+    pub(super) takes_word: bool,
+}
 
 /// How well it is known that entries were removed on purpose, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,12 +35,12 @@ pub(super) struct Removed {
 
 impl Removed {
     /// Takes in what an entry says that is in its place.
-    pub(super) fn take(&mut self, entry: &Entry, proves: &Proves) {
+    pub(super) fn take(&mut self, entry: &Entry, belief: &Belief) {
         let Some(through) = entry.record.removed_through else { return };
         self.said_through = self.said_through.max(through);
         let Some(removal) = &entry.record.removal else { return };
         let later = self.proved.as_ref().is_none_or(|link| link.sequence() < removal.head.sequence);
-        if later && removal.head.replica == entry.replica && proves(removal) {
+        if later && removal.head.replica == entry.replica && (belief.proves)(removal) {
             self.proved = Some(Link::at(removal.head.sequence, removal.head.hash.clone()));
         }
     }

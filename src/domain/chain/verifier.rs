@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::removed::{Known, Proves, Removed, known};
+use super::removed::{Belief, Known, Removed, known};
 use super::report::{ChainFound, Fault, Finding, Place, Report};
 use crate::domain::checkpoint::{Checkpoint, Head, Removal};
 use crate::domain::record::{Entry, Link, line_hash};
@@ -30,9 +30,7 @@ pub struct Verifier {
     /// cut and went on.
     checkpoints: BTreeMap<String, BTreeMap<u64, Vec<Checkpoint>>>,
     chains: BTreeMap<String, Chain>,
-    proves: Proves,
-    /// Whether an entry's word is taken for what was removed.
-    takes_word: bool,
+    belief: Belief,
     /// Whether the file before is retired: the next one may go on from before its end.
     after_retired: bool,
     in_retired: bool,
@@ -55,8 +53,7 @@ impl Verifier {
         Self {
             checkpoints: known,
             chains: BTreeMap::new(),
-            proves: Box::new(|_| false),
-            takes_word: false,
+            belief: Belief { proves: Box::new(|_| false), takes_word: false },
             after_retired: false,
             in_retired: false,
             damaged: false,
@@ -69,14 +66,14 @@ impl Verifier {
     /// is of a key that is known.
     #[must_use]
     pub fn believing(mut self, proves: impl Fn(&Removal) -> bool + 'static) -> Self {
-        self.proves = Box::new(proves);
+        self.belief.proves = Box::new(proves);
         self
     }
 
     /// Believes it of any entry that says so.
     #[must_use]
     pub fn taking_removals_on_their_word(mut self) -> Self {
-        self.takes_word = true;
+        self.belief.takes_word = true;
         self
     }
 
@@ -158,7 +155,7 @@ impl Verifier {
     fn judge(&mut self, known: Known, told: &str) -> Result<(), Fault> {
         let why = match known {
             Known::Proved => "as the vault signed",
-            Known::Said if self.takes_word => "as an entry of it says, which nothing proves",
+            Known::Said if self.belief.takes_word => "as an entry of it says, which nothing proves",
             Known::Said => return Err(Fault::BeginningUnproved),
             Known::Unsaid => return Err(Fault::BeginningRemoved),
         };
@@ -337,7 +334,7 @@ impl Verifier {
             }
         }
         if found.is_none() {
-            chain.removed.take(entry, &self.proves);
+            chain.removed.take(entry, &self.belief);
         }
         if chain.recent.len() >= RECENT {
             chain.recent.pop_front();

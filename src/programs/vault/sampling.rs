@@ -206,7 +206,7 @@ mod tests {
     fn of_failures_that_are_alike_the_first_is_recorded_and_one_in_each_pause_tells_of_the_others()
     {
         let (repeats, start) = (Repeats::default(), Instant::now());
-        let almost = start + PAUSE - Duration::from_nanos(1);
+        let almost = start + PAUSE.saturating_sub(Duration::from_nanos(1));
         assert!(repeats.admit(refused("A", 1), start).is_some());
         assert!(repeats.admit(refused("B", 2), start).is_some(), "it is another");
         for request in 3..6 {

@@ -67,8 +67,8 @@ mod tests {
         let mut end = Link::start();
         let mut next = || {
             let record = Record::new(Timestamp::UNIX_EPOCH, Event::Read, Outcome::Granted);
-            let (line, link) = end.join("r", record);
-            end = link;
+            let (line, after) = end.join("r", record);
+            end = after;
             line
         };
         (0..entries).map(|_| next()).collect()

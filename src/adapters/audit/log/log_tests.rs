@@ -138,7 +138,7 @@ fn what_is_too_large_for_one_batch_is_written_in_several_and_each_is_answered() 
     };
     let writer = FileWriter::open(folder.path(), "r", Rotation::default(), None).unwrap();
     let (head, _) = watch::channel(writer.end().clone());
-    let work = Work::new(Writer::Folder(writer), head, None, observer);
+    let work = Work::new(Writer::Folder(Box::new(writer)), head, None, observer);
     for answer in run_on_large_records(work) {
         answer.blocking_recv().unwrap().unwrap();
     }
@@ -155,7 +155,7 @@ fn where_a_batch_fails_all_that_wait_are_told() {
     // The next file cannot be begun.
     std::fs::create_dir(folder.path().join("audit-00000000000000000001.jsonl")).unwrap();
     let (head, _) = watch::channel(writer.end().clone());
-    let work = Work::new(Writer::Folder(writer), head, None, Observer::default());
+    let work = Work::new(Writer::Folder(Box::new(writer)), head, None, Observer::default());
     for answer in run_on_large_records(work) {
         assert!(answer.blocking_recv().unwrap().is_err());
     }

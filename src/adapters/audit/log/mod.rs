@@ -98,7 +98,7 @@ struct Pending {
 }
 
 enum Writer {
-    Folder(FileWriter),
+    Folder(Box<FileWriter>),
     Table(Box<TableWriter>, Handle),
 }
 
@@ -145,7 +145,7 @@ impl AuditLog {
         let reader = Reader::Folder { reader, holders: Arc::clone(&holders) };
         let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
         let shared = Shared { replica, head: receiver, reader, places, stream };
-        let work = Work::new(Writer::Folder(writer), head, Some(holders), observer);
+        let work = Work::new(Writer::Folder(Box::new(writer)), head, Some(holders), observer);
         Self::with(work, shared)
     }
 

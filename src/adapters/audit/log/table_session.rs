@@ -82,10 +82,10 @@ impl Session {
         }
         let mut connection = self.take().await?;
         let sequence = i64::try_from(link.sequence()).unwrap_or(i64::MAX);
-        let line = sqlx::query_scalar::<_, String>(LINE).bind(&self.replica).bind(sequence);
-        let line = in_time(line.fetch_optional(&mut connection)).await?;
+        let found = sqlx::query_scalar::<_, String>(LINE).bind(&self.replica).bind(sequence);
+        let found = in_time(found.fetch_optional(&mut connection)).await?;
         self.connection = Some(connection);
-        Ok(line.and_then(|line| Link::after(&line)).as_ref() == Some(link))
+        Ok(found.and_then(|line| Link::after(&line)).as_ref() == Some(link))
     }
 
     /// Inserts lines, all or none, in one statement that is a transaction.
