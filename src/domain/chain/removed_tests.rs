@@ -101,6 +101,14 @@ fn the_signed_removal_that_went_furthest_counts() {
 }
 
 #[test]
+fn of_two_signed_removals_up_to_one_place_the_first_counts() {
+    let lines = chain("r", 10);
+    let kept = cut(&lines, 4, "r", removal("r", &lines[3], "good"));
+    let kept = cut(&kept, 0, "r", removal("r", &renamed(&[("r", 4)])[3], "good"));
+    assert_eq!(told(&believing(&kept, &[])), [""; 0]);
+}
+
+#[test]
 fn what_was_removed_of_former_names_is_told_by_the_entry_of_the_name_of_now() {
     let lines = renamed(&[("a", 5), ("b", 3)]);
     let signed = [checkpoint(&lines[4]), checkpoint(&lines[7])];
