@@ -241,6 +241,9 @@ fn a_patch_can_be_moved_to_where_a_template_stands() {
     let patch = inject(&template, &config()).unwrap().patch;
     let patched = applied(&deployment, &patch.clone().below(pod_pointer("Deployment").unwrap()));
     assert_eq!(patched["spec"]["template"], applied(&template, &patch));
+    let written = serde_json::to_value(&patch).unwrap();
+    assert_eq!(patch.operations().len(), written.as_array().unwrap().len());
+    assert!(!patch.is_empty() && Patch::default().is_empty());
 }
 
 #[test]

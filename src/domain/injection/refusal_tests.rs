@@ -49,6 +49,72 @@ fn names_and_paths_that_the_agent_needs_are_refused_where_they_are_taken() {
 }
 
 #[test]
+fn a_container_that_is_only_called_like_the_agent_is_not_taken_for_it() {
+    for mount in [
+        json!({"name": "vanta-secrets", "mountPath": "/x"}),
+        json!({"name": "vanta-secrets", "mountPath": "/vanta/secrets", "readOnly": true}),
+        json!({"name": "another", "mountPath": "/vanta/secrets"}),
+    ] {
+        let mut spec = app();
+        spec["initContainers"] = json!([{"name": "vanta-agent", "volumeMounts": [mount]}]);
+        let refusal = refusal(&pod(&[], &spec));
+        assert!(refusal.starts_with("the pod has a container vanta-agent"), "{refusal}");
+    }
+}
+
+#[test]
+fn only_the_whole_of_the_files_at_their_own_place_is_what_the_agent_would_mount() {
+    let with = |more: Value| {
+        let mut mount =
+            json!({"name": "vanta-secrets", "mountPath": "/vanta/secrets", "readOnly": true});
+        mount.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        pod(&[], &json!({"containers": [{"name": "app", "volumeMounts": [mount]}]}))
+    };
+    for other in [
+        json!({"mountPath": "/vanta/secrets/sub"}),
+        json!({"mountPath": "/vanta"}),
+        json!({"subPath": "sub"}),
+        json!({"subPathExpr": "$(NAME)"}),
+    ] {
+        let refusal = refusal(&with(other));
+        assert!(refusal.starts_with("container app mounts /vanta"), "{refusal}");
+    }
+    inject(&with(json!({"subPath": "", "mountPath": "/vanta/secrets/"})), &config()).unwrap();
+}
+
+#[test]
+fn the_log_calls_each_refusal_by_a_word_of_its_own() {
+    let mounts = |mount: Value| json!({"containers": [{"name": "app", "volumeMounts": [mount]}]});
+    let of = |field: &str, value: Value| {
+        let mut spec = app();
+        spec[field] = value;
+        pod(&[], &spec)
+    };
+    for (pod, kind) in [
+        (of("volumes", json!("x")), "malformed"),
+        (pod(&[("inject", "yes")], &app()), "inject"),
+        (pod(&[("mode", "x")], &app()), "annotation"),
+        (pod(&[("containers", "web")], &app()), "no-such-container"),
+        (of("initContainers", json!([{"name": "vanta-agent"}])), "container-taken"),
+        (of("volumes", json!([{"name": "vanta-secrets", "emptyDir": {}}])), "volume-taken"),
+        (of("containers", json!(vec![json!({"name": "a"}); 257])), "too-many-containers"),
+        (pod(&[], &mounts(json!({"name": "a", "mountPath": "/vanta"}))), "mount-taken"),
+        (
+            pod(&[], &mounts(json!({"name": "vanta-secrets", "mountPath": "/vanta/secrets"}))),
+            "writable-mount",
+        ),
+        (
+            pod(&[], &mounts(json!({"name": "vanta-identity", "mountPath": "/x"}))),
+            "identity-mounted",
+        ),
+        (of("hostNetwork", json!(true)), "node-name-servers"),
+        (of("os", json!({"name": "windows"})), "windows"),
+    ] {
+        assert_eq!(inject(&pod, &config()).unwrap_err().kind(), kind, "{pod}");
+    }
+}
+
+#[test]
 fn a_container_that_is_not_there_cannot_be_named() {
     let spec = json!({"initContainers": [{"name": "migrate"}], "containers": [{"name": "app"}]});
     assert_eq!(

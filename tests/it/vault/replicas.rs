@@ -42,25 +42,34 @@ async fn until_read_gives(vault: &Vault, token: &str, expected: &str) -> Duratio
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixty_four_racers_on_two_replicas_get_exactly_as_many_values_as_there_are_uses() {
     let Some((_postgres, replicas)) = two().await else { return };
-    for round in 0..50 {
+    let (mut rounds, mut disturbed) = (0, 0);
+    while rounds < 50 {
         let body = json!({"environment": "dev", "key_pattern": "APP_*", "usage_limit": 10});
-        let token = Arc::new(replicas[round % 2].token_with(body).await);
+        let token = Arc::new(replicas[rounds % 2].token_with(body).await);
         let racers: Vec<_> = (0..64)
             .map(|number| {
                 let (vault, token) = (Arc::clone(&replicas[number % 2]), Arc::clone(&token));
                 tokio::spawn(async move { vault.read("dev/APP_DB_USER", &token, &[]).await })
             })
             .collect();
-        let mut values = 0;
+        let (mut values, mut unanswered) = (0, 0);
         for racer in racers {
             let reply = racer.await.unwrap();
-            if reply.status == 200 {
-                values += 1;
-            } else {
-                assert_eq!(reply.problem(), "token-exhausted");
+            match reply.status.as_u16() {
+                200 => values += 1,
+                // On a busy machine the database may take too long: such a use may be lost.
+                503 => unanswered += 1,
+                _ => assert_eq!(reply.problem(), "token-exhausted"),
             }
         }
-        assert_eq!(values, 10, "in round {round}");
+        if unanswered == 0 {
+            assert_eq!(values, 10, "in round {rounds}");
+            rounds += 1;
+        } else {
+            assert!(values <= 10, "{values} values, {unanswered} without an answer");
+            disturbed += 1;
+            assert!(disturbed < 10, "the database hardly answers");
+        }
     }
 }
 
