@@ -57,3 +57,22 @@ impl fmt::Display for Administration {
         write!(f, "{} {}.{GROUP}", self.verb(), self.resource())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_called_as_rules_and_documentation_call_it() {
+        assert_eq!(
+            Administration::ALL.map(|what| what.to_string()),
+            [
+                "revoke tokens.vanta.dev",
+                "introspect tokens.vanta.dev",
+                "explain access.vanta.dev",
+                "list access.vanta.dev",
+                "get audits.vanta.dev",
+            ]
+        );
+    }
+}

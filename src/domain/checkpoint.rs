@@ -155,9 +155,13 @@ mod tests {
             &format!("x.{hash}.a"),
             &format!("-1.{hash}.a"),
             &format!("+1.{hash}.a"),
+            &format!("{}.{hash}.a", "1".repeat(19)),
+            &format!("1.{hash}.\n"),
         ] {
             assert_eq!(wrong.parse::<CheckpointPlace>(), Err(InvalidPlace), "{wrong}");
         }
+        assert!(format!("{}.{hash}. ~", "1".repeat(18)).parse::<CheckpointPlace>().is_ok());
+        assert_eq!(CheckpointPlace::pattern(), r"^[0-9]{1,18}\.[0-9a-f]{64}\.[ -~]*$");
     }
 
     #[test]

@@ -53,3 +53,54 @@ impl Held {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name<T: std::str::FromStr<Err: core::fmt::Debug>>(text: &str) -> T {
+        text.parse().unwrap()
+    }
+
+    fn read() -> Record {
+        let mut record = Record::new(Timestamp::UNIX_EPOCH, Event::Read, Outcome::Granted);
+        record.subject = Some(name("client:ci"));
+        record.environment = Some(name("prod"));
+        record.keys = vec![name("A"), name("B")];
+        record.revision = Some("r1".to_owned());
+        record
+    }
+
+    fn scope(change: impl FnOnce(&mut Record)) -> Option<String> {
+        let mut record = read();
+        change(&mut record);
+        Held::of(&record).map(|held| held.scope)
+    }
+
+    #[test]
+    fn whoever_was_given_values_or_has_them_holds_them() {
+        let held = Held::of(&read()).unwrap();
+        assert_eq!((held.scope.as_str(), held.revision.as_str()), ("A", "r1"));
+        assert_eq!(held.keys, read().keys);
+        let all = |record: &mut Record| {
+            record.event = Event::ReadAll;
+            record.key_pattern = Some(name("*"));
+        };
+        assert_eq!(scope(all).as_deref(), Some("*"));
+        assert_eq!(scope(|it| it.outcome = Outcome::NotModified).as_deref(), Some("A"));
+    }
+
+    #[test]
+    fn whoever_was_given_no_value_holds_none() {
+        assert_eq!(scope(|it| it.outcome = Outcome::Refused), None);
+        assert_eq!(scope(|it| it.outcome = Outcome::Failed), None);
+        assert_eq!(scope(|it| it.event = Event::List), None);
+        assert_eq!(scope(|it| it.revision = None), None);
+        let empty = |record: &mut Record| {
+            record.event = Event::ReadAll;
+            record.key_pattern = Some(name("*"));
+            record.keys.clear();
+        };
+        assert_eq!(scope(empty), None);
+    }
+}
