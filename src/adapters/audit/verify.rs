@@ -51,22 +51,30 @@ impl Checkpoints {
         self.good.push(checkpoint);
     }
 
-    /// Takes all that a file of lines tells: a log, or the standard output of a vault.
+    /// Takes all that a file of lines tells: a log, or the standard output of a vault. A file that
+    /// tells of no checkpoint is an error: it is not the one that was meant.
     pub fn read(&mut self, path: &Path, keys: &[PublicKey]) -> io::Result<()> {
         let name = path.display().to_string();
+        let mut told = false;
         for (number, line) in (1..).zip(Forward::new(File::open(path)?)) {
             if let Some(checkpoint) = Checkpoint::read(line?.text()) {
+                told = true;
                 let place = Place { file: name.clone(), line: number };
                 self.take(checkpoint, keys, Some(place));
             }
         }
-        Ok(())
+        if told { Ok(()) } else { Err(io::Error::other("it holds no checkpoint")) }
     }
 
     /// A verifier that knows the good ones and believes removals that one of these keys signed, and
     /// a report that has what is wrong with the others.
     pub fn begin(self, keys: &[PublicKey]) -> (Verifier, Report) {
         let mut report = Report::default();
+        if self.good.is_empty() {
+            let note = "nothing signed was compared, so an end that was removed, and a chain made \
+                        anew, are not seen: give the log with --checkpoints";
+            report.notes.push(note.to_owned());
+        }
         self.findings.into_iter().for_each(|finding| report.find(finding));
         for key in self.unknown_keys {
             let note = format!(

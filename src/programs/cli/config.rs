@@ -61,8 +61,10 @@ impl Config {
     /// The token that was given, where nothing else will do.
     pub(super) fn given_token(&self) -> Result<&AccessToken, Failure> {
         self.token.as_ref().ok_or_else(|| {
-            Failure::new(Status::Usage, "there is no access token to work on")
-                .advise("set VANTA_TOKEN, or name a file with --token-file")
+            Failure::new(Status::Usage, "there is no access token to work on").advise(
+                "set VANTA_TOKEN, or name a file with --token-file; `token revoke` takes --jti \
+                     or --subject in its place",
+            )
         })
     }
 }

@@ -98,7 +98,9 @@ fn refused(problem: &Problem, failure: Failure) -> Failure {
         ),
         Some(ProblemKind::OutOfScope | ProblemKind::NotGranted) => failure.advise(
             "a SecretAccess and a SecretPolicy must together allow these keys of this environment \
-             to you",
+             to you, and a token given needs each permission that is used: `list` for names, \
+             `read` for one value, both for `run-with-secrets` (`token generate --permission \
+             read,list`)",
         ),
         Some(ProblemKind::ValueWithheld) => {
             failure.advise("ask the vault's administrator, who may allow it with VANTA_SOPS_ALLOW")

@@ -62,6 +62,9 @@ fn a_subject_is_blocked_and_unblocked() {
     let refused = vault.by("ci", None, &["token", "generate", "-e=dev", "-k=GREETING"]);
     assert_eq!(refused.code, Some(77));
     assert!(refused.stderr.contains("an administrator has blocked"), "{}", refused.stderr);
+    let why = vault.by("ci", None, &["explain", "dev", "APP_DB_USER"]);
+    let said = "refused for client:ci: an administrator has blocked the subject";
+    assert!(why.stdout.starts_with(said) && !why.stdout.contains("minutes"), "{}", why.stdout);
     vault.by("ops", None, &["token", "revoke", "--subject=client:ci", "--unblock"]);
     let got = vault.by("ci", None, &["get", "dev", "GREETING"]);
     assert_eq!(got.code, Some(0), "{}", got.stderr);

@@ -228,6 +228,21 @@ fn refusals_that_were_left_out_are_told_of_when_the_vault_ends_and_signed() {
 }
 
 #[test]
+fn a_folder_is_not_taken_for_compared_with_heads_that_are_not_there() {
+    let left = Left::new();
+    let folder = left.site.path("audit");
+    let folder = text(&folder);
+    let none = run(without_identity(&["audit", "verify", "--folder", folder]));
+    assert_eq!(none.code, Some(0), "{}", none.stderr);
+    assert!(none.stderr.contains("nothing signed was compared"), "{}", none.stderr);
+    let file = left.file();
+    let wrong = ["audit", "verify", "--folder", folder, "--checkpoints", text(&file)];
+    let wrong = run(without_identity(&wrong));
+    assert_eq!(wrong.code, Some(74), "{}", wrong.stdout);
+    assert!(wrong.stderr.contains("it holds no checkpoint"), "{}", wrong.stderr);
+}
+
+#[test]
 fn a_folder_without_an_audit_is_no_whole_audit() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run(without_identity(&["audit", "verify", "--folder", text(folder.path())]));

@@ -32,9 +32,6 @@ fn lines(explanation: &Explanation) -> Vec<String> {
     let mut line = |line: std::fmt::Arguments<'_>| lines.push(line.to_string());
     let decision = if explanation.allowed { "allowed" } else { "refused" };
     line(format_args!("{decision} for {}: {}", explanation.subject, explanation.reason));
-    if explanation.blocked {
-        line(format_args!("the subject is blocked: it gets no tokens"));
-    }
     if let Some(bounds) = &explanation.bounds {
         let uses = bounds.usage_limit.map_or("not counted".to_owned(), |uses| uses.to_string());
         line(format_args!("token        {} minutes, uses {uses}", bounds.ttl_minutes));

@@ -108,6 +108,10 @@ async fn explain_asked(
     Ok(Json(explanation).into_response())
 }
 
+/// Why a blocked subject gets nothing.
+const BLOCKED: &str = "an administrator has blocked the subject: it gets no tokens and reads \
+    nothing until that is taken back";
+
 /// Which policies are told of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tells {
@@ -129,11 +133,13 @@ fn explanation(
     let mut accesses: Vec<ExplainedAccess> =
         own.map(|access| explained(grants, access, identity, request, tells)).collect();
     accesses.sort_by(|a, b| a.name.cmp(&b.name));
-    let grant = decision.as_ref().ok();
+    // Whoever is blocked gets nothing, whatever the grants say.
+    let grant = decision.as_ref().ok().filter(|_| !blocked);
     Explanation {
         subject: identity.subject.clone(),
         allowed: grant.is_some(),
         reason: match &decision {
+            _ if blocked => BLOCKED.to_owned(),
             Ok(grant) => grant.because(),
             Err(denial) => denial.to_string(),
         },
