@@ -20,6 +20,7 @@
 //! Invariant: plaintext is in memory while one value is read (or, when a file is opened, hashed)
 //! and zeroed after that; what is kept is ciphertext and the data key.
 
+mod authorship;
 mod data_key;
 mod error;
 mod file;
@@ -46,6 +47,9 @@ mod tree;
 mod walk;
 mod yaml;
 
+pub use authorship::{
+    AcceptedVersion, AcceptedVersionError, Alarm, Authorship, AuthorshipError, RequireLeaf, Rollback,
+};
 pub use error::{FileError, ValueError};
 pub use file::{EncryptedFile, Format, OpenedFile, ReadError};
 pub use groups::GroupError;
