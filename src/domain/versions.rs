@@ -50,8 +50,7 @@ impl VersionMark {
                 Succession::Older(highest.last_modified)
             }
             Some(highest)
-                if self.last_modified == highest.last_modified
-                    && self.digest != highest.digest =>
+                if self.last_modified == highest.last_modified && self.digest != highest.digest =>
             {
                 Succession::OtherContent
             }
@@ -151,11 +150,8 @@ mod tests {
             &mut known,
             marks(&[("a", named(version(1, 2))), ("b", version(2, 2)), ("c", version(1, 1))]),
         );
-        let expected = [
-            ("a", named(version(2, 1))),
-            ("b", named(version(2, 2))),
-            ("c", version(1, 1)),
-        ];
+        let expected =
+            [("a", named(version(2, 1))), ("b", named(version(2, 2))), ("c", version(1, 1))];
         assert_eq!(known, marks(&expected));
     }
 }

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::authorship::{
-    Alarm, Authorship, AuthorshipError, RequireLeaf, Rollback, Signed, check_signature, command, judge,
-    read_signature,
+    Alarm, Authorship, AuthorshipError, RequireLeaf, Rollback, Signed, check_signature, command,
+    judge, read_signature,
 };
 use super::file::{EncryptedFile, Format};
 use super::identities::{Identities, IdentityError};
@@ -146,7 +146,8 @@ impl Look<'_> {
         let highest = self.marks.get(environment);
         let mut warnings = file.warnings().to_vec();
 
-        let wrong = judge(environment, &file.mark(false), highest, &authorship.accepted, now.as_second());
+        let wrong =
+            judge(environment, &file.mark(false), highest, &authorship.accepted, now.as_second());
         let accepted = wrong.as_ref().is_some_and(|(_, accepted)| *accepted);
         let own = options.has_own_identity(environment);
         let named_before = highest.is_some_and(|highest| highest.named) && !accepted;

@@ -48,7 +48,8 @@ mod walk;
 mod yaml;
 
 pub use authorship::{
-    AcceptedVersion, AcceptedVersionError, Alarm, Authorship, AuthorshipError, RequireLeaf, Rollback,
+    AcceptedVersion, AcceptedVersionError, Alarm, Authorship, AuthorshipError, RequireLeaf,
+    Rollback,
 };
 pub use error::{FileError, ValueError};
 pub use file::{EncryptedFile, Format, OpenedFile, ReadError};

@@ -112,7 +112,8 @@ impl Listing {
         }
         for (name, path) in found {
             if let Some((environment, extension)) = self.environment_of(&name, "") {
-                let signature = self.signed.then(|| Place::at(path.with_file_name(signature(&name))));
+                let signature =
+                    self.signed.then(|| Place::at(path.with_file_name(signature(&name))));
                 let source = Source { name, extension, place: Place::at(path), signature };
                 self.sources.entry(environment).or_default().push(source);
             }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::authorship::AuthorshipArgs;
 use super::freshness::{ISSUE_LIMIT, READ_LIMIT};
 use crate::domain::names::{Label, ObjectName};
 
@@ -87,6 +88,8 @@ pub(super) struct SourceArgs {
     /// What to allow of a SOPS file beyond what the format authenticates
     #[arg(long, env = "VANTA_SOPS_ALLOW", value_delimiter = ',', value_enum)]
     pub(super) sops_allow: Vec<SopsAllow>,
+    #[command(flatten)]
+    pub(super) authorship: AuthorshipArgs,
     /// What to log: a level, or directives such as `vanta=debug,info`
     #[arg(long, env = "VANTA_LOG", default_value = "info")]
     pub(super) log: String,

@@ -14,7 +14,7 @@ use crate::adapters::audit::Rotation;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
 use crate::adapters::serve::{TlsFiles, TraceSettings};
-use crate::adapters::sops::{Identities, IdentityError, Leave, SharedIdentities};
+use crate::adapters::sops::{Authorship, Identities, IdentityError, Leave, SharedIdentities};
 use crate::adapters::state::StateSource;
 use crate::domain::names::Label;
 
@@ -95,6 +95,7 @@ pub(super) struct Sources {
     pub(super) age_identities_path: Option<PathBuf>,
     pub(super) shared_identities: SharedIdentities,
     pub(super) leave: Leave,
+    pub(super) authorship: Authorship,
 }
 
 impl Sources {
@@ -237,6 +238,7 @@ impl SourceArgs {
                 leaves_below_lists: allowed(SopsAllow::LeavesBelowLists),
                 mac_only_encrypted: allowed(SopsAllow::MacOnlyEncrypted),
             },
+            authorship: self.authorship.resolve(),
             shared_identities: match key_file {
                 Some(file) => SharedIdentities::File(file.clone()),
                 None => shared_identities()?,

@@ -20,6 +20,7 @@ use super::identities::Identities;
 use super::reload::{Watched, WatchedSecrets, WatchedSettings};
 use super::service::{GrantsReceiver, Service, ServiceParts};
 use super::standing::Standing;
+use super::versions::ServedVersions;
 use super::{dev, router};
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::{Watch, make_folder};
@@ -27,7 +28,7 @@ use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Exported, Listener, Metrics, Signals, Traces};
-use crate::adapters::sops::{SopsStore, StoreOptions};
+use crate::adapters::sops::{Authorship, SopsStore, StoreOptions};
 use crate::adapters::state::{StateSource, StateStore};
 
 /// How long requests in progress may take once the vault is told to end.
@@ -112,6 +113,7 @@ struct Vault {
     watched: Watched,
     cluster: Option<(Arc<ClusterSources>, GrantsReceiver, Told)>,
     state: Arc<StateStore>,
+    versions: ServedVersions,
     auditing: Auditing,
 }
 
@@ -125,13 +127,16 @@ impl Vault {
         let audit = auditing::open(config.audit, &config.state, &state, &metrics).await?;
         let auditing = Auditing::new(&audit, &state, &metrics).await;
         let with_config_maps = sources.sops_files_path.is_none();
+        let served_before = state.versions().await.context("the versions in the state")?;
         let (secrets, report) = SopsStore::open(StoreOptions {
             folder: sources.sops_files_path,
             shared: sources.shared_identities,
             identities_folder: sources.age_identities_path,
             leave: sources.leave,
+            authorship: Authorship { served_before: served_before.clone(), ..sources.authorship },
         });
         let secrets = Arc::new(secrets);
+        let versions = ServedVersions::new(Arc::clone(&secrets), Arc::clone(&state), served_before);
         let clients = Arc::new(ClientCredentials::default());
         let (grants, grants_receiver) = watch::channel(None);
         let access = sources.access_path.map(|path| (AccessFolder::new(path), grants.clone()));
@@ -149,6 +154,7 @@ impl Vault {
             None => None,
         };
         let (cluster, told) = cluster.unzip();
+        let alarms = cluster.as_ref().map(|of| of.alarms.clone()).unwrap_or_default();
         let issuers = Arc::new(OidcIssuers::default());
         let client = cluster.as_ref().map(|sources| sources.cluster.client.clone());
         let authenticator = Identities::new(Arc::clone(&clients), Arc::clone(&issuers), client);
@@ -160,7 +166,11 @@ impl Vault {
         let standing = Arc::new(Standing::default());
         let ring = CurrentRing::new(config.signing_keys.ring);
         let mut watched = Watched {
-            secrets: WatchedSecrets { store: Arc::clone(&secrets), metrics: Arc::clone(&metrics) },
+            secrets: WatchedSecrets {
+                store: Arc::clone(&secrets),
+                metrics: Arc::clone(&metrics),
+                alarms,
+            },
             settings: WatchedSettings {
                 access,
                 access_seen,
@@ -210,7 +220,18 @@ impl Vault {
         let cluster = cluster.zip(told).map(|(cluster, told)| (cluster, grants_receiver, told));
         let api = serve::bind(config.listen)?.counting(metrics.http.refused());
         let health = serve::bind(config.health_listen)?;
-        Ok(Self { api, health, tls, service, health_of, watched, cluster, state, auditing })
+        Ok(Self {
+            api,
+            health,
+            tls,
+            service,
+            health_of,
+            watched,
+            cluster,
+            state,
+            versions,
+            auditing,
+        })
     }
 
     /// Serves until a signal, then drains; what changes is seen until the last answer is given.
@@ -245,10 +266,12 @@ impl Vault {
             ended = self.watched.run() => ended.context("looking for changes failed"),
             ended = watched_cluster => ended.context("watching the cluster failed"),
             never = self.state.run() => match never {},
+            never = self.versions.run() => match never {},
             never = repeats.tell_of_repeats() => match never {},
             never = self.auditing.run() => match never {},
         };
         repeats.tell_of_all_repeats().await;
+        self.versions.finish().await;
         // The last answer was recorded: nothing of it can be removed unseen after this.
         self.auditing.finish().await;
         ended

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
-use vanta::adapters::sops::{Leave, RefreshReport, SharedIdentities, SopsStore, StoreOptions};
+use vanta::adapters::sops::{
+    Authorship, Leave, RefreshReport, SharedIdentities, SopsStore, StoreOptions,
+};
 use vanta::domain::grants::{Access, Grants, Permission, Policy, SubjectSelector};
 use vanta::domain::identity::{Administers, Identity, Method, Subject};
 use vanta::domain::names::{Environment, Key};
@@ -55,6 +57,7 @@ pub(super) fn options(folder: &Path) -> StoreOptions {
         shared: SharedIdentities::Given(Arc::new(identities())),
         identities_folder: None,
         leave: Leave::default(),
+        authorship: Authorship::default(),
     }
 }
 

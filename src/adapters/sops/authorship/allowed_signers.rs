@@ -84,9 +84,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Signer>, AuthorshipError> {
         passing: matches!(error, ReadError::Io(_)),
     })?;
     parse(&text).map_err(|at| match at {
-        Some((line, error)) => {
-            AuthorshipError::BadSigners { path: path.to_owned(), line, error }
-        }
+        Some((line, error)) => AuthorshipError::BadSigners { path: path.to_owned(), line, error },
         None => AuthorshipError::NoSigners { path: path.to_owned() },
     })
 }

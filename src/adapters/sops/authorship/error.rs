@@ -132,7 +132,9 @@ pub enum AuthorshipError {
         later: bool,
     },
     /// An RSA signature with SHA-1.
-    #[error("it is signed with SHA-1, which proves nothing any more: sign it with a newer ssh-keygen")]
+    #[error(
+        "it is signed with SHA-1, which proves nothing any more: sign it with a newer ssh-keygen"
+    )]
     WeakHash,
     /// A signature of a security key that nobody touched.
     #[error("it is signed by a security key that nobody touched")]

@@ -104,7 +104,8 @@ mod tests {
         for path in [LEAF, INI_LEAF, "_vanta_environment.0", "DEFAULT._vanta_environment.x"] {
             assert!(is_reserved(path), "{path}");
         }
-        for path in ["_vanta_environments", "a._vanta_environment", "DEFAULT", "vanta_environment"] {
+        for path in ["_vanta_environments", "a._vanta_environment", "DEFAULT", "vanta_environment"]
+        {
             assert!(!is_reserved(path), "{path}");
         }
     }

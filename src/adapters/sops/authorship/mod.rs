@@ -21,8 +21,8 @@ use std::time::Duration;
 pub(super) use content::ContentDigest;
 pub use error::AuthorshipError;
 pub(super) use leaf::{EnvironmentLeaf, command, is_reserved};
-pub use rollback::{AcceptedVersion, AcceptedVersionError};
 pub(super) use rollback::judge;
+pub use rollback::{AcceptedVersion, AcceptedVersionError};
 pub(super) use signature::{Signed, check as check_signature, read as read_signature};
 
 use crate::domain::versions::VersionMarks;

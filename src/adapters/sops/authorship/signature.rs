@@ -134,10 +134,8 @@ fn may_sign(
 
 /// The flags are part of what a security key signs.
 fn was_touched(signature: &SshSig) -> Result<(), AuthorshipError> {
-    let of_security_key = matches!(
-        signature.public_key(),
-        KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)
-    );
+    let of_security_key =
+        matches!(signature.public_key(), KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_));
     let bytes = signature.signature_bytes();
     let flags = bytes.len().checked_sub(TRAILER_BYTES).and_then(|at| bytes.get(at));
     if of_security_key && !flags.is_some_and(|flags| flags & TOUCHED != 0) {
