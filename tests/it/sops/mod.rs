@@ -3,6 +3,7 @@
 
 mod bombs;
 mod config_maps;
+mod environment_leaf;
 mod fixtures;
 mod folder;
 mod generate;
@@ -10,3 +11,7 @@ mod groups;
 mod hostile;
 mod oracle;
 mod reading;
+mod rollback;
+mod signatures;
+mod swaps;
+mod workshop;

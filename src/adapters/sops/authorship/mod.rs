@@ -28,7 +28,7 @@ pub(super) use signature::{Signed, check as check_signature, read as read_signat
 use crate::domain::versions::VersionMarks;
 
 /// How long a signature may come after its file before that is an alarm.
-const SIGNATURE_GRACE: Duration = Duration::from_secs(10);
+const SIGNATURE_GRACE: Duration = Duration::from_secs(5);
 
 /// What is asked of the files of all environments.
 #[derive(Debug)]
