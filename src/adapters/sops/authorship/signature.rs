@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use ssh_key::public::KeyData;
-use ssh_key::{Algorithm, HashAlg, SshSig};
+use ssh_key::{Algorithm, HashAlg, LineEnding, SshSig};
 
 use super::super::error::shown;
 use super::super::source::Place;
@@ -65,8 +65,18 @@ pub(in super::super) fn check(
         file: file.signature_file(),
         command: file.command(),
     })?;
-    let signature = SshSig::from_pem(signature).map_err(|_| file.not_a_signature())?;
+    let signature = parse(signature).ok_or_else(|| file.not_a_signature())?;
     verify(&signers, file, &signature, now)
+}
+
+/// Reads a signature in its one form: the reader passes over some lengths that are wrong.
+fn parse(text: &[u8]) -> Option<SshSig> {
+    let signature = SshSig::from_pem(text).ok()?;
+    let canonical = signature.to_pem(LineEnding::LF).ok()?;
+    let bare = |text: &[u8]| -> Vec<u8> {
+        text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
+    };
+    (bare(text) == bare(canonical.as_bytes())).then_some(signature)
 }
 
 fn verify(
