@@ -4,6 +4,7 @@
 use std::fs;
 
 use vanta::adapters::sops::{Alarm, Authorship, RequireLeaf, SopsStore, StoreOptions};
+use vanta::domain::ports::FileFault;
 
 use super::fixtures::path;
 use super::folder::environment;
@@ -69,7 +70,7 @@ fn prods_file_copied_over_devs_is_refused_where_they_have_identities_of_their_ow
     });
     assert!(report.failed.is_empty() && report.loaded[0].warnings.is_empty(), "{report:?}");
     workshop.put("dev.enc.yaml", &prod);
-    assert!(store.refresh().failed[0].reason.starts_with("no identity opens the file"));
+    assert_eq!(store.refresh().failed[0].fault, FileFault::NoIdentity);
     assert_eq!(read(&store, "dev", "PASSWORD").unwrap(), "of-dev");
 }
 

@@ -337,16 +337,6 @@ fn an_environment_without_any_identity_says_so() {
 }
 
 #[test]
-fn a_version_that_is_older_than_the_one_before_raises_a_warning() {
-    let (scenario, _) = Scenario::with(&[("prod.enc.yaml", "names.enc.yaml")]);
-    let report = scenario.write("prod.enc.yaml", &text("app.enc.yaml"));
-    let warnings = &report.loaded[0].warnings;
-    let went_back = |warning: &String| warning.starts_with("lastmodified went back from ");
-    assert!(warnings.iter().any(went_back), "{warnings:?}");
-    assert_eq!(scenario.read("prod", "word").unwrap(), "hunter2");
-}
-
-#[test]
 fn names_that_are_no_keys_are_left_out_with_a_warning() {
     let (scenario, report) = Scenario::with(&[("prod.enc.yaml", "names.enc.yaml")]);
     assert_eq!(

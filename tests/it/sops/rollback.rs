@@ -144,7 +144,7 @@ fn the_same_second_with_other_content_is_found_also_where_sops_finds_nothing() {
     let changes = [
         edit(&app, number, &edit(number, "type:str]", "type:int]")),
         edit(&app, entry, &entry.replace("word: ", "word:\n    - ")),
-        edit(&app, "one_unencrypted:", "two_unencrypted:"),
+        edit(&app, "one_unencrypted:", "three_unencrypted:"),
     ];
     for changed in changes {
         let exchanged = Exchanged::new(Rollback::Deny);

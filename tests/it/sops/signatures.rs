@@ -161,7 +161,7 @@ fn hostile_changes(app: &str) -> Vec<(&'static str, String)> {
         ("an added collection", format!("added: {{}}\n{app}")),
         ("an added comment", format!("# added\n{app}")),
         ("an added empty value", format!("added: \"\"\n{app}")),
-        ("a plain key renamed", edit(app, "one_unencrypted:", "two_unencrypted:")),
+        ("a plain key renamed", edit(app, "one_unencrypted:", "three_unencrypted:")),
         ("the whole file replaced", text("regex.enc.yaml")),
         ("an old version put back", text("names.enc.yaml")),
         ("a duplicate key", format!("{app}\nword: x\n")),
