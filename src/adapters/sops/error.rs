@@ -3,7 +3,9 @@
 //! Invariant: an error holds key names, line numbers and recipients, and never a value, an
 //! identity or any other content of the file.
 
+use super::groups::{GroupError, Reasons};
 use super::limits::MAX_SHOWN;
+use super::master_key::KeyError;
 use crate::domain::ports::FileFault;
 
 /// Why a whole file is refused: what is wrong, and what to do about it.
@@ -144,23 +146,36 @@ pub enum FileError {
         "the file has mac_only_encrypted, so its plain values prove nothing: remove it, or allow `mac-only-encrypted`"
     )]
     MacOnlyEncrypted,
-    /// The file's data key is split, or wrapped only by kinds of keys that are not read.
-    #[error(
-        "the data key can be had only by {0}, which is not supported yet: add an age recipient"
-    )]
-    KeysNotYet(&'static str),
     /// The file lists no key at all.
     #[error("the `sops` metadata lists no key that the data key is encrypted for")]
     NoKeys,
-    /// None of the identities opens any of the file's age stanzas.
+    /// None of the keys that the data key is wrapped for can be opened.
     #[error(
-        "no identity opens the file, which is encrypted for {}: configure the identity of one of them, or run sops updatekeys",
-        .recipients.join(", ")
+        "no key opens the file: {}: configure the identity of one of its recipients, or run sops updatekeys",
+        Reasons(.reasons)
     )]
-    NoIdentity {
-        /// As the file names them, escaped and cut.
-        recipients: Vec<String>,
+    NoMasterKey {
+        /// Of each key.
+        reasons: Vec<KeyError>,
     },
+    /// The data key is split, and too few of the groups that hold its shares can be opened.
+    #[error(
+        "the data key is split among {groups} key groups, of which {needed} are needed and {opened} can be opened: {}: configure an identity for each group, or change the groups with sops",
+        .failed.iter().map(ToString::to_string).collect::<Vec<String>>().join("; ")
+    )]
+    TooFewGroups {
+        /// How many there are.
+        groups: usize,
+        /// How many are needed.
+        needed: usize,
+        /// How many could be opened.
+        opened: usize,
+        /// What is wrong with each of the others.
+        failed: Vec<GroupError>,
+    },
+    /// What the groups wrap are no shares of one key.
+    #[error("the shares of the key groups do not fit together: encrypt the file again with sops")]
+    BadShares,
     /// What age gave is not a data key.
     #[error("the data key is not of 32 bytes")]
     BadDataKey,
@@ -206,7 +221,7 @@ impl FileError {
                 FileFault::Tampered
             }
             Self::NoMac => FileFault::NoMac,
-            Self::NoIdentity { .. } => FileFault::NoIdentity,
+            Self::NoMasterKey { .. } | Self::TooFewGroups { .. } => FileFault::NoIdentity,
             _ => FileFault::Refused,
         }
     }

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
+use super::groups;
 use super::identities::Identities;
 use super::json;
 use super::leave::{Leave, Withheld};
@@ -75,7 +76,7 @@ impl OpenedFile {
         if metadata.mac.is_empty() {
             return Err(FileError::NoMac);
         }
-        let data_key = identities.open(&metadata.age)?;
+        let data_key = groups::data_key(&metadata.keys, &|key| identities.open(key))?;
         let walked = walk(documents, &metadata, &data_key, leave)?;
         verify_mac(&metadata, &data_key, &walked.mac)?;
         Ok(Self {

@@ -10,9 +10,8 @@ use age::armor::ArmoredReader;
 use age::{Decryptor, Identity, ssh, x25519};
 use zeroize::Zeroizing;
 
-use super::data_key::DataKey;
-use super::error::FileError;
-use super::metadata::{AgeKey, recipients};
+use super::groups::Unwrapped;
+use super::master_key::{KeyError, MasterKey};
 use crate::adapters::files::read_bounded;
 
 /// The longest identity file, in bytes.
@@ -118,13 +117,12 @@ impl Identities {
         self
     }
 
-    /// Tries every identity on every stanza; the first that opens one gives the data key.
-    pub(super) fn open(&self, keys: &[AgeKey]) -> Result<DataKey, FileError> {
-        let key = keys
-            .iter()
-            .find_map(|key| self.decrypt(&key.armored))
-            .ok_or_else(|| FileError::NoIdentity { recipients: recipients(keys) })?;
-        DataKey::new(&key).ok_or(FileError::BadDataKey)
+    /// What a master key wraps, where it is age's: every identity is tried on it.
+    pub(super) fn open(&self, key: &MasterKey) -> Result<Unwrapped, KeyError> {
+        match key {
+            MasterKey::Age(key) => self.decrypt(&key.armored).ok_or_else(|| key.no_identity()),
+            MasterKey::Other(key) => Err(KeyError::NotSupported(key.kind)),
+        }
     }
 
     fn decrypt(&self, armored: &str) -> Option<Zeroizing<Vec<u8>>> {

@@ -3,8 +3,10 @@
 //! As in sops, values are read whatever their type where that is unambiguous, names match
 //! without regard to case where none matches exactly, and unknown fields are passed over.
 
-use super::error::{FileError, shown};
+use super::error::FileError;
 use super::go_regex;
+use super::groups::KeyGroups;
+use super::master_key::{AgeKey, KeyGroup, MasterKey, OtherKey, OtherKind};
 use super::number;
 use super::selection::{DEFAULT_UNENCRYPTED_SUFFIX, Matching, Rule};
 use super::time::Time;
@@ -13,6 +15,9 @@ use super::tree::{Document, ListItem, MapItem, Node, Scalar};
 /// The most text of all age stanzas together, in bytes: each costs public-key cryptography.
 const MAX_STANZAS: usize = 256 * 1024;
 
+/// The most groups: a share's place is a byte, and not zero.
+const MAX_GROUPS: usize = 255;
+
 /// What a file says of itself. None of it is authenticated but by the values' coming out right.
 pub(super) struct Metadata {
     pub(super) last_modified: Time,
@@ -20,15 +25,7 @@ pub(super) struct Metadata {
     pub(super) mac: String,
     pub(super) mac_only_encrypted: bool,
     pub(super) rule: Rule,
-    pub(super) age: Vec<AgeKey>,
-}
-
-/// The data key as it is encrypted for one recipient.
-pub(super) struct AgeKey {
-    /// A hint, and no more.
-    pub(super) recipient: String,
-    /// An ASCII-armored age file.
-    pub(super) armored: String,
+    pub(super) keys: KeyGroups,
 }
 
 /// Takes the `sops` entry out of each document; the first document's is the metadata.
@@ -66,7 +63,7 @@ fn read(fields: &Fields<'_>) -> Result<Metadata, FileError> {
         mac: fields.text("mac")?,
         mac_only_encrypted: fields.bool("mac_only_encrypted")?,
         rule: rule(fields)?,
-        age: age_keys(fields)?,
+        keys: key_groups(fields)?,
     })
 }
 
@@ -114,40 +111,41 @@ fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
     }
 }
 
-/// The age keys of the one key group: the top level's, where it has any key.
-fn age_keys(fields: &Fields<'_>) -> Result<Vec<AgeKey>, FileError> {
-    if let Some(keys) = group(fields)? {
-        return Ok(keys);
+/// The key groups: the top level's keys alone, where it has any.
+fn key_groups(fields: &Fields<'_>) -> Result<KeyGroups, FileError> {
+    let mut groups = vec![group(fields)?];
+    if groups[0].0.is_empty() {
+        let listed = fields.maps("key_groups")?;
+        if listed.len() > MAX_GROUPS {
+            return Err(FileError::BadMetadata { field: "key_groups", rule: "has more than 255" });
+        }
+        groups = listed.iter().map(group).collect::<Result<_, FileError>>()?;
     }
-    match fields.maps("key_groups")?.as_slice() {
-        [] => Err(FileError::NoKeys),
-        [only] => group(only)?.ok_or(FileError::NoKeys),
-        // Later: a share of the data key from each of `shamir_threshold` groups.
-        _ => Err(FileError::KeysNotYet("several key groups (Shamir)")),
+    if groups.iter().all(|group| group.0.is_empty()) {
+        return Err(FileError::NoKeys);
     }
-}
-
-/// A group's age keys; `None` where the group is empty.
-fn group(fields: &Fields<'_>) -> Result<Option<Vec<AgeKey>>, FileError> {
-    let mut keys = Vec::new();
-    let mut stanzas = 0;
-    for key in fields.maps("age")? {
-        let key = AgeKey { recipient: key.text("recipient")?, armored: key.text("enc")? };
-        stanzas += key.armored.len();
-        keys.push(key);
-    }
-    if stanzas > MAX_STANZAS {
+    let age = groups.iter().flat_map(|group| &group.0).map(|key| match key {
+        MasterKey::Age(key) => key.armored.len(),
+        MasterKey::Other(_) => 0,
+    });
+    if age.sum::<usize>() > MAX_STANZAS {
         return Err(FileError::BadMetadata { field: "age", rule: "has more than 256 KiB" });
     }
-    if !keys.is_empty() {
-        return Ok(Some(keys));
+    Ok(KeyGroups { groups, threshold: fields.count("shamir_threshold")? })
+}
+
+/// The keys of one group.
+fn group(fields: &Fields<'_>) -> Result<KeyGroup, FileError> {
+    let mut keys = Vec::new();
+    for kind in OtherKind::ALL {
+        let listed = fields.maps(kind.field())?;
+        keys.extend(listed.iter().map(|_| MasterKey::Other(OtherKey { kind })));
     }
-    for kind in ["kms", "gcp_kms", "hckms", "azure_kv", "hc_vault", "pgp"] {
-        if !fields.maps(kind)?.is_empty() {
-            return Err(FileError::KeysNotYet("a KMS, a Vault or PGP"));
-        }
+    for key in fields.maps("age")? {
+        let key = AgeKey { recipient: key.text("recipient")?, armored: key.text("enc")? };
+        keys.push(MasterKey::Age(key));
     }
-    Ok(None)
+    Ok(KeyGroup(keys))
 }
 
 /// The fields of a mapping in the metadata.
@@ -192,6 +190,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A number of things, nought where it is missing.
+    fn count(&self, name: &'static str) -> Result<usize, FileError> {
+        let rule = "has to be a number from 0 to 255";
+        let text = self.text(name)?;
+        let count = if text.is_empty() { Some(0) } else { number::parse_int(&text) };
+        count
+            .and_then(|count| usize::try_from(count).ok())
+            .filter(|count| *count <= MAX_GROUPS)
+            .ok_or(FileError::BadMetadata { field: name, rule })
+    }
+
     /// A list of mappings; a mapping alone is a list of one.
     fn maps(&self, name: &'static str) -> Result<Vec<Fields<'a>>, FileError> {
         let refused = || FileError::BadMetadata { field: name, rule: "has to be a list" };
@@ -210,16 +219,6 @@ impl<'a> Fields<'a> {
             Some(Node::Scalar(_)) => Err(refused()),
         }
     }
-}
-
-/// The recipients as an error names them.
-pub(super) fn recipients(keys: &[AgeKey]) -> Vec<String> {
-    const MOST: usize = 10;
-    let mut names: Vec<String> = keys.iter().take(MOST).map(|key| shown(&key.recipient)).collect();
-    if keys.len() > MOST {
-        names.push(format!("{} more", keys.len() - MOST));
-    }
-    names
 }
 
 #[cfg(test)]

@@ -283,9 +283,7 @@ fn a_file_without_a_mac_or_with_another_is_refused() {
 fn a_wrong_identity_is_told_which_recipients_are_wanted() {
     let other = Identities::read(&path("other-age-key.txt")).unwrap();
     let file = EncryptedFile::open(app().as_bytes(), Format::Yaml, &other, Leave::default()).err();
-    let recipients =
-        vec!["\"age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k\"".to_owned()];
-    assert_eq!(file, Some(FileError::NoIdentity { recipients }));
+    insta::assert_snapshot!(file.unwrap(), @"");
 }
 
 #[test]
@@ -305,8 +303,6 @@ fn malformed_metadata_is_refused() {
         let changed = edit(&original, from, to);
         assert!(matches!(refusal(&changed), FileError::BadMetadata { .. }), "{to}");
     }
-    let groups = refusal(&text("groups.enc.yaml"));
-    assert_eq!(groups, FileError::KeysNotYet("several key groups (Shamir)"));
 }
 
 #[test]

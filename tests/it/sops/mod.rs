@@ -6,6 +6,7 @@ mod config_maps;
 mod fixtures;
 mod folder;
 mod generate;
+mod groups;
 mod hostile;
 mod oracle;
 mod reading;
