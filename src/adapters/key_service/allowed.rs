@@ -72,7 +72,7 @@ impl AllowList {
     /// The addresses of the HashiCorp Vaults, each once.
     pub(super) fn vault_addresses(&self) -> BTreeSet<&str> {
         let address = |key| match key {
-            &KeyName::HcVault { ref address, .. } => Some(address.as_str()),
+            KeyName::HcVault { address, .. } => Some(address.as_str()),
             _ => None,
         };
         self.0.iter().filter_map(address).collect()
@@ -99,6 +99,13 @@ fn covered(entry: &KeyName, name: &KeyName) -> Option<KeyName> {
             (with_version == *name).then_some(with_version)
         }
         _ => (entry == name).then(|| entry.clone()),
+    }
+}
+
+#[cfg(test)]
+impl AllowList {
+    pub(super) fn one(&self) -> &KeyName {
+        &self.0[0]
     }
 }
 

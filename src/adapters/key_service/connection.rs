@@ -1,7 +1,7 @@
 //! One gRPC connection over a unix socket (RFC 9113; gRPC over HTTP/2).
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use h2::client::{Builder, SendRequest};
 use h2::{RecvStream, SendStream};
 use tokio::net::UnixStream;
@@ -92,10 +92,10 @@ async fn receive(mut body: RecvStream) -> Result<Zeroizing<Vec<u8>>, KeyServiceE
 
 /// Whether the call went well, by `grpc-status` and `grpc-message`.
 fn status(headers: &HeaderMap) -> Result<(), KeyServiceError> {
-    match headers.get("grpc-status").map(|code| code.as_bytes()) {
+    match headers.get("grpc-status").map(HeaderValue::as_bytes) {
         Some(b"0") => Ok(()),
         Some(_) => {
-            let message = headers.get("grpc-message").map_or(&[][..], |text| text.as_bytes());
+            let message = headers.get("grpc-message").map_or(&[][..], HeaderValue::as_bytes);
             let message = String::from_utf8_lossy(&message[..message.len().min(MAX_MESSAGE)]);
             Err(KeyServiceError::Refused(Cause::of(&message)))
         }

@@ -38,6 +38,19 @@ impl Kind {
     }
 }
 
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kms => "AWS KMS",
+            Self::Pgp => "PGP",
+            Self::GcpKms => "GCP KMS",
+            Self::AzureKv => "Azure Key Vault",
+            Self::HcVault => "HashiCorp Vault",
+            Self::Hckms => "Huawei Cloud KMS",
+        })
+    }
+}
+
 /// One master key by its name, as a file or an allow-list has it. Nothing of it is secret, and
 /// what a file says of it is a stranger's text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,7 +23,7 @@ use super::worker::{Answer, Deadlines, Job, Worker};
 const KEPT: Duration = Duration::from_secs(30);
 
 /// The pauses after the first failure of a data key and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// How many data keys are known of at once.
 const MOST: usize = 4096;

@@ -40,7 +40,7 @@ impl Default for Deadlines {
         Self {
             start: Duration::from_secs(10),
             answer: Duration::from_secs(15),
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
         }
     }
 }

@@ -158,6 +158,9 @@ pub enum FileError {
         /// Of each key.
         reasons: Vec<KeyError>,
     },
+    /// One of the file's master keys may not be used.
+    #[error(transparent)]
+    MasterKey(KeyError),
     /// The data key is split, and too few of the groups that hold its shares can be opened.
     #[error(
         "the data key is split among {groups} key groups, of which {needed} are needed and {opened} can be opened: {}: configure an identity for each group, or change the groups with sops",
@@ -214,6 +217,26 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// Why the master keys gave nothing.
+    fn key_errors(&self) -> impl Iterator<Item = &KeyError> {
+        let (of_one, of_several): (&[KeyError], &[GroupError]) = match self {
+            Self::NoMasterKey { reasons } => (reasons, &[]),
+            Self::TooFewGroups { failed, .. } => (&[], failed),
+            _ => (&[], &[]),
+        };
+        of_one.iter().chain(of_several.iter().flat_map(|group| &group.reasons))
+    }
+
+    /// Whether a data key is being asked for, so that the file is to be opened again.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.key_errors().any(|error| matches!(error, KeyError::Awaited(_)))
+    }
+
+    /// Whether it may pass without a change of the file: sops could not decrypt a data key.
+    pub(super) fn is_passing(&self) -> bool {
+        self.key_errors().any(|error| matches!(error, KeyError::Service { .. }))
+    }
+
     /// What a caller of the vault is told of it.
     pub fn fault(&self) -> FileFault {
         match self {
@@ -221,7 +244,12 @@ impl FileError {
                 FileFault::Tampered
             }
             Self::NoMac => FileFault::NoMac,
-            Self::NoMasterKey { .. } | Self::TooFewGroups { .. } => FileFault::NoIdentity,
+            // Where sops was asked, no identity is missing.
+            Self::NoMasterKey { .. } | Self::TooFewGroups { .. }
+                if !self.is_passing() && !self.is_awaited() =>
+            {
+                FileFault::NoIdentity
+            }
             _ => FileFault::Refused,
         }
     }

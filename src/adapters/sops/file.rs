@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
 use super::groups;
-use super::identities::Identities;
 use super::json;
+use super::keys::Keys;
 use super::leave::{Leave, Withheld};
 use super::limits::check_length;
 use super::metadata::{self, Metadata};
@@ -58,13 +58,14 @@ pub struct OpenedFile {
 
 impl OpenedFile {
     /// Opens a file: finds the data key, decrypts every value once and verifies the MAC.
-    pub fn open(
+    pub fn open<'a>(
         bytes: &[u8],
         format: Format,
-        identities: &Identities,
+        keys: impl Into<Keys<'a>>,
         leave: Leave,
     ) -> Result<Self, FileError> {
         check_length(bytes)?;
+        let keys: Keys<'_> = keys.into();
         let mut documents = match format {
             Format::Yaml => yaml::parse(bytes)?,
             Format::Json => json::parse(bytes)?,
@@ -76,7 +77,7 @@ impl OpenedFile {
         if metadata.mac.is_empty() {
             return Err(FileError::NoMac);
         }
-        let data_key = groups::data_key(&metadata.keys, &|key| identities.open(key))?;
+        let data_key = groups::data_key(&metadata.keys, &|key| keys.open(key, &metadata))?;
         let walked = walk(documents, &metadata, &data_key, leave)?;
         verify_mac(&metadata, &data_key, &walked.mac)?;
         Ok(Self {
@@ -155,13 +156,13 @@ impl EncryptedFile {
     /// Two values with one dotted path refuse the file. One whose path is not a [`Key`] is not
     /// served, and [`Self::warnings`] names it. Plain values and those below a list are served
     /// with [`Leave`] alone: without it, they are not among the keys.
-    pub fn open(
+    pub fn open<'a>(
         bytes: &[u8],
         format: Format,
-        identities: &Identities,
+        keys: impl Into<Keys<'a>>,
         leave: Leave,
     ) -> Result<Self, FileError> {
-        let mut opened = OpenedFile::open(bytes, format, identities, leave)?;
+        let mut opened = OpenedFile::open(bytes, format, keys, leave)?;
         let mut seen = HashSet::new();
         let mut index = BTreeMap::new();
         let mut warnings = Vec::new();

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::FileError;
 use super::limits::MAX_FILE_BYTES;
@@ -150,19 +151,36 @@ pub(super) struct Refusal {
     pub(super) fault: FileFault,
     /// Whether it may pass without a change of any file, such as a lack of file descriptors.
     pub(super) passing: bool,
+    /// Whether it is none yet: sops is being asked for the data key.
+    pub(super) awaited: bool,
+    /// How long it is left as it is where no file changes.
+    pub(super) rest: Duration,
 }
+
+/// How long a file rests for which sops could not decrypt the data key. How often sops itself is
+/// asked is another matter; opening the file costs something too.
+const REST: Duration = Duration::from_secs(1);
 
 #[expect(clippy::needless_pass_by_value, reason = "so that `map_err` takes them as they are")]
 impl Refusal {
     pub(super) fn lasting(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), fault: FileFault::Refused, passing: false }
+        Self {
+            reason: reason.to_string(),
+            fault: FileFault::Refused,
+            passing: false,
+            awaited: false,
+            rest: Duration::ZERO,
+        }
     }
 
     pub(super) fn of_file(error: FileError) -> Self {
-        Self { fault: error.fault(), ..Self::lasting(error) }
+        let (awaited, passing) = (error.is_awaited(), error.is_passing());
+        let rest = if passing && !awaited { REST } else { Duration::ZERO };
+        let fault = error.fault();
+        Self { fault, passing: passing || awaited, awaited, rest, ..Self::lasting(error) }
     }
 
     pub(super) fn passing(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), fault: FileFault::Refused, passing: true }
+        Self { passing: true, ..Self::lasting(reason) }
     }
 }

@@ -87,6 +87,13 @@ pub(super) struct SourceArgs {
     /// What to allow of a SOPS file beyond what the format authenticates
     #[arg(long, env = "VANTA_SOPS_ALLOW", value_delimiter = ',', value_enum)]
     pub(super) sops_allow: Vec<SopsAllow>,
+    /// The master keys beside age's that sops may be asked to decrypt data keys by: entries such as
+    /// `pgp:FINGERPRINT` or `kms:ARN`, divided by commas or white space
+    #[arg(long, env = "VANTA_SOPS_ALLOWED_KEYS", value_name = "KEYS")]
+    pub(super) sops_allowed_keys: Option<String>,
+    /// The program sops, which is asked for them
+    #[arg(long, env = "VANTA_SOPS_PROGRAM", value_name = "PROGRAM", default_value = "sops")]
+    pub(super) sops_program: PathBuf,
     /// What to log: a level, or directives such as `vanta=debug,info`
     #[arg(long, env = "VANTA_LOG", default_value = "info")]
     pub(super) log: String,

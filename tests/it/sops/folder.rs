@@ -55,6 +55,7 @@ pub(super) fn options(folder: &Path) -> StoreOptions {
         shared: SharedIdentities::Given(Arc::new(identities())),
         identities_folder: None,
         leave: Leave::default(),
+        key_service: None,
     }
 }
 

@@ -210,6 +210,7 @@ impl Vault {
             shared: SharedIdentities::File(examples.join("age-key.txt")),
             identities_folder: None,
             leave: Leave::default(),
+            key_service: None,
         });
         assert!(report.failed.is_empty(), "{report:?}");
         let state = match state {
