@@ -71,11 +71,11 @@ impl AllowList {
 
     /// The addresses of the HashiCorp Vaults, each once.
     pub(super) fn vault_addresses(&self) -> BTreeSet<&str> {
-        let address = |key| match key {
+        let addresses = self.0.iter().filter_map(|key| match key {
             KeyName::HcVault { address, .. } => Some(address.as_str()),
             _ => None,
-        };
-        self.0.iter().filter_map(address).collect()
+        });
+        addresses.collect()
     }
 
     /// The key of a file, where it is on the list.

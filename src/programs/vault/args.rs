@@ -87,6 +87,15 @@ pub(super) struct SourceArgs {
     /// What to allow of a SOPS file beyond what the format authenticates
     #[arg(long, env = "VANTA_SOPS_ALLOW", value_delimiter = ',', value_enum)]
     pub(super) sops_allow: Vec<SopsAllow>,
+    #[command(flatten)]
+    pub(super) master_keys: MasterKeyArgs,
+    /// What to log: a level, or directives such as `vanta=debug,info`
+    #[arg(long, env = "VANTA_LOG", default_value = "info")]
+    pub(super) log: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MasterKeyArgs {
     /// The master keys beside age's that sops may be asked to decrypt data keys by: entries such as
     /// `pgp:FINGERPRINT` or `kms:ARN`, divided by commas or white space
     #[arg(long, env = "VANTA_SOPS_ALLOWED_KEYS", value_name = "KEYS")]
@@ -94,9 +103,6 @@ pub(super) struct SourceArgs {
     /// The program sops, which is asked for them
     #[arg(long, env = "VANTA_SOPS_PROGRAM", value_name = "PROGRAM", default_value = "sops")]
     pub(super) sops_program: PathBuf,
-    /// What to log: a level, or directives such as `vanta=debug,info`
-    #[arg(long, env = "VANTA_LOG", default_value = "info")]
-    pub(super) log: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

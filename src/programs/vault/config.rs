@@ -262,11 +262,7 @@ impl SourceArgs {
                 "the folder of SecretAccess and SecretPolicy objects",
             )?,
             age_identities_path: self.age_identities_path,
-            master_keys: MasterKeys::configured(
-                self.sops_allowed_keys.as_deref(),
-                &self.sops_program,
-                inherited(),
-            )?,
+            master_keys: MasterKeys::configured(self.master_keys, inherited())?,
         })
     }
 }

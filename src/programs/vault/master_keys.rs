@@ -2,10 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::args::MasterKeyArgs;
 use crate::adapters::key_service::{
     AllowList, AllowListError, Deadlines, KeyService, Launch, environment,
 };
@@ -38,17 +40,17 @@ impl MasterKeys {
     /// What the settings mean; none where no key is allowed. Of the variables sops is given those
     /// that the keys need.
     pub(super) fn configured(
-        allowed: Option<&str>,
-        program: &Path,
+        args: MasterKeyArgs,
         variables: Vec<(OsString, OsString)>,
     ) -> Result<Option<Self>, MasterKeysError> {
-        let list = AllowList::parse(allowed.unwrap_or_default())?;
+        let MasterKeyArgs { sops_allowed_keys: allowed, sops_program: program } = args;
+        let list = AllowList::parse(allowed.as_deref().unwrap_or_default())?;
         if list.is_empty() {
             return Ok(None);
         }
         let path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
-        let found = found(program, path.map(OsString::as_os_str));
-        let program = found.ok_or_else(|| MasterKeysError::NoSops(program.to_owned()))?;
+        let found = found(&program, path.map(OsString::as_os_str));
+        let program = found.ok_or(MasterKeysError::NoSops(program))?;
         let environment = environment(&list, variables.into_iter());
         Ok(Some(Self { list, program, environment }))
     }
@@ -65,10 +67,11 @@ impl MasterKeys {
 
 /// Where a program is: it is started without a path to look on.
 fn found(program: &Path, path: Option<&OsStr>) -> Option<PathBuf> {
-    let is_name = program.components().count() == 1 && !program.as_os_str().is_empty();
-    let candidates: Vec<PathBuf> = match path.filter(|_| is_name) {
-        Some(path) => std::env::split_paths(path).map(|folder| folder.join(program)).collect(),
-        None => vec![program.to_owned()],
+    let candidates: Vec<PathBuf> = if program.as_os_str().as_bytes().contains(&b'/') {
+        vec![program.to_owned()]
+    } else {
+        let path = path.unwrap_or_default();
+        std::env::split_paths(path).map(|folder| folder.join(program)).collect()
     };
     let found = candidates.into_iter().find(|candidate| candidate.is_file())?;
     std::path::absolute(found).ok()
