@@ -16,7 +16,7 @@ use super::hardening::forbid_core_dumps;
 
 /// The most memory that the program, and each that it starts, may write to, in bytes. What it reads
 /// may be a bomb.
-const MOST_MEMORY: u64 = 1024 * 1024 * 1024;
+const MOST_MEMORY: u64 = 512 * 1024 * 1024;
 
 /// Becomes the program, of which the first is the number of the process that started this one.
 /// Where it returns, it failed, with a shell's code.

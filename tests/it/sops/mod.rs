@@ -8,5 +8,6 @@ mod folder;
 mod generate;
 mod groups;
 mod hostile;
+mod master_keys;
 mod oracle;
 mod reading;
