@@ -116,7 +116,9 @@ impl Process {
                 return Err(match status.code() {
                     Some(127) => KeyServiceError::NoProgram,
                     Some(126) => KeyServiceError::Start("it is not executable"),
-                    _ => KeyServiceError::Start("it ended at once: is it sops 3.9 or later?"),
+                    _ => KeyServiceError::Start(
+                        "it ended at once: is it sops, with its command keyservice?",
+                    ),
                 });
             }
             if let Ok(stream) = UnixStream::connect(socket).await {

@@ -151,8 +151,9 @@ pub enum FileError {
     NoKeys,
     /// None of the keys that the data key is wrapped for can be opened.
     #[error(
-        "no key opens the file: {}: configure the identity of one of its recipients, or run sops updatekeys",
-        Reasons(.reasons)
+        "no key opens the file: {}: {}",
+        Reasons(.reasons),
+        advice(.reasons)
     )]
     NoMasterKey {
         /// Of each key.
@@ -252,6 +253,15 @@ impl FileError {
             }
             _ => FileFault::Refused,
         }
+    }
+}
+
+/// What to do where no key opens a file.
+fn advice(reasons: &[KeyError]) -> &'static str {
+    if reasons.iter().any(|reason| matches!(reason, KeyError::Service { .. })) {
+        "it is tried again by itself"
+    } else {
+        "configure the identity of one of its recipients, or run sops updatekeys"
     }
 }
 

@@ -1,5 +1,7 @@
 //! A key ring of the test's, by real GnuPG.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -22,14 +24,18 @@ impl KeyRing {
             return None;
         };
         // In a short path, for the agent's sockets.
-        let home = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").unwrap();
+        let home = tempfile::Builder::new()
+            .prefix("gpg")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in("/tmp")
+            .unwrap();
         let mut ring = Self { gpg, home, fingerprint: String::new() };
         ring.run(&[
             "--passphrase",
             "",
             "--quick-generate-key",
             "test@example.com",
-            "rsa2048",
+            "future-default",
             "default",
             "never",
         ]);
@@ -73,7 +79,7 @@ impl KeyRing {
 
 impl Drop for KeyRing {
     fn drop(&mut self) {
-        let gpgconf = Command::new("gpgconf").env("GNUPGHOME", self.home.path());
-        let _ = { gpgconf }.args(["--kill", "all"]).status();
+        let mut gpgconf = Command::new("gpgconf");
+        let _ = gpgconf.env("GNUPGHOME", self.home.path()).args(["--kill", "all"]).status();
     }
 }

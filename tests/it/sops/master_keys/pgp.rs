@@ -74,7 +74,7 @@ fn a_key_that_is_put_into_the_ring_later_opens_the_file_then() {
     let environment = [("GNUPGHOME", empty.home()), ("PATH", &path)];
     let service = Service::new(&allowed, sops, &environment);
     let (scenario, _) = Scenario::with(&[("prod", &ring.encrypt(sops, "first"))], &service);
-    insta::assert_snapshot!(scenario.failed("prod"), @"");
+    insta::assert_snapshot!(scenario.failed("prod"), @"no key opens the file: PGP: sops could not decrypt the data key: GnuPG has no secret key for it (GNUPGHOME, HOME): it is tried again by itself");
     let exported = ring.home.path().join("exported");
     let key = exported.to_str().unwrap();
     ring.run(&["--passphrase", "", "--output", key, "--export-secret-keys", &ring.fingerprint]);

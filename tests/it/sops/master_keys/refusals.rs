@@ -33,7 +33,7 @@ fn a_file_with_any_key_that_is_not_allowed_starts_nothing() {
     let pgp = "    pgp:\n        - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n          \
                created_at: \"\"\n          enc: x\n";
     let file = wrapped("app.enc.yaml", &format!("{good}{pgp}"));
-    insta::assert_snapshot!(refused(&file, &listener), @"");
+    insta::assert_snapshot!(refused(&file, &listener), @r#"the file has the master key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4", which is not among the allowed ones, so that sops is not asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file"#);
 
     // And in another group than the one that could be opened.
     let indented =

@@ -138,7 +138,7 @@ fn a_service_that_never_answers_holds_nobody_back() {
     assert!(started.elapsed() < IMPATIENT.answer, "a look waited for the service");
     assert_eq!(scenario.read("works", "word").as_deref(), Some("hunter2"));
     assert_eq!(scenario.read("later", "word").as_deref(), Some("hunter2"));
-    insta::assert_snapshot!(scenario.failed("stuck"), @"");
+    insta::assert_snapshot!(scenario.failed("stuck"), @"no key opens the file: AWS KMS: sops did not answer in time: look at whether it reaches the key's service: it is tried again by itself");
     // It is tried again, by a new process, and not too often.
     let failed = fake.calls().len();
     assert!(failed <= 2, "{failed} calls");
@@ -156,7 +156,7 @@ fn what_is_no_data_key_is_refused_and_nothing_of_it_repeated() {
     let (scenario, report) =
         Scenario::with(&[("prod", &file)], &Service::new(&allowed, &program, &[]));
     assert!(report.failed.iter().all(|failed| !failed.reason.contains("hunter2")), "{report:?}");
-    insta::assert_snapshot!(scenario.failed("prod"), @"");
+    insta::assert_snapshot!(scenario.failed("prod"), @"no key opens the file: AWS KMS: sops could not decrypt the data key: the key's service does not allow it: look at the credentials' rights to the key: it is tried again by itself");
     let too_long = framed(&field(1, &[7; 100])).repeat(100);
     for (says, part) in [
         (Says::Bytes(too_long), "no data key"),
@@ -183,5 +183,5 @@ fn what_sops_writes_is_in_no_error() {
     let file = wrapped("app.enc.yaml", &kms(""));
     let allowed = format!("kms:{ARN}");
     let (scenario, _) = Scenario::with(&[("prod", &file)], &Service::new(&allowed, &program, &[]));
-    insta::assert_snapshot!(scenario.failed("prod"), @"");
+    insta::assert_snapshot!(scenario.failed("prod"), @"no key opens the file: AWS KMS: sops cannot be started: it ended at once: is it sops, with its command keyservice?: it is tried again by itself");
 }
