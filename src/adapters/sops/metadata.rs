@@ -1,4 +1,4 @@
-//! The `sops` mapping of a file (`stores/metadata.go` and `stores/stores.go`).
+//! The metadata of a file (`stores/metadata.go` and `stores/stores.go`).
 //!
 //! As in sops, values are read whatever their type where that is unambiguous, names match
 //! without regard to case where none matches exactly, and unknown fields are passed over.
@@ -6,11 +6,12 @@
 use super::error::FileError;
 use super::go_regex;
 use super::groups::KeyGroups;
+use super::leave::Leave;
 use super::master_key::{AgeKey, KeyGroup, MasterKey, OtherKey, OtherKind};
 use super::number;
 use super::selection::{DEFAULT_UNENCRYPTED_SUFFIX, Matching, Rule};
 use super::time::Time;
-use super::tree::{Document, ListItem, MapItem, Node, Scalar};
+use super::tree::{ListItem, MapItem, Node, Scalar};
 
 /// The most text of all age stanzas together, in bytes: each costs public-key cryptography.
 const MAX_STANZAS: usize = 256 * 1024;
@@ -28,27 +29,14 @@ pub(super) struct Metadata {
     pub(super) keys: KeyGroups,
 }
 
-/// Takes the `sops` entry out of each document; the first document's is the metadata.
-pub(super) fn extract(documents: &mut [Document]) -> Result<Metadata, FileError> {
-    let mut metadata = None;
-    for (at, document) in documents.iter_mut().enumerate() {
-        let is_metadata = |item: &MapItem| matches!(item, MapItem::Entry(key, _) if key == "sops");
-        if let Some(found) = document.iter().position(is_metadata)
-            && let MapItem::Entry(_, node) = document.remove(found)
-            && at == 0
-        {
-            metadata = Some(node);
-        }
+/// Reads the fields.
+pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileError> {
+    let fields = &Fields(fields);
+    let version = fields.text("version")?;
+    if version.is_empty() && !leave.no_version {
+        return Err(FileError::NoVersion);
     }
-    match metadata {
-        Some(Node::Map(fields)) => read(&Fields(&fields)),
-        Some(_) => Err(FileError::BadMetadata { field: "sops", rule: "has to be a mapping" }),
-        None => Err(FileError::NoMetadata),
-    }
-}
-
-fn read(fields: &Fields<'_>) -> Result<Metadata, FileError> {
-    if !is_version(&fields.text("version")?) {
+    if !version.is_empty() && !is_version(&version) {
         return Err(FileError::BadMetadata {
             field: "version",
             rule: "has to be a version such as 3.9.0",
