@@ -37,23 +37,21 @@ impl Place {
         let mut rest = name;
         let mut list = false;
         for _ in 0..MAX_DEPTH {
-            let map_at = rest.find(MAP);
-            let list_at = rest.find(LIST);
-            let end = [map_at, list_at].into_iter().flatten().min();
-            let part = &rest[..end.unwrap_or(rest.len())];
+            let found = separator(rest);
+            let part = &rest[..found.map_or(rest.len(), |(at, _)| at)];
             place = if list {
                 place.elements.entry(number(part).ok_or_else(refused)?).or_default()
             } else {
                 place.keys.entry(part.to_owned()).or_default()
             };
-            let Some(end) = end else {
+            let Some((at, separator)) = found else {
                 return match place.text.replace(text) {
                     None => Ok(()),
                     Some(_) => Err(FileError::DuplicateKey { key: shown(name) }),
                 };
             };
-            list = list_at == Some(end);
-            rest = &rest[end + if list { LIST.len() } else { MAP.len() }..];
+            list = separator == LIST;
+            rest = &rest[at + separator.len()..];
         }
         Err(FileError::TooDeep { limit: MAX_DEPTH })
     }
@@ -81,6 +79,14 @@ impl Place {
             _ => Err(refused()),
         }
     }
+}
+
+/// The first separator, and where it is: nothing is looked at twice.
+fn separator(text: &str) -> Option<(usize, &'static str)> {
+    text.match_indices('_').find_map(|(at, _)| {
+        let found = [MAP, LIST].into_iter().find(|separator| text[at..].starts_with(separator));
+        found.map(|separator| (at, separator))
+    })
 }
 
 /// A number as sops writes it. What is none stands for nought in sops, and is refused.

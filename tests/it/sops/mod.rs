@@ -7,6 +7,9 @@ mod fixtures;
 mod folder;
 mod groups;
 mod hostile;
+mod hostile_formats;
 mod made;
+#[cfg(target_os = "linux")]
+mod memory;
 mod oracle;
 mod reading;

@@ -1,14 +1,18 @@
-//! Files that real sops makes are read as real sops reads them, to the byte.
+//! Files that real sops makes are read as real sops reads them, to the byte, and a changed byte
+//! is found or changes nothing. `tests/soak` does more of both.
 
 use std::collections::BTreeMap;
 
 use vanta::adapters::sops::Format;
 
 use super::made::keys::Keys;
-use super::made::{Maker, Outcome};
+use super::made::random::Random;
+use super::made::{Maker, Outcome, mutations};
 use crate::support::sops;
 
 const FILES: usize = 216;
+/// How often a byte of each file is changed.
+const CHANGES: usize = 3;
 const SEED: u64 = 20_260_101;
 
 #[test]
@@ -27,7 +31,14 @@ fn generated_files_are_read_as_real_sops_reads_them() {
                 let folder = tempfile::tempdir().unwrap();
                 let maker = Maker::new(folder.path(), keys, programs, SEED);
                 let files = (first..FILES).step_by(workers).map(|number| {
-                    let (outcome, made) = maker.compare(number);
+                    let (mut outcome, made) = maker.compare(number);
+                    let mut random = Random(SEED ^ number as u64);
+                    if let Some(made) = &made
+                        && let Err(how) =
+                            mutations::change(made, &keys.identities, &mut random, CHANGES)
+                    {
+                        outcome = Outcome::Different(how);
+                    }
                     (outcome, made.map(|made| made.format))
                 });
                 files.collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! Finds the real sops, the oracle of the tests, which `scripts/setup test` installs.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use super::{oracle, passed_over};
@@ -38,10 +38,4 @@ pub(crate) fn command(sops: &Path, folder: &Path, key_file: &Path) -> Command {
         .env("XDG_CONFIG_HOME", folder)
         .env("SOPS_AGE_KEY_FILE", key_file);
     command
-}
-
-/// What such a call comes to.
-pub(crate) fn run(sops: &Path, folder: &Path, key_file: &Path, arguments: &[&str]) -> Output {
-    let mut command = command(sops, folder, key_file);
-    command.args(arguments).output().expect("sops was found, so it can be started")
 }

@@ -1,7 +1,9 @@
 //! Files that real sops makes, and what sops and VANTA read in them.
 
 pub(crate) mod flat;
+pub(crate) mod hostile;
 pub(crate) mod keys;
+pub(crate) mod mutations;
 pub(crate) mod nested;
 pub(crate) mod random;
 
