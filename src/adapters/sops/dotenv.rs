@@ -70,7 +70,7 @@ mod tests {
         let text = "A=1\n\n# b\n C = \"q\" # d\r\nexport E=\\n\\\\n\nF==\n=g\nsops_mac=x";
         assert_eq!(
             read(text).unwrap(),
-            r##""A": "1", # b, " C ": " \"q\" # d\r", "export E": "\n\\\n", "F": "=", "": "g""##
+            r#""A": "1", # b, " C ": " \"q\" # d\r", "export E": "\n\\\n", "F": "=", "": "g""#
         );
     }
 

@@ -10,6 +10,9 @@ use super::tree::{ListItem, MapItem, Node, Scalar};
 const MAP: &str = "__map_";
 const LIST: &str = "__list_";
 
+/// The longest name, in bytes; those that sops writes are much shorter.
+const MAX_NAME: usize = 1024;
+
 /// What is written flat, with the line feeds that are escaped in it.
 pub(super) fn unflatten(entries: Vec<(String, String)>) -> Result<Vec<MapItem>, FileError> {
     let mut root = Place::default();
@@ -33,6 +36,9 @@ struct Place {
 impl Place {
     fn put(&mut self, name: &str, text: String) -> Result<(), FileError> {
         let refused = || FileError::BadFlatMetadata { name: shown(name) };
+        if name.len() > MAX_NAME {
+            return Err(refused());
+        }
         let mut place = self;
         let mut rest = name;
         let mut list = false;
@@ -150,7 +156,9 @@ mod tests {
                 "{names:?}: {error}"
             );
         }
-        let deep = "__map_a".repeat(10_000);
+        let deep = "__map_a".repeat(100);
         assert!(matches!(of(&[&deep]), Err(FileError::TooDeep { .. })));
+        let long = "a".repeat(MAX_NAME + 1);
+        assert!(matches!(of(&[&long]), Err(FileError::BadFlatMetadata { .. })));
     }
 }

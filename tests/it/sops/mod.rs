@@ -3,7 +3,7 @@
 
 mod bombs;
 mod config_maps;
-mod fixtures;
+pub(crate) mod fixtures;
 mod folder;
 mod groups;
 mod hostile;
