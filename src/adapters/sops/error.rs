@@ -12,11 +12,8 @@ use crate::domain::ports::FileFault;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// The name's ending is of no format that is read.
-    #[error("the format {0:?} is not supported: name the file .yaml or .json")]
+    #[error("the format {0:?} is not supported: name the file .yaml, .json, .env, .ini or .bin")]
     UnknownFormat(String),
-    /// A format of SOPS that is not read yet.
-    #[error("the {0} format is not supported yet: convert the file to YAML or JSON")]
-    FormatNotYet(&'static str),
     /// More bytes than [`super::MAX_FILE_BYTES`].
     #[error("the file is longer than {limit} bytes: split it into several environments")]
     TooLong {
@@ -66,6 +63,23 @@ pub enum FileError {
         /// From 1.
         column: usize,
     },
+    /// A line of a dotenv file is neither a comment nor an entry.
+    #[error("line {line} is neither KEY=value nor a comment: sops writes a line feed as \\n")]
+    NotDotenv {
+        /// From 1.
+        line: usize,
+    },
+    /// The text is not ini.
+    #[error("line {line} is not valid ini: {reason}")]
+    NotIni {
+        /// From 1.
+        line: usize,
+        /// From a fixed list of texts.
+        reason: &'static str,
+    },
+    /// A binary file is not one text, `data`.
+    #[error("a binary file holds the one key `data`, and no other: encrypt it again with sops")]
+    NotBinary,
     /// A document is neither a mapping nor empty.
     #[error("document {document} is not a mapping: SOPS encrypts mappings alone")]
     NotAMapping {
@@ -121,6 +135,17 @@ pub enum FileError {
     /// There is no `sops` mapping in the first document.
     #[error("the file has no `sops` metadata: encrypt it with sops")]
     NoMetadata,
+    /// Names of flat metadata that are no tree.
+    #[error("the `sops` metadata is malformed: {name} does not fit the names beside it")]
+    BadFlatMetadata {
+        /// Escaped and cut.
+        name: String,
+    },
+    /// There is no version, and the administrator does not allow that.
+    #[error(
+        "the `sops` metadata has no version, which sops refuses: encrypt the file again with sops, or allow `no-version`"
+    )]
+    NoVersion,
     /// A field of the metadata is missing or of a wrong kind.
     #[error("the `sops` metadata is malformed: {field} {rule}")]
     BadMetadata {

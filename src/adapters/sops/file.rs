@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
+use super::format::{Format, Parsed};
 use super::groups;
-use super::json;
 use super::keys::Keys;
 use super::leave::{Leave, Withheld};
 use super::limits::check_length;
@@ -21,32 +21,8 @@ use super::sealed::Sealed;
 use super::time::Time;
 use super::tree::Scalar;
 use super::walk::{Content, Leaf, Shape, walk};
-use super::yaml;
 use crate::domain::names::Key;
 use crate::domain::secret::SecretValue;
-
-/// A format of SOPS that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Several documents, comments.
-    Yaml,
-    /// One object.
-    Json,
-}
-
-impl Format {
-    /// The format that a file's ending stands for; an error for one that sops knows and this
-    /// reader does not, and for all others.
-    pub fn from_extension(extension: &str) -> Result<Self, FileError> {
-        match extension {
-            "yaml" | "yml" => Ok(Self::Yaml),
-            "json" => Ok(Self::Json),
-            "env" => Err(FileError::FormatNotYet("dotenv")),
-            "ini" => Err(FileError::FormatNotYet("ini")),
-            other => Err(FileError::UnknownFormat(other.chars().take(64).collect())),
-        }
-    }
-}
 
 /// A file as SOPS sees it, which may be one that the vault would not serve from.
 pub struct OpenedFile {
@@ -66,11 +42,8 @@ impl OpenedFile {
     ) -> Result<Self, FileError> {
         check_length(bytes)?;
         let keys: Keys<'_> = keys.into();
-        let mut documents = match format {
-            Format::Yaml => yaml::parse(bytes)?,
-            Format::Json => json::parse(bytes)?,
-        };
-        let metadata = metadata::extract(&mut documents)?;
+        let Parsed { documents, metadata } = format.parse(bytes)?;
+        let metadata = metadata::read(&metadata, leave)?;
         if metadata.mac_only_encrypted && !leave.mac_only_encrypted {
             return Err(FileError::MacOnlyEncrypted);
         }

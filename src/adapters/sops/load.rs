@@ -10,7 +10,8 @@ use std::time::{Instant, SystemTime};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::file::{EncryptedFile, Format};
+use super::file::EncryptedFile;
+use super::format::Format;
 use super::identities::{Identities, IdentityError};
 use super::keys::Keys;
 use super::report::{Failed, Loaded, RefreshReport};
@@ -194,6 +195,9 @@ fn digest(bytes: &[u8], format: Format) -> [u8; 32] {
     let format = match format {
         Format::Yaml => b'y',
         Format::Json => b'j',
+        Format::Dotenv => b'e',
+        Format::Ini => b'i',
+        Format::Binary => b'b',
     };
     Sha256::new().chain_update([format]).chain_update(bytes).finalize().into()
 }

@@ -1,4 +1,4 @@
-//! The `sops` mapping of a file (`stores/metadata.go` and `stores/stores.go`).
+//! The metadata of a file (`stores/metadata.go` and `stores/stores.go`).
 //!
 //! As in sops, values are read whatever their type where that is unambiguous, names match
 //! without regard to case where none matches exactly, and unknown fields are passed over.
@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use super::error::FileError;
 use super::go_regex;
 use super::groups::KeyGroups;
+use super::leave::Leave;
 use super::master_key::{AgeKey, KeyGroup, MasterKey, OTHER_KINDS, OtherKey};
 use super::number;
 use super::selection::{DEFAULT_UNENCRYPTED_SUFFIX, Matching, Rule};
 use super::time::Time;
-use super::tree::{Document, ListItem, MapItem, Node, Scalar};
+use super::tree::{ListItem, MapItem, Node, Scalar};
 use crate::adapters::key_service::{KeyName, Kind, KmsName};
 
 /// The most text of all age stanzas together, in bytes: each costs public-key cryptography.
@@ -34,28 +35,14 @@ pub(super) struct Metadata {
     pub(super) keys: KeyGroups,
 }
 
-/// Takes the `sops` entry out of each document; the first document's is the metadata.
-pub(super) fn extract(documents: &mut [Document]) -> Result<Metadata, FileError> {
-    let mut metadata = None;
-    for (at, document) in documents.iter_mut().enumerate() {
-        let is_metadata = |item: &MapItem| matches!(item, MapItem::Entry(key, _) if key == "sops");
-        if let Some(found) = document.iter().position(is_metadata)
-            && let MapItem::Entry(_, node) = document.remove(found)
-            && at == 0
-        {
-            metadata = Some(node);
-        }
-    }
-    match metadata {
-        Some(Node::Map(fields)) => read(&Fields(&fields)),
-        Some(_) => Err(FileError::BadMetadata { field: "sops", rule: "has to be a mapping" }),
-        None => Err(FileError::NoMetadata),
-    }
-}
-
-fn read(fields: &Fields<'_>) -> Result<Metadata, FileError> {
+/// Reads the fields.
+pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileError> {
+    let fields = &Fields(fields);
     let version = fields.text("version")?;
-    if !is_version(&version) {
+    if version.is_empty() && !leave.no_version {
+        return Err(FileError::NoVersion);
+    }
+    if !version.is_empty() && !is_version(&version) {
         return Err(FileError::BadMetadata {
             field: "version",
             rule: "has to be a version such as 3.9.0",
@@ -86,11 +73,14 @@ fn is_version(text: &str) -> bool {
     core.split('.').count() == 3 && core.split('.').all(number)
 }
 
-/// Whether a version that is one is before 3.3.0; a preliminary 3.3.0 is.
+/// Whether a version is before 3.3.0; a preliminary 3.3.0 is, and so is none at all.
 fn is_before_3_3(version: &str) -> bool {
     let core = version.split(['-', '+']).next().unwrap_or_default();
     let preliminary = version.strip_prefix(core).is_some_and(|rest| rest.starts_with('-'));
     let numbers: Vec<u64> = core.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect();
+    if version.is_empty() {
+        return true;
+    }
     match numbers.as_slice().cmp(&[3, 3, 0]) {
         Ordering::Less => true,
         Ordering::Equal => preliminary,
@@ -305,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_file_of_before_3_3_is_told_from_later_ones() {
-        for old in ["0.0.1", "2.9.9", "3.2.99", "3.3.0-rc.1"] {
+        for old in ["", "0.0.1", "2.9.9", "3.2.99", "3.3.0-rc.1"] {
             assert!(is_before_3_3(old), "{old}");
         }
         for new in ["3.3.0", "3.3.0+build", "3.13.3", "3.9.0-rc.1", "10.0.0"] {

@@ -1,4 +1,4 @@
-//! The native reader of SOPS files: YAML and JSON, with age.
+//! The native reader of SOPS files: YAML, JSON, dotenv, ini and binary, with age.
 //!
 //! What it does is what `sops decrypt` does, but for files that sops reads in a way that somebody
 //! who can write the file and holds no key could make use of. Those are refused, or need the
@@ -8,7 +8,7 @@
 //!   dotted path, an invalid regular expression, and files beyond the bounds of `limits.rs`.
 //! - Refused without leave: an empty value where the file's rule wants an encrypted one
 //!   (`plain-empty-strings`), and `mac-only-encrypted`. An encrypted file says nothing of them
-//!   that could be checked.
+//!   that could be checked. A file without a version (`no-version`) is one that sops refuses.
 //! - Not served without leave: values that the rule leaves plain (`plain-values`) and values below
 //!   a list (`leaves-below-lists`). The file's other values are served, and a read of such a one,
 //!   like a warning at each load, says which setting would allow it.
@@ -21,11 +21,15 @@
 //! and zeroed after that; what is kept is ciphertext and the data key.
 
 mod data_key;
+mod dotenv;
 mod error;
 mod file;
+mod flat;
+mod format;
 mod go_regex;
 mod groups;
 mod identities;
+mod ini;
 mod json;
 mod keys;
 mod leave;
@@ -48,7 +52,8 @@ mod walk;
 mod yaml;
 
 pub use error::{FileError, ValueError};
-pub use file::{EncryptedFile, Format, OpenedFile, ReadError};
+pub use file::{EncryptedFile, OpenedFile, ReadError};
+pub use format::Format;
 pub use groups::GroupError;
 pub use identities::{Identities, IdentityError};
 pub use keys::Keys;

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::FileError;
+use super::format::Format;
 use super::limits::MAX_FILE_BYTES;
 use crate::adapters::files::{Fingerprint, ReadError, read_bounded};
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
 
-/// A key of a ConfigMap, which is the name of a file: `{environment}.enc.yaml` or `.json`.
+/// A key of a ConfigMap, which is the name of a file: `{environment}.enc.yaml` and so on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigMapKey {
     /// The ConfigMap's name.
@@ -29,6 +30,9 @@ impl fmt::Display for ConfigMapKey {
         write!(f, "ConfigMap {}, key {}", self.config_map, self.key)
     }
 }
+
+/// How the files' names end, as people are told.
+const ENDINGS: &str = ".enc.yaml, .enc.json, .enc.env, .enc.ini or .enc.bin";
 
 /// The files of ConfigMaps, all that there are.
 pub type ConfigMapFiles = BTreeMap<ConfigMapKey, Arc<[u8]>>;
@@ -117,21 +121,20 @@ impl Listing {
     }
 
     /// The environment and the extension of a file that is named
-    /// `{environment}.enc.{yaml,json,env,ini}`. `whence` precedes what is said of another one.
+    /// `{environment}.enc.{yaml,json,env,ini,bin}`. `whence` precedes what is said of another one.
     fn environment_of(&mut self, name: &str, whence: &str) -> Option<(Environment, String)> {
         let (stem, extension) = name.rsplit_once('.')?;
         let Some(environment) = stem.strip_suffix(".enc") else {
             // Such a file is meant for VANTA; what else is there, a README say, is not.
-            if matches!(extension, "yaml" | "yml" | "json") {
+            if matches!(extension, "yaml" | "yml" | "json" | "env" | "ini") {
                 self.ignored.insert(format!(
-                    "{whence}{name:?}: a file of secrets is named {{environment}}.enc.yaml or .enc.json"
+                    "{whence}{name:?}: a file of secrets is named {{environment}}{ENDINGS}"
                 ));
             }
             return None;
         };
-        if !matches!(extension, "yaml" | "json" | "env" | "ini") {
-            self.ignored
-                .insert(format!("{whence}{name:?}: it has to end in .enc.yaml or .enc.json"));
+        if Format::ALL.iter().all(|format| format.extension() != extension) {
+            self.ignored.insert(format!("{whence}{name:?}: it has to end in {ENDINGS}"));
             return None;
         }
         match environment.parse() {

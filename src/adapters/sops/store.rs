@@ -1,5 +1,5 @@
-//! The store: `{environment}.enc.yaml` and `.json` from a folder or from ConfigMaps, of which a
-//! good change is served whole and a bad one not at all.
+//! The store: `{environment}.enc.yaml`, `.json`, `.env`, `.ini` and `.bin` from a folder or from
+//! ConfigMaps, of which a good change is served whole and a bad one not at all.
 //!
 //! Invariant: a reader sees one version of an environment, whatever happens to the files; a
 //! version that cannot be opened never displaces one that could.

@@ -75,7 +75,7 @@ pub(super) struct DevArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct SourceArgs {
-    /// The folder of SOPS files, `{environment}.enc.yaml` or `.json`
+    /// The folder of SOPS files, `{environment}.enc.yaml`, `.json`, `.env`, `.ini` or `.bin`
     #[arg(long, env = "VANTA_SOPS_FILES_PATH")]
     pub(super) sops_files_path: Option<PathBuf>,
     /// The folder of SecretAccess and SecretPolicy objects as YAML
@@ -115,6 +115,8 @@ pub(super) enum SopsAllow {
     LeavesBelowLists,
     /// Files whose MAC covers only encrypted values
     MacOnlyEncrypted,
+    /// Files that say no version of sops
+    NoVersion,
 }
 
 #[derive(Debug, Args)]

@@ -242,6 +242,7 @@ impl SourceArgs {
                 plain_empty_strings: allowed(SopsAllow::PlainEmptyStrings),
                 leaves_below_lists: allowed(SopsAllow::LeavesBelowLists),
                 mac_only_encrypted: allowed(SopsAllow::MacOnlyEncrypted),
+                no_version: allowed(SopsAllow::NoVersion),
             },
             shared_identities: match key_file {
                 Some(file) => SharedIdentities::File(file.clone()),

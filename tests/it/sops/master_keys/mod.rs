@@ -176,11 +176,11 @@ const IMPATIENT: Deadlines = Deadlines {
     idle: Duration::from_secs(60),
 };
 
-/// A file with this `word`, by real sops with these variables alone.
+/// A file with this `word` and `APP_WORD`, by real sops with these variables alone.
 fn encrypt(sops: &Path, word: &str, keys: &[&str], environment: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let plain = folder.path().join("plain.yaml");
-    fs::write(&plain, format!("word: {word}\n")).unwrap();
+    fs::write(&plain, format!("word: {word}\nAPP_WORD: {word}\n")).unwrap();
     let output = std::process::Command::new(sops)
         .env_clear()
         .env("HOME", folder.path())

@@ -30,8 +30,8 @@ fn site(ring: &KeyRing, sops: &std::path::Path) -> (Site, Program) {
 fn the_vault_serves_a_file_for_a_pgp_key_and_ends_sops_with_itself() {
     let (Some(sops), Some(ring)) = (sops::find(), KeyRing::new()) else { return };
     let (site, mut vault) = site(&ring, sops);
-    let token = vault.token(&site, "*");
-    let read = vault.read(&agent(), "dev/word", &token).unwrap();
+    let token = vault.token(&site, "APP_*");
+    let read = vault.read(&agent(), "dev/APP_WORD", &token).unwrap();
     assert_eq!((read.status, read.text.as_str()), (200, "first"));
     let process = until("sops runs", || sops_below(&site.path("t")));
 
@@ -39,7 +39,7 @@ fn the_vault_serves_a_file_for_a_pgp_key_and_ends_sops_with_itself() {
     kill(Pid::from_raw(process), Signal::SIGKILL).unwrap();
     site.write("secrets/dev.enc.yaml", &ring.encrypt(sops, "second"));
     until("the change is served", || {
-        vault.read(&agent(), "dev/word", &token).filter(|read| read.text == "second")
+        vault.read(&agent(), "dev/APP_WORD", &token).filter(|read| read.text == "second")
     });
     until("sops runs again", || sops_below(&site.path("t")).filter(|again| *again != process));
 
