@@ -64,11 +64,16 @@ impl fmt::Display for Reasons<'_> {
 /// As in sops, all shares that can be had are combined, also those beyond the threshold.
 pub(super) fn data_key(keys: &KeyGroups, open: Open<'_>) -> Result<DataKey, FileError> {
     let mut opened = Vec::new();
-    let mut failed = Vec::new();
+    let mut failed: Vec<GroupError> = Vec::new();
     for (at, group) in keys.groups.iter().enumerate() {
         match unwrap_group(group, open) {
             Ok(bytes) => opened.push(bytes),
-            Err(reasons) => failed.push(GroupError { group: at + 1, reasons }),
+            Err(reasons) => {
+                if let Some(reason) = reasons.iter().find(|reason| reason.refuses_file()) {
+                    return Err(FileError::MasterKey(reason.clone()));
+                }
+                failed.push(GroupError { group: at + 1, reasons });
+            }
         }
     }
     let key = if let [_] = keys.groups.as_slice() {
@@ -95,7 +100,14 @@ fn unwrap_group(group: &KeyGroup, open: Open<'_>) -> Result<Unwrapped, Vec<KeyEr
     for key in group.0.iter().filter(is_age).chain(others) {
         match open(key) {
             Ok(bytes) => return Ok(bytes),
-            Err(reason) => reasons.push(reason),
+            Err(reason) => {
+                // The next one is asked for where this one fails.
+                let ends = matches!(reason, KeyError::Awaited(_)) || reason.refuses_file();
+                reasons.push(reason);
+                if ends {
+                    break;
+                }
+            }
         }
     }
     Err(reasons)

@@ -3,20 +3,16 @@
 //! Invariant: a version that cannot be opened, or that nobody vouches for where somebody has to,
 //! never displaces one that could.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use jiff::Timestamp;
-use sha2::{Digest, Sha256};
-
-use super::authorship::{
-    Alarm, Authorship, AuthorshipError, RequireLeaf, Rollback, Signed, check_signature, command,
-    judge, read_signature,
-};
-use super::file::{EncryptedFile, Format};
+use super::authorship::Alarm;
+use super::candidate::{Candidate, Opened};
+use super::file::EncryptedFile;
+use super::format::Format;
 use super::identities::{Identities, IdentityError};
+use super::keys::Keys;
 use super::report::{Failed, Loaded, RefreshReport};
 use super::source::{Refusal, Source};
 use super::store::{SharedIdentities, StoreOptions};
@@ -49,8 +45,24 @@ pub(super) struct Seen {
     digest: Option<[u8; 32]>,
     /// Whether the fingerprints tell of every change since.
     settled: bool,
+    /// Until when the file is left as it is, where nothing changes.
+    rests_until: Option<Instant>,
+    /// Whether sops is being asked for the data key.
+    pub(super) awaited: bool,
     /// Since when a signature has not been that of its file.
     unsigned_since: Option<Instant>,
+}
+
+impl Seen {
+    /// The same again.
+    fn again(&self, sources: Vec<Source>, around: Around) -> Self {
+        let Self { digest, settled, rests_until, awaited, unsigned_since, .. } = *self;
+        Self { sources, around, digest, settled, rests_until, awaited, unsigned_since }
+    }
+
+    fn rests(&self) -> bool {
+        self.rests_until.is_some_and(|end| Instant::now() < end)
+    }
 }
 
 /// What the answer depends on beside the files.
@@ -65,6 +77,9 @@ impl Around {
         [&self.identity, &self.signers].into_iter().flatten().all(|found| found.is_settled(now))
     }
 }
+
+/// How an environment is of which nothing is known yet.
+const AWAITED: &str = "sops is being asked for the data key";
 
 /// One environment that is looked at, and what is to become of it.
 pub(super) struct Look<'a> {
@@ -82,31 +97,23 @@ pub(super) struct Look<'a> {
     pub(super) report: &'a mut RefreshReport,
 }
 
-/// A file that may be served, and what is to be said of it.
-struct Opened {
-    file: EncryptedFile,
-    warnings: Vec<String>,
-    alarm: Option<(Alarm, String)>,
-    signer: Option<String>,
-}
-
 impl Look<'_> {
     /// Loads the environment where it may have changed.
-    pub(super) fn at(mut self, sources: Vec<Source>, before: Option<&Seen>) -> Seen {
+    pub(super) fn at(self, sources: Vec<Source>, before: Option<&Seen>) -> Seen {
         let identity = self.options.identity_path(self.environment);
         let identity = identity.map(|path| Fingerprint::of(&path));
         let around = Around { identity, signers: self.signers.cloned() };
         let unchanged = before.is_some_and(|seen| seen.sources == sources && seen.around == around);
-        let unsigned_since = before.and_then(|seen| seen.unsigned_since);
-        if let Some(seen) = before.filter(|seen| unchanged && seen.settled) {
-            return Seen { sources, around, digest: seen.digest, settled: true, unsigned_since };
+        if let Some(seen) = before.filter(|seen| unchanged && (seen.settled || seen.rests())) {
+            return seen.again(sources, around);
         }
         let now = SystemTime::now();
-        let fingerprints = || sources.iter().flat_map(Source::fingerprints);
         let around_settled = around.is_settled(now);
-        let settled = around_settled && fingerprints().all(|found| found.is_settled(now));
-        let content = content(&sources);
-        let digest = content.as_ref().ok().map(Content::digest);
+        let settled = |source: &Source| source.fingerprints().all(|found| found.is_settled(now));
+        let settled = around_settled && sources.iter().all(settled);
+        let candidate = Candidate::read(&sources);
+        let digest = candidate.as_ref().ok().map(Candidate::digest);
+        let unsigned_since = before.and_then(|seen| seen.unsigned_since);
         // The same bytes with the same identity give the same answer. An identity file that was
         // written twice within its settling time is read again for as long.
         let same = before.is_some_and(|seen| {
@@ -116,68 +123,50 @@ impl Look<'_> {
                 && (around_settled || self.slot.error.is_none())
         });
         if same {
-            drop(content);
-            return Seen { sources, around, digest, settled, unsigned_since };
+            drop(candidate);
+            let (rests_until, awaited) = (None, false);
+            return Seen { sources, around, digest, settled, rests_until, awaited, unsigned_since };
         }
-        let loaded = content.and_then(|content| self.open(&content));
-        let unsigned = loaded.as_ref().is_err_and(|refusal| refusal.alarm == Alarm::Signature);
-        let unsigned_since = unsigned.then(|| unsigned_since.unwrap_or_else(Instant::now));
+        let highest = self.marks.get(self.environment);
+        let loaded = candidate.and_then(|candidate| {
+            candidate.open(self.options, self.environment, highest, self.sharing)
+        });
+        let refusal = loaded.as_ref().err();
+        let awaited = refusal.is_some_and(|refusal| refusal.awaited);
+        let rest = refusal.map(|refusal| refusal.rest).filter(|rest| !rest.is_zero());
+        let rests_until = rest.map(|rest| Instant::now() + rest);
         // A file may be there before its signature is: for as long it is as if it were not.
+        let unsigned = refusal.is_some_and(|refusal| refusal.alarm == Alarm::Signature);
+        let unsigned_since = unsigned.then(|| unsigned_since.unwrap_or_else(Instant::now));
         let grace = self.options.authorship.signature_grace;
         let waits = self.slot.version.is_some()
             && unsigned_since.is_some_and(|since| since.elapsed() < grace);
         // What may pass by itself is tried again at the next refresh.
-        let passing = waits || loaded.as_ref().is_err_and(|refusal| refusal.passing);
-        if !waits {
+        let passing = waits || refusal.is_some_and(|refusal| refusal.passing);
+        if awaited {
+            self.wait();
+        } else if !waits {
             self.apply(loaded);
         }
         let (digest, settled) = if passing { (None, false) } else { (digest, settled) };
-        Seen { sources, around, digest, settled, unsigned_since }
+        Seen { sources, around, digest, settled, rests_until, awaited, unsigned_since }
     }
 
-    /// Opens the file, where it is signed, and what it should be.
-    fn open(&mut self, content: &Content<'_>) -> Result<Opened, Refusal> {
-        let Self { options, environment, .. } = *self;
-        let authorship = &options.authorship;
-        let now = Timestamp::now();
-        let signer = content.check_signature(environment, authorship, now);
-        let signer = signer.map_err(Refusal::of_authorship)?;
-        let file = options.open(environment, &content.bytes, content.format)?;
-        let highest = self.marks.get(environment);
-        let mut warnings = file.warnings().to_vec();
-
-        let wrong =
-            judge(environment, &file.mark(false), highest, &authorship.accepted, now.as_second());
-        let accepted = wrong.as_ref().is_some_and(|(_, accepted)| *accepted);
-        let own = options.has_own_identity(environment);
-        let named_before = highest.is_some_and(|highest| highest.named) && !accepted;
-        let asked = authorship.leaf.asks(own, named_before);
-        let named = file.environment().check(environment, &content.source.extension, asked);
-        let named = named.map_err(Refusal::of_authorship)?;
-        if !named && !own && self.sharing > 1 && authorship.leaf != RequireLeaf::Never {
-            let command = command(environment, &content.source.extension);
-            warnings.push(format!("it shares its identity with other environments and does not say which it is, so that their files could be put in its place: run `{command}`"));
+    /// Leaves what is served as it is, until sops has answered.
+    fn wait(self) {
+        let Self { environment, slot, report, .. } = self;
+        if slot.version.is_none() && slot.error.is_none() {
+            slot.error = Some((FileFault::Refused, AWAITED.to_owned()));
+            report.awaited.push(environment.clone());
         }
-
-        let mut alarm = None;
-        match wrong {
-            None => {}
-            Some((error, true)) => warnings.push(format!("it is accepted though {error}")),
-            Some((error, false)) if authorship.rollback == Rollback::Deny => {
-                return Err(Refusal::of_authorship(error));
-            }
-            Some((error, false)) => alarm = Some((error.alarm(), error.to_string())),
-        }
-        let mark = file.mark(named).highest_with(highest, now.as_second());
-        self.marks.extend(mark.map(|mark| (environment.clone(), mark)));
-        Ok(Opened { file, warnings, alarm, signer })
     }
 
     /// Puts what was loaded in the place of what is served, or writes down why not.
     fn apply(self, loaded: Result<Opened, Refusal>) {
-        let Self { environment, number, slot, report, .. } = self;
+        let Self { environment, number, slot, report, marks, .. } = self;
         match loaded {
-            Ok(Opened { file, warnings, alarm, signer }) => {
+            Ok(Opened { file, warnings, alarm, signer, mark }) => {
+                marks.extend(mark.map(|mark| (environment.clone(), mark)));
                 let keys = file.keys().count();
                 report.loaded.push(Loaded {
                     environment: environment.clone(),
@@ -208,7 +197,7 @@ impl Look<'_> {
 }
 
 impl StoreOptions {
-    fn open(
+    pub(super) fn open(
         &self,
         environment: &Environment,
         bytes: &[u8],
@@ -220,12 +209,16 @@ impl StoreOptions {
                 error => Refusal::lasting(error),
             })?),
             (SharedIdentities::Given(identities), None) => Arc::clone(identities),
+            (SharedIdentities::None, None) if self.key_service.is_some() => {
+                Arc::new(Identities::none())
+            }
             (SharedIdentities::None | SharedIdentities::File(_), None) => {
                 let refusal = Refusal::lasting("no identity is configured for it");
                 return Err(Refusal { fault: FileFault::NoIdentity, ..refusal });
             }
         };
-        EncryptedFile::open(bytes, format, &identities, self.leave).map_err(Refusal::of_file)
+        let keys = Keys { identities: &identities, service: self.key_service.as_deref() };
+        EncryptedFile::open(bytes, format, keys, self.leave).map_err(Refusal::of_file)
     }
 
     /// The file that the environment's identities are read from, where it is one.
@@ -244,64 +237,9 @@ impl StoreOptions {
         own.filter(|path| path.symlink_metadata().is_ok())
     }
 
-    /// Whether no other environment's identities open the environment.
+    /// Whether nothing that opens another environment's files opens this one's: sops is asked for
+    /// the data keys of all.
     pub(super) fn has_own_identity(&self, environment: &Environment) -> bool {
-        self.own_identity(environment).is_some()
+        self.key_service.is_none() && self.own_identity(environment).is_some()
     }
-}
-
-/// An environment's one file, and what is beside it.
-struct Content<'a> {
-    source: &'a Source,
-    bytes: Cow<'a, [u8]>,
-    format: Format,
-    /// What its signature is, or why it cannot be read.
-    signature: Result<Option<Cow<'a, [u8]>>, AuthorshipError>,
-}
-
-impl Content<'_> {
-    fn digest(&self) -> [u8; 32] {
-        let format = match self.format {
-            Format::Yaml => b'y',
-            Format::Json => b'j',
-        };
-        let file = Sha256::new().chain_update([format]).chain_update(&self.bytes).finalize();
-        let signature = self.signature.as_ref().map(|bytes| bytes.as_ref().map(Sha256::digest));
-        let signature = match signature {
-            Ok(Some(digest)) => digest.into(),
-            Ok(None) => [0; 32],
-            Err(_) => [1; 32],
-        };
-        Sha256::new().chain_update(file).chain_update(signature).finalize().into()
-    }
-
-    /// Who signed the file, where a signature is asked for.
-    fn check_signature(
-        &self,
-        environment: &Environment,
-        authorship: &Authorship,
-        now: Timestamp,
-    ) -> Result<Option<String>, AuthorshipError> {
-        let Some(signers) = &authorship.trusted_signers else { return Ok(None) };
-        let signature = self.signature.as_ref().map_err(Clone::clone)?;
-        let file = Signed {
-            environment,
-            file: format!("{environment}.enc.{}", self.source.extension),
-            bytes: &self.bytes,
-        };
-        check_signature(signers, &file, signature.as_deref(), now).map(Some)
-    }
-}
-
-/// The content of an environment's one file.
-fn content(sources: &[Source]) -> Result<Content<'_>, Refusal> {
-    let [source] = sources else {
-        let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-        let names = names.join("; ");
-        return Err(Refusal::lasting(format!("two files claim it: remove all but one of {names}")));
-    };
-    let format = Format::from_extension(&source.extension).map_err(Refusal::lasting)?;
-    let bytes = source.read()?;
-    let signature = read_signature(source.signature.as_ref(), &source.name);
-    Ok(Content { source, bytes, format, signature })
 }

@@ -1,8 +1,7 @@
 //! The master keys that a file lists: each wraps the data key, or its group's share of it.
 
-use std::fmt;
-
 use super::error::shown;
+use crate::adapters::key_service::{KeyName, KeyServiceError, Kind, NotAllowed};
 
 /// Keys of which any one opens what the group wraps.
 pub(super) struct KeyGroup(pub(super) Vec<MasterKey>);
@@ -23,58 +22,19 @@ pub(super) struct AgeKey {
     pub(super) armored: String,
 }
 
-/// A key that is not age's.
+/// What is wrapped by a key that is not age's.
 pub(super) struct OtherKey {
-    pub(super) kind: OtherKind,
+    pub(super) name: KeyName,
+    /// In the form in which its service takes it.
+    pub(super) wrapped: String,
 }
 
-/// The kinds of keys beside age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OtherKind {
-    /// AWS KMS.
-    Kms,
-    /// GCP KMS.
-    GcpKms,
-    /// Huawei Cloud KMS.
-    HcKms,
-    /// Azure Key Vault.
-    AzureKv,
-    /// HashiCorp Vault's transit engine.
-    HcVault,
-    /// An OpenPGP key.
-    Pgp,
-}
+/// The kinds of keys beside age, in the order in which sops lists a group's keys.
+pub(super) const OTHER_KINDS: [Kind; 6] =
+    [Kind::Kms, Kind::GcpKms, Kind::Hckms, Kind::AzureKv, Kind::HcVault, Kind::Pgp];
 
-impl OtherKind {
-    /// Each kind, in the order in which sops lists a group's keys.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Kms, Self::GcpKms, Self::HcKms, Self::AzureKv, Self::HcVault, Self::Pgp];
-
-    /// The name of its list in the metadata.
-    pub(super) const fn field(self) -> &'static str {
-        match self {
-            Self::Kms => "kms",
-            Self::GcpKms => "gcp_kms",
-            Self::HcKms => "hckms",
-            Self::AzureKv => "azure_kv",
-            Self::HcVault => "hc_vault",
-            Self::Pgp => "pgp",
-        }
-    }
-}
-
-impl fmt::Display for OtherKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kms => "AWS KMS",
-            Self::GcpKms => "GCP KMS",
-            Self::HcKms => "Huawei Cloud KMS",
-            Self::AzureKv => "Azure Key Vault",
-            Self::HcVault => "HashiCorp Vault",
-            Self::Pgp => "PGP",
-        })
-    }
-}
+/// How a recipient of age's hybrid, post-quantum kind begins.
+const POST_QUANTUM: &str = "age1pq1";
 
 /// Why one master key gives nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,14 +45,57 @@ pub enum KeyError {
         /// As the file names it, escaped and cut.
         recipient: String,
     },
-    /// Nothing here opens keys of its kind.
-    #[error("keys of {0} are not supported")]
-    NotSupported(OtherKind),
+    /// A recipient whose kind of identity is not read.
+    #[error(
+        "{recipient} is a post-quantum recipient, which is not supported: add one that begins with \
+         age1 alone"
+    )]
+    PostQuantum {
+        /// As the file names it, escaped and cut.
+        recipient: String,
+    },
+    /// Nothing is configured that opens keys of its kind.
+    #[error("keys of {0} are not opened: allow the key in VANTA_SOPS_ALLOWED_KEYS")]
+    NoService(Kind),
+    /// The administrator does not allow the key.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// The file is of a sops that wrote another format.
+    #[error(
+        "the file's sops version is before 3.3.0, for which sops is not asked: run sops updatekeys"
+    )]
+    TooOld,
+    /// What is wrapped is longer than any data key's.
+    #[error("the encrypted data key of a key of {0} is too long")]
+    TooLong(Kind),
+    /// Sops is being asked.
+    #[error("the data key is being asked for from {0}")]
+    Awaited(Kind),
+    /// Sops could not.
+    #[error("{kind}: {error}")]
+    Service {
+        /// Of the key.
+        kind: Kind,
+        /// Why not.
+        error: KeyServiceError,
+    },
+}
+
+impl KeyError {
+    /// Whether the whole file is refused for it, whatever its other keys give.
+    pub(super) fn refuses_file(&self) -> bool {
+        matches!(self, Self::NotAllowed(_) | Self::TooOld | Self::TooLong(_))
+    }
 }
 
 impl AgeKey {
     /// Why it could not be opened.
     pub(super) fn no_identity(&self) -> KeyError {
-        KeyError::NoIdentity { recipient: shown(&self.recipient) }
+        let recipient = shown(&self.recipient);
+        if self.recipient.trim().starts_with(POST_QUANTUM) {
+            KeyError::PostQuantum { recipient }
+        } else {
+            KeyError::NoIdentity { recipient }
+        }
     }
 }

@@ -1,16 +1,21 @@
-//! The `sops` mapping of a file (`stores/metadata.go` and `stores/stores.go`).
+//! The metadata of a file (`stores/metadata.go` and `stores/stores.go`).
 //!
 //! As in sops, values are read whatever their type where that is unambiguous, names match
 //! without regard to case where none matches exactly, and unknown fields are passed over.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
 use super::error::FileError;
 use super::go_regex;
 use super::groups::KeyGroups;
-use super::master_key::{AgeKey, KeyGroup, MasterKey, OtherKey, OtherKind};
+use super::leave::Leave;
+use super::master_key::{AgeKey, KeyGroup, MasterKey, OTHER_KINDS, OtherKey};
 use super::number;
 use super::selection::{DEFAULT_UNENCRYPTED_SUFFIX, Matching, Rule};
 use super::time::Time;
-use super::tree::{Document, ListItem, MapItem, Node, Scalar};
+use super::tree::{ListItem, MapItem, Node, Scalar};
+use crate::adapters::key_service::{KeyName, Kind, KmsName};
 
 /// The most text of all age stanzas together, in bytes: each costs public-key cryptography.
 const MAX_STANZAS: usize = 256 * 1024;
@@ -25,30 +30,19 @@ pub(super) struct Metadata {
     pub(super) mac: String,
     pub(super) mac_only_encrypted: bool,
     pub(super) rule: Rule,
+    /// Whether sops itself would read it as of a version before 3.3.0, and write to its keys.
+    pub(super) is_of_first_format: bool,
     pub(super) keys: KeyGroups,
 }
 
-/// Takes the `sops` entry out of each document; the first document's is the metadata.
-pub(super) fn extract(documents: &mut [Document]) -> Result<Metadata, FileError> {
-    let mut metadata = None;
-    for (at, document) in documents.iter_mut().enumerate() {
-        let is_metadata = |item: &MapItem| matches!(item, MapItem::Entry(key, _) if key == "sops");
-        if let Some(found) = document.iter().position(is_metadata)
-            && let MapItem::Entry(_, node) = document.remove(found)
-            && at == 0
-        {
-            metadata = Some(node);
-        }
+/// Reads the fields.
+pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileError> {
+    let fields = &Fields(fields);
+    let version = fields.text("version")?;
+    if version.is_empty() && !leave.no_version {
+        return Err(FileError::NoVersion);
     }
-    match metadata {
-        Some(Node::Map(fields)) => read(&Fields(&fields)),
-        Some(_) => Err(FileError::BadMetadata { field: "sops", rule: "has to be a mapping" }),
-        None => Err(FileError::NoMetadata),
-    }
-}
-
-fn read(fields: &Fields<'_>) -> Result<Metadata, FileError> {
-    if !is_version(&fields.text("version")?) {
+    if !version.is_empty() && !is_version(&version) {
         return Err(FileError::BadMetadata {
             field: "version",
             rule: "has to be a version such as 3.9.0",
@@ -63,6 +57,7 @@ fn read(fields: &Fields<'_>) -> Result<Metadata, FileError> {
         mac: fields.text("mac")?,
         mac_only_encrypted: fields.bool("mac_only_encrypted")?,
         rule: rule(fields)?,
+        is_of_first_format: is_before_3_3(&version),
         keys: key_groups(fields)?,
     })
 }
@@ -76,6 +71,21 @@ fn is_version(text: &str) -> bool {
             && (part.len() == 1 || !part.starts_with('0'))
     };
     core.split('.').count() == 3 && core.split('.').all(number)
+}
+
+/// Whether a version is before 3.3.0; a preliminary 3.3.0 is, and so is none at all.
+fn is_before_3_3(version: &str) -> bool {
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let preliminary = version.strip_prefix(core).is_some_and(|rest| rest.starts_with('-'));
+    let numbers: Vec<u64> = core.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect();
+    if version.is_empty() {
+        return true;
+    }
+    match numbers.as_slice().cmp(&[3, 3, 0]) {
+        Ordering::Less => true,
+        Ordering::Equal => preliminary,
+        Ordering::Greater => false,
+    }
 }
 
 fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
@@ -137,15 +147,42 @@ fn key_groups(fields: &Fields<'_>) -> Result<KeyGroups, FileError> {
 /// The keys of one group.
 fn group(fields: &Fields<'_>) -> Result<KeyGroup, FileError> {
     let mut keys = Vec::new();
-    for kind in OtherKind::ALL {
-        let listed = fields.maps(kind.field())?;
-        keys.extend(listed.iter().map(|_| MasterKey::Other(OtherKey { kind })));
+    for kind in OTHER_KINDS {
+        for key in fields.maps(kind.as_str())? {
+            let (name, wrapped) = (name(kind, &key)?, key.text("enc")?);
+            keys.push(MasterKey::Other(OtherKey { name, wrapped }));
+        }
     }
     for key in fields.maps("age")? {
         let key = AgeKey { recipient: key.text("recipient")?, armored: key.text("enc")? };
         keys.push(MasterKey::Age(key));
     }
     Ok(KeyGroup(keys))
+}
+
+/// What a file says of a key that is not age's.
+fn name(kind: Kind, key: &Fields<'_>) -> Result<KeyName, FileError> {
+    Ok(match kind {
+        Kind::Kms => KeyName::Kms(KmsName {
+            arn: key.text("arn")?,
+            role: key.text("role")?,
+            context: key.texts("context")?,
+            profile: key.text("aws_profile")?,
+        }),
+        Kind::Pgp => KeyName::Pgp { fingerprint: key.text("fp")? },
+        Kind::GcpKms => KeyName::GcpKms { resource: key.text("resource_id")? },
+        Kind::AzureKv => KeyName::AzureKv {
+            url: key.text("vault_url")?,
+            name: key.text("name")?,
+            version: key.text("version")?,
+        },
+        Kind::HcVault => KeyName::HcVault {
+            address: key.text("vault_address")?,
+            engine: key.text("engine_path")?,
+            key: key.text("key_name")?,
+        },
+        Kind::Hckms => KeyName::Hckms { id: key.text("key_id")? },
+    })
 }
 
 /// The fields of a mapping in the metadata.
@@ -165,16 +202,7 @@ impl<'a> Fields<'a> {
     /// A field's text, empty where it is missing.
     fn text(&self, name: &'static str) -> Result<String, FileError> {
         let refused = FileError::BadMetadata { field: name, rule: "has to be text" };
-        match self.field(name) {
-            None | Some(Node::Scalar(Scalar::Null)) => Ok(String::new()),
-            Some(Node::Scalar(Scalar::Text(bytes))) => {
-                String::from_utf8(bytes.clone()).map_err(|_| refused)
-            }
-            Some(Node::Scalar(Scalar::Bool(bool))) => Ok(u8::from(*bool).to_string()),
-            Some(Node::Scalar(Scalar::Int(int))) => Ok(int.to_string()),
-            Some(Node::Scalar(Scalar::Float(float))) => Ok(number::positional(*float)),
-            Some(_) => Err(refused),
-        }
+        self.field(name).map_or(Some(String::new()), text_of).ok_or(refused)
     }
 
     fn bool(&self, name: &'static str) -> Result<bool, FileError> {
@@ -201,6 +229,24 @@ impl<'a> Fields<'a> {
             .ok_or(FileError::BadMetadata { field: name, rule })
     }
 
+    /// A mapping of texts, empty where it is missing.
+    fn texts(&self, name: &'static str) -> Result<BTreeMap<String, String>, FileError> {
+        let refused =
+            || FileError::BadMetadata { field: name, rule: "has to be a mapping of text" };
+        let fields = match self.field(name) {
+            None | Some(Node::Scalar(Scalar::Null)) => return Ok(BTreeMap::new()),
+            Some(Node::Map(fields)) => fields,
+            Some(_) => return Err(refused()),
+        };
+        let mut texts = BTreeMap::new();
+        for item in fields {
+            let MapItem::Entry(key, node) = item else { continue };
+            let text = text_of(node).filter(|_| !matches!(node, Node::Scalar(Scalar::Null)));
+            texts.insert(key.clone(), text.ok_or_else(refused)?);
+        }
+        Ok(texts)
+    }
+
     /// A list of mappings; a mapping alone is a list of one.
     fn maps(&self, name: &'static str) -> Result<Vec<Fields<'a>>, FileError> {
         let refused = || FileError::BadMetadata { field: name, rule: "has to be a list" };
@@ -221,6 +267,18 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The text of a scalar, whatever its type; of null, none at all.
+fn text_of(node: &Node) -> Option<String> {
+    match node {
+        Node::Scalar(Scalar::Null) => Some(String::new()),
+        Node::Scalar(Scalar::Text(bytes)) => String::from_utf8(bytes.clone()).ok(),
+        Node::Scalar(Scalar::Bool(bool)) => Some(u8::from(*bool).to_string()),
+        Node::Scalar(Scalar::Int(int)) => Some(int.to_string()),
+        Node::Scalar(Scalar::Float(float)) => Some(number::positional(*float)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +290,16 @@ mod tests {
         }
         for bad in ["", "3", "3.1", "3.01.0", "v3.1.0", "3.1.0.0", "3..0", "a.b.c"] {
             assert!(!is_version(bad), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_file_of_before_3_3_is_told_from_later_ones() {
+        for old in ["", "0.0.1", "2.9.9", "3.2.99", "3.3.0-rc.1"] {
+            assert!(is_before_3_3(old), "{old}");
+        }
+        for new in ["3.3.0", "3.3.0+build", "3.13.3", "3.9.0-rc.1", "10.0.0"] {
+            assert!(!is_before_3_3(new), "{new}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Configuration as meant, from arguments as said; each variable that is no option is named here
 //! alone.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::args::{DevArgs, ServeArgs, SigningKeyArgs, SopsAllow, SourceArgs};
+use super::master_keys::{MasterKeys, MasterKeysError};
 use crate::adapters::audit::Rotation;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
@@ -96,6 +98,8 @@ pub(super) struct Sources {
     pub(super) shared_identities: SharedIdentities,
     pub(super) leave: Leave,
     pub(super) authorship: Authorship,
+    /// None where no master key but age's is allowed.
+    pub(super) master_keys: Option<MasterKeys>,
 }
 
 impl Sources {
@@ -142,6 +146,8 @@ pub(super) enum ConfigError {
     StateUrl,
     #[error("{AGE_KEY} cannot be used: {0}")]
     AgeKey(IdentityError),
+    #[error(transparent)]
+    MasterKeys(#[from] MasterKeysError),
     #[error("{path} cannot be read: {source}")]
     Read { path: PathBuf, source: ReadError },
     #[error(
@@ -230,14 +236,8 @@ impl SourceArgs {
         // The throwaway key opens the example files alone.
         let example_files = self.sops_files_path.is_none();
         let key_file = examples.filter(|_| example_files).map(|examples| &examples.age_key_file);
-        let allowed = |what| self.sops_allow.contains(&what);
         Ok(Sources {
-            leave: Leave {
-                plain_values: allowed(SopsAllow::PlainValues),
-                plain_empty_strings: allowed(SopsAllow::PlainEmptyStrings),
-                leaves_below_lists: allowed(SopsAllow::LeavesBelowLists),
-                mac_only_encrypted: allowed(SopsAllow::MacOnlyEncrypted),
-            },
+            leave: SopsAllow::leave(&self.sops_allow),
             authorship: self.authorship.resolve(),
             shared_identities: match key_file {
                 Some(file) => SharedIdentities::File(file.clone()),
@@ -258,6 +258,7 @@ impl SourceArgs {
                 "the folder of SecretAccess and SecretPolicy objects",
             )?,
             age_identities_path: self.age_identities_path,
+            master_keys: MasterKeys::configured(self.master_keys, inherited())?,
         })
     }
 }
@@ -378,6 +379,12 @@ pub(super) fn trace_settings() -> Result<Option<TraceSettings>, String> {
         service: variable("OTEL_SERVICE_NAME"),
         authorities: either("CERTIFICATE").map(PathBuf::from),
     }))
+}
+
+/// Every variable that this process has.
+#[expect(clippy::disallowed_methods, reason = "this is the program's config.rs")]
+fn inherited() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
 }
 
 /// A variable that is set to something.

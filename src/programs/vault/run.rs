@@ -17,11 +17,12 @@ use super::config::{Config, trace_settings};
 use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
 use super::health::Health;
 use super::identities::Identities;
+use super::master_keys::MasterKeys;
 use super::reload::{Watched, WatchedSecrets, WatchedSettings};
 use super::service::{GrantsReceiver, Service, ServiceParts};
 use super::standing::Standing;
 use super::versions::ServedVersions;
-use super::{dev, router};
+use super::{dev, master_keys, router};
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::{ClientCredentials, OidcIssuers};
@@ -36,6 +37,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// The program `vanta-vault`.
 pub fn main() -> ExitCode {
+    if let Some(failed) = master_keys::become_what_was_asked() {
+        return failed;
+    }
     let (traces, exported, untraced) = start_traces();
     let args: VaultArgs = match serve::start(VaultArgs::log, exported) {
         Ok(args) => args,
@@ -128,12 +132,15 @@ impl Vault {
         let auditing = Auditing::new(&audit, &state, &metrics).await;
         let with_config_maps = sources.sops_files_path.is_none();
         let served_before = state.versions().await.context("the versions in the state")?;
+        let key_service = sources.master_keys.map(MasterKeys::service).transpose();
+        let key_service = key_service.context("master keys cannot be opened by sops")?;
         let (secrets, report) = SopsStore::open(StoreOptions {
             folder: sources.sops_files_path,
             shared: sources.shared_identities,
             identities_folder: sources.age_identities_path,
             leave: sources.leave,
             authorship: Authorship { served_before: served_before.clone(), ..sources.authorship },
+            key_service,
         });
         let secrets = Arc::new(secrets);
         let versions = ServedVersions::new(Arc::clone(&secrets), Arc::clone(&state), served_before);

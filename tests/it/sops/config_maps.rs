@@ -115,9 +115,9 @@ fn keys_that_only_look_like_a_file_are_reported_once_with_their_config_map() {
     assert_eq!(
         report.ignored,
         [
-            "ConfigMap a: \"prod.yaml\": a file of secrets is named {environment}.enc.yaml or .enc.json",
+            "ConfigMap a: \"prod.yaml\": a file of secrets is named {environment}.enc.yaml, .enc.json, .enc.env, .enc.ini or .enc.bin",
             "ConfigMap a: environment \"Prod\" is refused: use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
-            "ConfigMap b: \"prod.enc.toml\": it has to end in .enc.yaml or .enc.json",
+            "ConfigMap b: \"prod.enc.toml\": it has to end in .enc.yaml, .enc.json, .enc.env, .enc.ini or .enc.bin",
         ]
     );
     assert!(take(&store, &misnamed).is_empty());

@@ -193,3 +193,41 @@ fn a_leaf_that_the_files_rule_leaves_plain_proves_nothing() {
     let (store, _) = workshop.open(asking(RequireLeaf::Never));
     assert!(reason(&store, "dev").unwrap().starts_with("`_vanta_environment` is not encrypted"));
 }
+
+#[test]
+fn the_leaf_is_found_in_each_format_and_in_another_one_that_it_is_written_anew_in() {
+    let Some(workshop) = Workshop::new() else { return };
+    let leaf = "_vanta_environment";
+    for (file, plain, keys) in [
+        ("prod.enc.json", format!("{{\"A\": \"a\", \"{leaf}\": \"prod\"}}\n"), ["A"]),
+        ("prod.enc.env", format!("A=a\n{leaf}=prod\n"), ["A"]),
+        ("prod.enc.ini", format!("{leaf} = prod\n\n[s]\nA = a\n"), ["s.A"]),
+    ] {
+        let bytes = workshop.encrypt(file, &plain, ONE);
+        workshop.put(file, &bytes);
+        let (store, report) = workshop.open(asking(RequireLeaf::Always));
+        assert!(report.failed.is_empty(), "{report:?}");
+        assert_eq!(served(&store, "prod"), keys.map(str::to_owned).into());
+        fs::remove_file(workshop.path(file)).unwrap();
+        let elsewhere = file.replace("prod", "dev");
+        workshop.put(&elsewhere, &bytes);
+        let (store, _) = workshop.open(asking(RequireLeaf::Never));
+        assert_eq!(alarm(&store, "dev"), Some(Alarm::Environment), "{file}");
+        fs::remove_file(workshop.path(&elsewhere)).unwrap();
+    }
+    // What is a section of an ini file is a mapping of a YAML file, value by value.
+    let yaml = workshop.encrypt(
+        "prod.enc.yaml",
+        &format!("DEFAULT:\n    {leaf}: prod\ns:\n    A: a\n"),
+        ONE,
+    );
+    workshop.put("dev.enc.yaml", &yaml);
+    let (store, _) = workshop.open(asking(RequireLeaf::Never));
+    assert_eq!(alarm(&store, "dev"), Some(Alarm::Environment));
+    let binary = workshop.encrypt("dev.enc.bin", "binary", ONE);
+    fs::remove_file(workshop.path("dev.enc.yaml")).unwrap();
+    workshop.put("dev.enc.bin", &binary);
+    let (store, _) = workshop.open(asking(RequireLeaf::Always));
+    assert!(reason(&store, "dev").unwrap().starts_with("a binary file cannot say"));
+    assert!(workshop.open(asking(RequireLeaf::Never)).1.failed.is_empty());
+}

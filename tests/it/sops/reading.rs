@@ -136,14 +136,12 @@ fn the_examples_environment_opens_with_the_published_key() {
 }
 
 #[test]
-fn formats_that_are_not_read_yet_say_so() {
-    let refusal = |extension| Format::from_extension(extension).unwrap_err().to_string();
-    assert!(refusal("env").contains("not supported yet"));
-    assert!(refusal("ini").contains("not supported yet"));
-    assert_eq!(
-        refusal("toml"),
-        r#"the format "toml" is not supported: name the file .yaml or .json"#
-    );
+fn a_format_is_known_by_the_files_ending() {
+    for format in Format::ALL {
+        assert_eq!(Format::from_extension(format.extension()), Ok(format));
+    }
+    assert_eq!(Format::from_extension("yml"), Ok(Format::Yaml));
+    insta::assert_snapshot!(Format::from_extension("toml").unwrap_err(), @r#"the format "toml" is not supported: name the file .yaml, .json, .env, .ini or .bin"#);
 }
 
 #[test]

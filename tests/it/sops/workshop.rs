@@ -57,7 +57,8 @@ impl Workshop {
             + &fs::read_to_string(path("other-age-key.txt")).unwrap();
         fs::write(self.made.path().join("keys"), keys).unwrap();
         let key_file = self.made.path().join("keys");
-        let done = sops::run(self.sops, self.made.path(), &key_file, arguments);
+        let mut command = sops::command(self.sops, self.made.path(), &key_file);
+        let done = command.args(arguments).output().expect("sops was found, so it can be started");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
@@ -86,6 +87,7 @@ impl Workshop {
             identities_folder: None,
             leave: Leave::default(),
             authorship,
+            key_service: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Without the file's key it can neither be written nor taken away, and its value is bound to its
 //! place. What could be done to it, to wrap it in a list say, is refused.
 
+use super::super::format::Format;
 use super::super::plaintext::Plaintext;
 use super::error::AuthorshipError;
 use crate::domain::names::Environment;
@@ -62,7 +63,7 @@ impl EnvironmentLeaf {
     ) -> Result<bool, AuthorshipError> {
         match self {
             Self::Absent if !is_asked => Ok(false),
-            Self::Absent if matches!(extension, "bin" | "binary") => {
+            Self::Absent if extension == Format::Binary.extension() => {
                 Err(AuthorshipError::NoNameInBinary)
             }
             Self::Absent => {
@@ -81,7 +82,7 @@ impl EnvironmentLeaf {
 
 /// What puts the leaf into a file.
 pub(in super::super) fn command(environment: &Environment, extension: &str) -> String {
-    let section = if extension == "ini" { r#"["DEFAULT"]"# } else { "" };
+    let section = if extension == Format::Ini.extension() { r#"["DEFAULT"]"# } else { "" };
     format!(r#"sops set {environment}.enc.{extension} '{section}["{LEAF}"]' '"{environment}"'"#)
 }
 
