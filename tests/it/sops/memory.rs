@@ -57,6 +57,7 @@ fn refuse_all(folder: PathBuf) {
         shared: SharedIdentities::File(path("age-key.txt")),
         identities_folder: None,
         leave: Leave::ALL,
+        key_service: None,
     });
     assert!(report.loaded.is_empty(), "{report:?}");
     println!("{} was refused", report.failed.len());
