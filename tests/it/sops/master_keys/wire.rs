@@ -1,7 +1,7 @@
 //! What is said to a key service, to the byte, and what becomes of what it answers.
 
 use super::fake::{FakeService, Says};
-use super::{IMPATIENT, Scenario, Service, data_key, transit, wrapped};
+use super::{IMPATIENT, Scenario, Service, data_key, transit, unwrapped, wrapped};
 use crate::sops::fixtures::text;
 
 const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/9f0c";
@@ -119,6 +119,29 @@ fn a_key_of_each_service_is_asked_for_as_the_protocol_says() {
         }
         assert_eq!(calls[0].body, framed(&message.concat()), "{allowed}");
     }
+}
+
+#[test]
+fn a_group_that_age_opens_and_one_that_sops_does_give_the_data_key() {
+    // The second group's share is wrapped for an identity that is not the scenario's.
+    let original = text("groups.enc.yaml");
+    let begin = original.find("        - age:").unwrap();
+    let second = begin + 1 + original[begin + 1..].find("        - age:").unwrap();
+    let end = original.find("    lastmodified").unwrap();
+    let share = unwrapped(&original[second..end], "other-age-key.txt");
+    let group = format!(
+        "        - kms:\n            - arn: {ARN}\n              created_at: \"\"\n              enc: x\n"
+    );
+    let rest = original[second..end]
+        .find("    shamir_threshold")
+        .map_or("", |at| &original[second + at..end]);
+    let file = format!("{}{group}{rest}{}", &original[..second], &original[end..]);
+    let fake = FakeService::new(Says::Plaintext(share));
+    let program = fake.program();
+    let allowed = format!("kms:{ARN}");
+    let (scenario, _) = Scenario::with(&[("prod", &file)], &Service::new(&allowed, &program, &[]));
+    assert_eq!(scenario.soon("prod", "word"), "hunter2");
+    assert_eq!(fake.calls().len(), 1);
 }
 
 #[test]
