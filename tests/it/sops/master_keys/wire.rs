@@ -169,6 +169,32 @@ fn a_service_that_never_answers_holds_nobody_back() {
     assert!(fake.starts() > 1);
 }
 
+#[test]
+fn many_files_for_a_key_whose_service_is_silent_do_not_hold_back_those_for_another() {
+    const SILENT: &str = "arn:aws:kms:eu-west-1:111122223333:key/silent";
+    let fake = FakeService::new(Says::NothingOf(SILENT, data_key("app.enc.yaml")));
+    let program = fake.program();
+    let allowed = format!("kms:{ARN} kms:{SILENT}");
+    let service = Service { deadlines: IMPATIENT, ..Service::new(&allowed, &program, &[]) };
+    // Each wraps another data key, and is asked for before the good one.
+    let silent = (0..6).map(|at| {
+        let keys = kms("").replace(ARN, SILENT).replace("AQICAHh", &format!("AQICAHh{at}"));
+        (format!("a{at}"), wrapped("app.enc.yaml", &keys))
+    });
+    let mut files: Vec<(String, String)> = silent.collect();
+    files.push(("z".to_owned(), wrapped("app.enc.yaml", &kms(""))));
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let (scenario, _) = Scenario::with(&files, &service);
+    assert_eq!(scenario.soon("z", "word"), "hunter2");
+    let of_silent = fake
+        .calls()
+        .iter()
+        .position(|call| !call.body.windows(SILENT.len()).any(|part| part == SILENT.as_bytes()));
+    let before = of_silent.expect("the good key was asked for");
+    assert!(before <= 2, "{before} calls were waited for");
+}
+
 /// Why a file is refused whose data key this is the answer for.
 fn refused(says: Says) -> String {
     let fake = FakeService::new(says);
