@@ -1,3 +1,5 @@
+//! What may stand on an allow-list, and which names of files are on it.
+
 use super::*;
 use crate::adapters::key_service::{KmsName, variables};
 

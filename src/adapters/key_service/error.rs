@@ -70,7 +70,7 @@ pub enum Cause {
 impl Cause {
     /// What a message of sops speaks of. The first that fits holds.
     pub(super) fn of(message: &str) -> Self {
-        const KNOWN: [(Cause, &[&str]); 9] = [
+        const KNOWN: [(Cause, &[&str]); 10] = [
             (Cause::NoGpg, &["exec: \"gpg\"", "executable file not found"]),
             (
                 Cause::Passphrase,
@@ -78,6 +78,8 @@ impl Cause {
             ),
             (Cause::NoSecretKey, &["no secret key", "secret key not available"]),
             (Cause::Certificate, &["x509:", "certificate signed by unknown", "tls: "]),
+            // Where there are none, the clouds' own metadata services are tried, and time out.
+            (Cause::Credentials, &["imds", "default credentials", "defaultazurecredential"]),
             (
                 Cause::Unreachable,
                 &[

@@ -1,3 +1,5 @@
+//! The bytes of requests and answers.
+
 use super::super::AllowList;
 use super::*;
 

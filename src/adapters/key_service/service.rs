@@ -78,7 +78,8 @@ impl KeyService {
     pub fn new(list: AllowList, launch: Launch, deadlines: Deadlines) -> io::Result<Self> {
         let (jobs, received) = unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let worker = Worker { launch, deadlines, running: None, failed: None };
+        let worker =
+            Worker { launch, deadlines, running: None, failed: None, silent: HashMap::new() };
         thread::Builder::new().name("sops-keyservice".to_owned()).spawn(move || {
             runtime.block_on(worker.run(received));
         })?;
@@ -117,7 +118,7 @@ impl KeyService {
         let shared = Arc::clone(&self.shared);
         let done = Box::new(move |answer| shared.take(digest, answer));
         // The thread is there for as long as this is.
-        if self.jobs.send(Job { request, done }).is_err() {
+        if self.jobs.send(Job { key: key.name().to_string(), request, done }).is_err() {
             self.shared.take(digest, Err(KeyServiceError::Ended));
         }
         DataKeyOf::Awaited

@@ -3,6 +3,7 @@
 //! It is one thread for as long as the vault lives: the kernel ends a process with the thread that
 //! started it, not with its process.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -18,6 +19,8 @@ pub(super) type Answer = Result<Zeroizing<Vec<u8>>, KeyServiceError>;
 
 /// One call.
 pub(super) struct Job {
+    /// The master key.
+    pub(super) key: String,
     /// A framed request.
     pub(super) request: Vec<u8>,
     /// Is told what came of it.
@@ -45,7 +48,7 @@ impl Default for Deadlines {
     }
 }
 
-/// The shortest and the longest pause after a start that failed.
+/// The shortest and the longest pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
 /// Sops, where it runs.
@@ -54,7 +57,29 @@ pub(super) struct Worker {
     pub(super) deadlines: Deadlines,
     pub(super) running: Option<Running>,
     /// Of starts that failed since the last that did not.
-    pub(super) failed: Option<(KeyServiceError, Duration, Instant)>,
+    pub(super) failed: Option<(KeyServiceError, Pause)>,
+    /// The keys whose services did not answer in time: they are given a rest, so that many files
+    /// for one of them do not hold back those for others.
+    pub(super) silent: HashMap<String, Pause>,
+}
+
+/// How long, and since when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    length: Duration,
+    since: Instant,
+}
+
+impl Pause {
+    /// The one after another, which is twice as long.
+    fn after(before: Option<Self>) -> Self {
+        let length = before.map_or(PAUSES.0, |before| (before.length * 2).min(PAUSES.1));
+        Self { length, since: Instant::now() }
+    }
+
+    fn lasts(self) -> bool {
+        self.since.elapsed() < self.length
+    }
 }
 
 impl Worker {
@@ -63,7 +88,7 @@ impl Worker {
         loop {
             tokio::select! {
                 job = jobs.recv() => match job {
-                    Some(Job { request, done }) => done(self.answer(request).await),
+                    Some(Job { key, request, done }) => done(self.answer(key, request).await),
                     None => return,
                 },
                 () = ended(&mut self.running) => {
@@ -75,12 +100,22 @@ impl Worker {
         }
     }
 
-    async fn answer(&mut self, request: Vec<u8>) -> Answer {
-        match self.call(request.clone()).await {
+    async fn answer(&mut self, key: String, request: Vec<u8>) -> Answer {
+        let silent = self.silent.get(&key).copied();
+        if silent.is_some_and(Pause::lasts) {
+            return Err(KeyServiceError::Deadline);
+        }
+        let answer = match self.call(request.clone()).await {
             // It was ended since the last call, say.
             Err(KeyServiceError::Ended) => self.call(request).await,
             answer => answer,
+        };
+        if matches!(answer, Err(KeyServiceError::Deadline)) {
+            self.silent.insert(key, Pause::after(silent));
+        } else {
+            self.silent.remove(&key);
         }
+        answer
     }
 
     async fn call(&mut self, request: Vec<u8>) -> Answer {
@@ -99,8 +134,8 @@ impl Worker {
     /// Sops, which is started where it does not run.
     async fn running(&mut self) -> Result<&mut Running, KeyServiceError> {
         if self.running.is_none() {
-            if let Some((error, pause, at)) = self.failed
-                && at.elapsed() < pause
+            if let Some((error, pause)) = self.failed
+                && pause.lasts()
             {
                 return Err(error);
             }
@@ -111,8 +146,8 @@ impl Worker {
                     self.running = Some(running);
                 }
                 Err(error) => {
-                    let pause = self.failed.map_or(PAUSES.0, |(_, pause, _)| pause * 2);
-                    self.failed = Some((error, pause.min(PAUSES.1), Instant::now()));
+                    let pause = Pause::after(self.failed.map(|(_, pause)| pause));
+                    self.failed = Some((error, pause));
                     return Err(error);
                 }
             }

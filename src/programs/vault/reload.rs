@@ -220,6 +220,11 @@ impl WatchedSettings {
 }
 
 impl WatchedSecrets {
+    /// The files of a store, whose alarms are told.
+    pub(super) fn new(store: &Arc<SopsStore>, metrics: &Arc<Metrics>, alarms: Alarms) -> Self {
+        Self { store: Arc::clone(store), metrics: Arc::clone(metrics), alarms }
+    }
+
     fn look(&self) {
         let report = self.store.refresh();
         if !report.is_empty() {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::args::{Command, SigningKeyArgs, VaultArgs};
 use super::auditing::{self, Auditing};
 use super::cluster::{self, ClusterSources, Told};
-use super::config::{Config, trace_settings};
+use super::config::{Config, Sources, trace_settings};
 use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
 use super::health::Health;
 use super::identities::Identities;
@@ -29,7 +29,7 @@ use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Exported, Listener, Metrics, Signals, Traces};
-use crate::adapters::sops::{Authorship, SopsStore, StoreOptions};
+use crate::adapters::sops::{Authorship, RefreshReport, SopsStore, StoreOptions};
 use crate::adapters::state::{StateSource, StateStore};
 
 /// How long requests in progress may take once the vault is told to end.
@@ -123,7 +123,7 @@ struct Vault {
 
 impl Vault {
     async fn build(config: Config) -> anyhow::Result<Self> {
-        let Config { sources, .. } = config;
+        let Config { mut sources, .. } = config;
         sources.warn_of_open_files();
         let state = open_state(&config.state).await?;
         let replica = config.audit.replica.clone();
@@ -131,22 +131,11 @@ impl Vault {
         let audit = auditing::open(config.audit, &config.state, &state, &metrics).await?;
         let auditing = Auditing::new(&audit, &state, &metrics).await;
         let with_config_maps = sources.sops_files_path.is_none();
-        let served_before = state.versions().await.context("the versions in the state")?;
-        let key_service = sources.master_keys.map(MasterKeys::service).transpose();
-        let key_service = key_service.context("master keys cannot be opened by sops")?;
-        let (secrets, report) = SopsStore::open(StoreOptions {
-            folder: sources.sops_files_path,
-            shared: sources.shared_identities,
-            identities_folder: sources.age_identities_path,
-            leave: sources.leave,
-            authorship: Authorship { served_before: served_before.clone(), ..sources.authorship },
-            key_service,
-        });
-        let secrets = Arc::new(secrets);
-        let versions = ServedVersions::new(Arc::clone(&secrets), Arc::clone(&state), served_before);
+        let access = sources.access_path.take();
+        let (secrets, report, versions) = open_secrets(sources, &state).await?;
         let clients = Arc::new(ClientCredentials::default());
         let (grants, grants_receiver) = watch::channel(None);
-        let access = sources.access_path.map(|path| (AccessFolder::new(path), grants.clone()));
+        let access = access.map(|path| (AccessFolder::new(path), grants.clone()));
         let cluster = match config.cluster {
             Some(cluster) => {
                 let cluster = cluster::connect(cluster).await?;
@@ -173,11 +162,7 @@ impl Vault {
         let standing = Arc::new(Standing::default());
         let ring = CurrentRing::new(config.signing_keys.ring);
         let mut watched = Watched {
-            secrets: WatchedSecrets {
-                store: Arc::clone(&secrets),
-                metrics: Arc::clone(&metrics),
-                alarms,
-            },
+            secrets: WatchedSecrets::new(&secrets, &metrics, alarms),
             settings: WatchedSettings {
                 access,
                 access_seen,
@@ -295,6 +280,27 @@ async fn open_state(source: &StateSource) -> anyhow::Result<Arc<StateStore>> {
         StateSource::Postgres(_) => "state in PostgreSQL".to_owned(),
     };
     Ok(Arc::new(StateStore::open(source).await.context(place)?))
+}
+
+/// The store of the SOPS files, what it loaded, and what keeps in mind which versions it serves.
+async fn open_secrets(
+    sources: Sources,
+    state: &Arc<StateStore>,
+) -> anyhow::Result<(Arc<SopsStore>, RefreshReport, ServedVersions)> {
+    let served_before = state.versions().await.context("the versions in the state")?;
+    let key_service = sources.master_keys.map(MasterKeys::service).transpose();
+    let key_service = key_service.context("master keys cannot be opened by sops")?;
+    let (store, report) = SopsStore::open(StoreOptions {
+        folder: sources.sops_files_path,
+        shared: sources.shared_identities,
+        identities_folder: sources.age_identities_path,
+        leave: sources.leave,
+        authorship: Authorship { served_before: served_before.clone(), ..sources.authorship },
+        key_service,
+    });
+    let store = Arc::new(store);
+    let versions = ServedVersions::new(Arc::clone(&store), Arc::clone(state), served_before);
+    Ok((store, report, versions))
 }
 
 /// How old the grants are, which are the cluster's or those of a folder.

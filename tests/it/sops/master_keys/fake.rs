@@ -25,6 +25,8 @@ pub(super) enum Says {
     /// That it could not, in the trailers.
     Failure(&'static str),
     Nothing,
+    /// Nothing where the request holds this text, else this plaintext.
+    NothingOf(&'static str, Vec<u8>),
 }
 
 /// One request.
@@ -108,12 +110,24 @@ fn serve(listener: UnixListener, calls: &Arc<Mutex<Vec<Call>>>, says: &Arc<Mutex
                         let body = whole(body).await;
                         calls.lock().unwrap().push(Call { path, headers, body });
                         let says = says.lock().unwrap().clone();
+                        let says = match says {
+                            Says::NothingOf(text, _) if holds(&calls, text) => Says::Nothing,
+                            Says::NothingOf(_, plaintext) => Says::Plaintext(plaintext),
+                            says => says,
+                        };
                         answer(respond, says).await;
                     });
                 }
             });
         }
     });
+}
+
+/// Whether the last request holds a text.
+fn holds(calls: &Mutex<Vec<Call>>, text: &str) -> bool {
+    let calls = calls.lock().unwrap();
+    let body = &calls.last().unwrap().body;
+    body.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
 async fn whole(mut body: RecvStream) -> Vec<u8> {
@@ -136,7 +150,7 @@ async fn answer(mut respond: SendResponse<Bytes>, says: Says) {
         }
         Says::Bytes(bytes) => (bytes, "0", ""),
         Says::Failure(message) => (Vec::new(), "2", message),
-        Says::Nothing => {
+        Says::Nothing | Says::NothingOf(..) => {
             let never: Infallible = std::future::pending().await;
             match never {}
         }

@@ -147,11 +147,16 @@ fn beside_age(fixture: &str, keys: &str) -> String {
 
 /// The data key of a fixture.
 fn data_key(fixture: &str) -> Vec<u8> {
-    let original = text(fixture);
-    let begin = original.find("-----BEGIN AGE").unwrap();
-    let end = original.find("          recipient:").unwrap();
-    let armored = original[begin..end].replace("            ", "");
-    let keys = fs::read_to_string(path("age-key.txt")).unwrap();
+    unwrapped(&text(fixture), "age-key.txt")
+}
+
+/// What the first age key of a text wraps, by one of the fixtures' identities.
+fn unwrapped(text: &str, identity: &str) -> Vec<u8> {
+    let begin = text.find("-----BEGIN AGE").unwrap();
+    let end = text.find("-----END AGE").unwrap() + "-----END AGE ENCRYPTED FILE-----".len();
+    let lines = text[begin..end].lines().map(str::trim_start);
+    let armored = lines.fold(String::new(), |lines, line| lines + line + "\n");
+    let keys = fs::read_to_string(path(identity)).unwrap();
     let key = keys.lines().find(|line| line.starts_with("AGE-SECRET")).unwrap();
     let identity: age::x25519::Identity = key.parse().unwrap();
     let decryptor = age::Decryptor::new(ArmoredReader::new(armored.as_bytes())).unwrap();

@@ -64,6 +64,45 @@ fn a_file_for_a_pgp_key_is_opened_by_sops_and_gpg() {
 }
 
 #[test]
+fn a_message_that_unpacks_to_much_ends_sops_alone() {
+    let (Some(sops), Some(ring)) = (sops::find(), KeyRing::new()) else { return };
+    // Anybody who has the public key can write it.
+    let zeros = ring.home.path().join("zeros");
+    fs::File::create(&zeros).unwrap().set_len(450 << 20).unwrap();
+    let arguments = [
+        "--trust-model",
+        "always",
+        "--armor",
+        "--compress-algo",
+        "bzip2",
+        "--output",
+        "-",
+        "--recipient",
+    ];
+    let bomb = ring.run(
+        &[&arguments[..], &[&ring.fingerprint, "--encrypt", zeros.to_str().unwrap()]].concat(),
+    );
+    assert!(bomb.len() < 16 * 1024, "it has {} bytes", bomb.len());
+    let file = ring.encrypt(sops, "first");
+    let begin = file.find("-----BEGIN PGP").unwrap();
+    let end = file.find("-----END PGP").unwrap();
+    let indent = " ".repeat(12);
+    let bomb = bomb.split("-----END").next().unwrap().replace('\n', &format!("\n{indent}"));
+    let file = format!("{}{}{}", &file[..begin], bomb, &file[end..]);
+    let allowed = format!("pgp:{}", ring.fingerprint);
+    let path = KeyRing::path();
+    let environment = [("GNUPGHOME", ring.home()), ("PATH", &path)];
+    let service = Service::new(&allowed, sops, &environment);
+    let (scenario, _) = Scenario::with(&[("prod", &file)], &service);
+    let error = scenario.failed("prod");
+    // A slow machine is not done with it in time.
+    let ended = ["sops ended before it answered", "sops did not answer in time"];
+    assert!(ended.iter().any(|ended| error.contains(ended)), "{error}");
+    scenario.write("prod", &ring.encrypt(sops, "second"));
+    assert_eq!(scenario.soon("prod", "word"), "second");
+}
+
+#[test]
 fn a_key_that_is_put_into_the_ring_later_opens_the_file_then() {
     let (Some(sops), Some(ring), Some(empty)) = (sops::find(), KeyRing::new(), KeyRing::new())
     else {

@@ -1,7 +1,7 @@
 //! What is said to a key service, to the byte, and what becomes of what it answers.
 
 use super::fake::{FakeService, Says};
-use super::{IMPATIENT, Scenario, Service, data_key, transit, wrapped};
+use super::{IMPATIENT, Scenario, Service, data_key, transit, unwrapped, wrapped};
 use crate::sops::fixtures::text;
 
 const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/9f0c";
@@ -122,6 +122,29 @@ fn a_key_of_each_service_is_asked_for_as_the_protocol_says() {
 }
 
 #[test]
+fn a_group_that_age_opens_and_one_that_sops_does_give_the_data_key() {
+    // The second group's share is wrapped for an identity that is not the scenario's.
+    let original = text("groups.enc.yaml");
+    let begin = original.find("        - age:").unwrap();
+    let second = begin + 1 + original[begin + 1..].find("        - age:").unwrap();
+    let end = original.find("    lastmodified").unwrap();
+    let share = unwrapped(&original[second..end], "other-age-key.txt");
+    let group = format!(
+        "        - kms:\n            - arn: {ARN}\n              created_at: \"\"\n              enc: x\n"
+    );
+    let rest = original[second..end]
+        .find("    shamir_threshold")
+        .map_or("", |at| &original[second + at..end]);
+    let file = format!("{}{group}{rest}{}", &original[..second], &original[end..]);
+    let fake = FakeService::new(Says::Plaintext(share));
+    let program = fake.program();
+    let allowed = format!("kms:{ARN}");
+    let (scenario, _) = Scenario::with(&[("prod", &file)], &Service::new(&allowed, &program, &[]));
+    assert_eq!(scenario.soon("prod", "word"), "hunter2");
+    assert_eq!(fake.calls().len(), 1);
+}
+
+#[test]
 fn a_service_that_never_answers_holds_nobody_back() {
     let fake = FakeService::new(Says::Nothing);
     let program = fake.program();
@@ -144,6 +167,32 @@ fn a_service_that_never_answers_holds_nobody_back() {
     fake.now_says(Says::Plaintext(data_key("app.enc.yaml")));
     assert_eq!(scenario.soon("stuck", "word"), "hunter2");
     assert!(fake.starts() > 1);
+}
+
+#[test]
+fn many_files_for_a_key_whose_service_is_silent_do_not_hold_back_those_for_another() {
+    const SILENT: &str = "arn:aws:kms:eu-west-1:111122223333:key/silent";
+    let fake = FakeService::new(Says::NothingOf(SILENT, data_key("app.enc.yaml")));
+    let program = fake.program();
+    let allowed = format!("kms:{ARN} kms:{SILENT}");
+    let service = Service { deadlines: IMPATIENT, ..Service::new(&allowed, &program, &[]) };
+    // Each wraps another data key, and is asked for before the good one.
+    let silent = (0..6).map(|at| {
+        let keys = kms("").replace(ARN, SILENT).replace("AQICAHh", &format!("AQICAHh{at}"));
+        (format!("a{at}"), wrapped("app.enc.yaml", &keys))
+    });
+    let mut files: Vec<(String, String)> = silent.collect();
+    files.push(("z".to_owned(), wrapped("app.enc.yaml", &kms(""))));
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let (scenario, _) = Scenario::with(&files, &service);
+    assert_eq!(scenario.soon("z", "word"), "hunter2");
+    let of_silent = fake
+        .calls()
+        .iter()
+        .position(|call| !call.body.windows(SILENT.len()).any(|part| part == SILENT.as_bytes()));
+    let before = of_silent.expect("the good key was asked for");
+    assert!(before <= 2, "{before} calls were waited for");
 }
 
 /// Why a file is refused whose data key this is the answer for.
