@@ -47,7 +47,7 @@ impl VaultArgs {
 pub(super) enum Command {
     /// Serve on this machine alone, with nothing to configure: HTTP on loopback, a fresh signing
     /// key, a client of its own, and the example secrets unless others are named
-    Dev(DevArgs),
+    Dev(Box<DevArgs>),
     /// Make the Secret of the key that signs tokens, once for a cluster; one that is there stays
     SigningKey(SigningKeyArgs),
 }

@@ -73,7 +73,7 @@ fn start_traces() -> (Option<Traces>, Option<Exported>, Option<String>) {
 
 fn run_command(args: VaultArgs) -> ExitCode {
     let configured = match args.command {
-        Some(Command::Dev(args)) => dev::prepare(args)
+        Some(Command::Dev(args)) => dev::prepare(*args)
             .map(|(config, data)| (config, Some(data)))
             .map_err(anyhow::Error::from),
         Some(Command::SigningKey(args)) => return serve::ended(make_signing_key(&args)),
@@ -124,7 +124,6 @@ struct Vault {
 impl Vault {
     async fn build(config: Config) -> anyhow::Result<Self> {
         let Config { mut sources, .. } = config;
-        sources.warn_of_open_files();
         let state = open_state(&config.state).await?;
         let replica = config.audit.replica.clone();
         let metrics = Arc::new(Metrics::default());
@@ -152,9 +151,7 @@ impl Vault {
         let (cluster, told) = cluster.unzip();
         let alarms = cluster.as_ref().map(|of| of.alarms.clone()).unwrap_or_default();
         let issuers = Arc::new(OidcIssuers::default());
-        let client = cluster.as_ref().map(|sources| sources.cluster.client.clone());
-        let authenticator = Identities::new(Arc::clone(&clients), Arc::clone(&issuers), client);
-        let authenticator = Arc::new(authenticator.counted_by(Arc::clone(&metrics)));
+        let authenticator = identities(&clients, &issuers, cluster.as_deref(), &metrics);
         let access_seen = Arc::new(LastSeen::default());
         let read_limit = config.grants_stale_after;
         let freshness = freshness(cluster.as_deref(), &access_seen, read_limit);
@@ -287,6 +284,7 @@ async fn open_secrets(
     sources: Sources,
     state: &Arc<StateStore>,
 ) -> anyhow::Result<(Arc<SopsStore>, RefreshReport, ServedVersions)> {
+    sources.warn_of_open_files();
     let served_before = state.versions().await.context("the versions in the state")?;
     let key_service = sources.master_keys.map(MasterKeys::service).transpose();
     let key_service = key_service.context("master keys cannot be opened by sops")?;
@@ -301,6 +299,18 @@ async fn open_secrets(
     let store = Arc::new(store);
     let versions = ServedVersions::new(Arc::clone(&store), Arc::clone(state), served_before);
     Ok((store, report, versions))
+}
+
+/// Who callers are, as clients, issuers and the cluster know them.
+fn identities(
+    clients: &Arc<ClientCredentials>,
+    issuers: &Arc<OidcIssuers>,
+    cluster: Option<&ClusterSources>,
+    metrics: &Arc<Metrics>,
+) -> Arc<Identities> {
+    let client = cluster.map(|sources| sources.cluster.client.clone());
+    let identities = Identities::new(Arc::clone(clients), Arc::clone(issuers), client);
+    Arc::new(identities.counted_by(Arc::clone(metrics)))
 }
 
 /// How old the grants are, which are the cluster's or those of a folder.

@@ -45,7 +45,8 @@ fn an_older_version_is_loud_in_log_metrics_and_readiness_and_is_served_unless_de
     site.write("secrets/dev.enc.yaml", &older);
     until("the metric says so", || is_raised(&vault, "rollback").then_some(()));
     assert_eq!(count(&vault, "rollback"), Some(1));
-    assert!(vault.log().contains("the environment was loaded, and should perhaps not have been"));
+    let said = "the environment was loaded, and should perhaps not have been";
+    until("the log says so", || vault.log().contains(said).then_some(()));
     let (status, said) = vault.health("/readyz");
     assert_eq!(status, 200);
     assert!(said.contains("dev: it is served: lastmodified went back from"), "{said}");
@@ -81,7 +82,8 @@ fn a_restart_does_not_forget_which_version_was_served_and_the_administrator_can_
     let vault = with(&site, &accepting);
     assert_eq!(vault.read(&agent(), "dev/APP_DB_USER", &token).unwrap().text, "app");
     assert!(!is_raised(&vault, "rollback"));
-    assert!(vault.log().contains("it is accepted though lastmodified went back"));
+    let said = "it is accepted though lastmodified went back";
+    until("the log says so", || vault.log().contains(said).then_some(()));
 }
 
 #[test]
@@ -118,10 +120,11 @@ fn only_what_a_trusted_signer_signed_is_loaded() {
     let token = vault.token(&site, "APP_*");
     let user = || vault.read(&agent(), "dev/APP_DB_USER", &token).unwrap().text;
     assert_eq!(user(), "app");
-    assert!(vault.log().contains("ci@example.com"), "the log says who signed it");
+    until("the log says who signed it", || vault.log().contains("ci@example.com").then_some(()));
     put(&newer, "prod");
     until("the metric says so", || is_raised(&vault, "signature").then_some(()));
-    assert!(vault.log().contains("it is signed for \\\"vanta-sops:prod\\\""), "{}", vault.log());
+    let said = "it is signed for \\\"vanta-sops:prod\\\"";
+    until("the log says why", || vault.log().contains(said).then_some(()));
     assert_eq!(user(), "app");
     put(&newer, "dev");
     until("it is well again", || (!is_raised(&vault, "signature")).then_some(()));

@@ -92,8 +92,8 @@ mod tests {
 
     use super::*;
 
-    fn text(text: &str) -> Option<Plaintext> {
-        Some(Plaintext::Text(Zeroizing::new(text.as_bytes().to_vec())))
+    fn text(text: &str) -> Plaintext {
+        Plaintext::Text(Zeroizing::new(text.as_bytes().to_vec()))
     }
 
     fn dev() -> Environment {
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_file_that_names_its_environment_is_its_own_and_no_others() {
         for path in [LEAF, INI_LEAF] {
-            let leaf = EnvironmentLeaf::default().with(path, text("dev"));
+            let leaf = EnvironmentLeaf::default().with(path, Some(text("dev")));
             assert_eq!(leaf.check(&dev(), "yaml", true), Ok(true));
             let refused = leaf.check(&"prod".parse().unwrap(), "yaml", false).unwrap_err();
             insta::allow_duplicates! {
@@ -130,11 +130,11 @@ mod tests {
         let absent = EnvironmentLeaf::default;
         let refused = |leaf: EnvironmentLeaf| leaf.check(&dev(), "yaml", false).unwrap_err();
         assert_eq!(refused(absent().with(LEAF, None)), AuthorshipError::PlainName);
-        let wrapped = absent().with("_vanta_environment.0", text("dev"));
+        let wrapped = absent().with("_vanta_environment.0", Some(text("dev")));
         assert_eq!(refused(wrapped), AuthorshipError::MovedName);
-        let twice = absent().with(LEAF, text("dev")).with(INI_LEAF, text("dev"));
+        let twice = absent().with(LEAF, Some(text("dev"))).with(INI_LEAF, Some(text("dev")));
         assert_eq!(refused(twice), AuthorshipError::MovedName);
-        let value = refused(absent().with(LEAF, text("hunter2 is no name")));
+        let value = refused(absent().with(LEAF, Some(text("hunter2 is no name"))));
         assert!(!value.to_string().contains("hunter2"), "{value}");
     }
 

@@ -102,14 +102,13 @@ fn verify(
     // Each line stands for itself: what one does not allow another may.
     let mut refused = None;
     for signer in signers.iter().filter(|of| of.key.key_data() == signature.public_key()) {
-        match may_sign(signer, file, &namespace, now) {
-            Err(error) => refused = Some(error),
-            Ok(()) => {
-                let verified = signer.key.verify(&namespace, file.bytes, signature);
-                verified.map_err(|_| AuthorshipError::WrongSignature)?;
-                return was_touched(signature).map(|()| signer.shown());
-            }
+        if let Err(error) = may_sign(signer, file, &namespace, now) {
+            refused = Some(error);
+            continue;
         }
+        let verified = signer.key.verify(&namespace, file.bytes, signature);
+        verified.map_err(|_| AuthorshipError::WrongSignature)?;
+        return was_touched(signature).map(|()| signer.shown());
     }
     Err(refused.unwrap_or_else(|| AuthorshipError::NotTrusted {
         fingerprint: signature.public_key().fingerprint(HashAlg::Sha256).to_string(),
@@ -148,7 +147,7 @@ fn was_touched(signature: &SshSig) -> Result<(), AuthorshipError> {
         matches!(signature.public_key(), KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_));
     let bytes = signature.signature_bytes();
     let flags = bytes.len().checked_sub(TRAILER_BYTES).and_then(|at| bytes.get(at));
-    if of_security_key && !flags.is_some_and(|flags| flags & TOUCHED != 0) {
+    if of_security_key && flags.is_none_or(|flags| flags & TOUCHED == 0) {
         return Err(AuthorshipError::NotTouched);
     }
     Ok(())

@@ -93,6 +93,17 @@ fn a_changed_signature_is_none() {
     assert_eq!(refused, ends - begins);
 }
 
+#[test]
+fn a_signature_that_is_cut_off_or_goes_on_is_none() {
+    let pem = signed("vanta-sops:dev", 1).to_pem(LineEnding::LF).unwrap();
+    for end in 0..pem.trim_end().len() {
+        assert!(parse(&pem.as_bytes()[..end]).is_none(), "up to {end}");
+    }
+    assert!(parse(format!("{pem}{pem}").as_bytes()).is_none());
+    assert!(parse(format!("x\n{pem}").as_bytes()).is_none());
+    assert!(parse(pem.replace('\n', "\r\n").as_bytes()).is_some(), "lines may end as elsewhere");
+}
+
 /// A signature as a security key makes it (OpenSSH PROTOCOL.u2f), with these flags.
 fn of_security_key(flags: u8) -> (String, SshSig) {
     use rsa::signature::Signer as _;
