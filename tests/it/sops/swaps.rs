@@ -40,6 +40,10 @@ fn versions(workshop: &Workshop) -> Vec<Vec<u8>> {
 }
 
 /// Readers and whoever looks for changes go on for as long as files are exchanged, and a while.
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are wanted by whoever runs it with --nocapture"
+)]
 fn under_load(what: &str, store: &SopsStore, mut swap: impl FnMut(usize)) {
     let (done, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
     let loaded = AtomicUsize::new(0);
