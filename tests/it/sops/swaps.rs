@@ -50,7 +50,7 @@ fn under_load(what: &str, store: &SopsStore, mut swap: impl FnMut(usize)) {
     let started = Instant::now();
     let mut swaps = 0;
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        let reader = || {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     let seen = version(store);
@@ -58,14 +58,17 @@ fn under_load(what: &str, store: &SopsStore, mut swap: impl FnMut(usize)) {
                     read(store, "prod", "A").expect("a read failed");
                     reads.fetch_add(2, Ordering::Relaxed);
                 }
-            });
-        }
+            })
+        };
+        let readers = [reader(), reader()];
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 loaded.fetch_add(store.refresh().loaded.len(), Ordering::Relaxed);
             }
         });
-        while swaps < SWAPS || reads.load(Ordering::Relaxed) < READS {
+        let enough = |swaps| swaps >= SWAPS && reads.load(Ordering::Relaxed) >= READS;
+        // One that has failed reads no more; its panic is the scope's.
+        while !enough(swaps) && !readers.iter().any(|reader| reader.is_finished()) {
             swaps += 1;
             swap(swaps);
         }
