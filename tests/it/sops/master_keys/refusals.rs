@@ -2,11 +2,11 @@
 
 use std::net::TcpListener;
 
-use vanta::adapters::sops::{EncryptedFile, Format, Identities, Leave};
+use vanta::adapters::sops::Identities;
 
 use super::fake::{FakeService, Says};
 use super::{Scenario, Service, beside_age, data_key, transit, wrapped};
-use crate::sops::fixtures::{edit, identities, path, read, text};
+use crate::sops::fixtures::{edit, identities, path, text};
 
 const ALLOWED: &str = "hc_vault:http://127.0.0.1:1/v1/transit/keys/sops \
                        kms:arn:aws:kms:eu-west-1:111122223333:key/9f0c";
@@ -107,6 +107,11 @@ fn a_file_that_an_age_identity_opens_starts_nothing() {
     assert_eq!(fake.starts(), 0);
 }
 
+/// The identities of both groups of a fixture.
+fn both() -> Identities {
+    identities().and(Identities::read(&path("other-age-key.txt")).unwrap())
+}
+
 #[test]
 fn key_groups_that_age_identities_open_start_nothing() {
     // Two groups are needed and there; a third is of a key that is not even allowed.
@@ -116,10 +121,12 @@ fn key_groups_that_age_identities_open_start_nothing() {
                  created_at: \"\"\n              enc: x\n";
     let groups_end = original[..end].find("    shamir_threshold").unwrap_or(end);
     let file = format!("{}{group}{}", &original[..groups_end], &original[groups_end..]);
-    let both = identities().and(Identities::read(&path("other-age-key.txt")).unwrap());
-    let opened =
-        EncryptedFile::open(file.as_bytes(), Format::Yaml, &both, Leave::default()).unwrap();
-    assert_eq!(read(&opened, "word"), "hunter2");
+    let fake = FakeService::new(Says::Nothing);
+    let program = fake.program();
+    let service = Service { identities: both, ..Service::new(ALLOWED, &program, &[]) };
+    let (scenario, _) = Scenario::with(&[("prod", &file)], &service);
+    assert_eq!(scenario.read("prod", "word").as_deref(), Some("hunter2"));
+    assert_eq!(fake.starts(), 0);
     // Without the second identity the third group would be needed.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     assert!(refused(&file, &listener).contains("pgp:FBC7"));
