@@ -107,9 +107,9 @@ pub(super) fn data_key(keys: &KeyGroups, open: Open<'_>) -> Result<DataKey, File
 impl Tried {
     /// Has the first of these keys open it that does, where none has. The error is one that refuses
     /// the whole file.
-    fn any<'a>(
+    fn any(
         &mut self,
-        keys: &mut dyn Iterator<Item = &'a MasterKey>,
+        keys: &mut dyn Iterator<Item = &MasterKey>,
         open: Open<'_>,
     ) -> Result<(), FileError> {
         while self.opened.is_none()

@@ -180,7 +180,7 @@ fn transit(address: &str, engine: &str, key: &str, enc: &str) -> String {
 const IMPATIENT: Deadlines = Deadlines {
     start: Duration::from_secs(10),
     answer: Duration::from_secs(1),
-    idle: Duration::from_secs(60),
+    idle: Duration::from_mins(1),
 };
 
 /// A file with this `word` and `APP_WORD`, by real sops with these variables alone.
