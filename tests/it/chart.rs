@@ -3,6 +3,8 @@
 
 #[path = "chart/authorship.rs"]
 mod authorship;
+#[path = "chart/master_keys.rs"]
+mod master_keys;
 #[path = "chart/tracing.rs"]
 mod tracing;
 

@@ -51,13 +51,10 @@ fn a_request_is_to_the_byte_what_the_protocol_says() {
         ("hc_vault:https://v:8200/v1/a/b/keys/k", "2a", vec!["https://v:8200", "a/b", "k"]),
         ("hckms:r:1-2", "3a", vec!["r:1-2"]),
     ] {
-        let fields: String = parts
-            .iter()
-            .enumerate()
-            .map(|(at, part)| {
-                format!("{:02x}{:02x}{}", (at + 1) << 3 | 2, part.len(), hex::encode(part))
-            })
-            .collect();
+        let fields = parts.iter().enumerate().map(|(at, part)| {
+            format!("{:02x}{:02x}{}", (at + 1) << 3 | 2, part.len(), hex::encode(part))
+        });
+        let fields = fields.collect::<Vec<String>>().concat();
         let key = format!("{tag}{:02x}{fields}", fields.len() / 2);
         let message = format!("0a{:02x}{key}1206{}", key.len() / 2, hex::encode("secret"));
         let framed = format!("00{:08x}{message}", message.len() / 2);

@@ -59,56 +59,73 @@ impl fmt::Display for Reasons<'_> {
     }
 }
 
-/// Has the data key opened.
+/// What came of one group so far.
+#[derive(Default)]
+struct Tried {
+    opened: Option<Unwrapped>,
+    reasons: Vec<KeyError>,
+}
+
+/// Has the data key opened, by keys of age where these are enough: they ask nobody.
 ///
 /// As in sops, all shares that can be had are combined, also those beyond the threshold.
 pub(super) fn data_key(keys: &KeyGroups, open: Open<'_>) -> Result<DataKey, FileError> {
-    let mut opened = Vec::new();
-    let mut failed: Vec<GroupError> = Vec::new();
-    for (at, group) in keys.groups.iter().enumerate() {
-        match unwrap_group(group, open) {
-            Ok(bytes) => opened.push(bytes),
-            Err(reasons) => {
-                if let Some(reason) = reasons.iter().find(|reason| reason.refuses_file()) {
-                    return Err(FileError::MasterKey(reason.clone()));
-                }
-                failed.push(GroupError { group: at + 1, reasons });
-            }
+    let is_age = |key: &MasterKey| matches!(key, MasterKey::Age(_));
+    let needed = if keys.groups.len() == 1 { 1 } else { keys.threshold.max(2) };
+    let mut tried: Vec<Tried> = keys.groups.iter().map(|_| Tried::default()).collect();
+    for age in [true, false] {
+        if tried.iter().filter(|tried| tried.opened.is_some()).count() >= needed {
+            break;
+        }
+        for (group, tried) in keys.groups.iter().zip(&mut tried) {
+            let mut of_wave = group.0.iter().filter(|key| is_age(key) == age);
+            tried.any(&mut of_wave, open)?;
         }
     }
-    let key = if let [_] = keys.groups.as_slice() {
+    let groups = tried.len();
+    let (mut opened, mut failed) = (Vec::new(), Vec::new());
+    for (at, tried) in tried.into_iter().enumerate() {
+        match tried {
+            Tried { opened: Some(bytes), .. } => opened.push(bytes),
+            Tried { reasons, .. } => failed.push(GroupError { group: at + 1, reasons }),
+        }
+    }
+    let key = if groups == 1 {
         opened.pop().ok_or_else(|| {
             let reasons = failed.pop().map(|failed| failed.reasons).unwrap_or_default();
             FileError::NoMasterKey { reasons }
         })?
     } else {
-        let needed = keys.threshold.max(2);
         if opened.len() < needed {
-            let (groups, opened) = (keys.groups.len(), opened.len());
-            return Err(FileError::TooFewGroups { groups, needed, opened, failed });
+            return Err(FileError::TooFewGroups { groups, needed, opened: opened.len(), failed });
         }
         shares::combine(&opened).ok_or(FileError::BadShares)?
     };
     DataKey::new(&key).ok_or(FileError::BadDataKey)
 }
 
-/// The first that opens, those of age before all others: they ask nobody.
-fn unwrap_group(group: &KeyGroup, open: Open<'_>) -> Result<Unwrapped, Vec<KeyError>> {
-    let is_age = |key: &&MasterKey| matches!(key, MasterKey::Age(_));
-    let others = group.0.iter().filter(|key| !is_age(key));
-    let mut reasons = Vec::new();
-    for key in group.0.iter().filter(is_age).chain(others) {
-        match open(key) {
-            Ok(bytes) => return Ok(bytes),
-            Err(reason) => {
+impl Tried {
+    /// Has the first of these keys open it that does, where none has. The error is one that refuses
+    /// the whole file.
+    fn any(
+        &mut self,
+        keys: &mut dyn Iterator<Item = &MasterKey>,
+        open: Open<'_>,
+    ) -> Result<(), FileError> {
+        while self.opened.is_none()
+            && let Some(key) = keys.next()
+        {
+            match open(key) {
+                Ok(bytes) => self.opened = Some(bytes),
+                Err(reason) if reason.refuses_file() => return Err(FileError::MasterKey(reason)),
                 // The next one is asked for where this one fails.
-                let ends = matches!(reason, KeyError::Awaited(_)) || reason.refuses_file();
-                reasons.push(reason);
-                if ends {
+                Err(reason @ KeyError::Awaited(_)) => {
+                    self.reasons.push(reason);
                     break;
                 }
+                Err(reason) => self.reasons.push(reason),
             }
         }
+        Ok(())
     }
-    Err(reasons)
 }

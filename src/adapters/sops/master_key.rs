@@ -62,7 +62,8 @@ pub enum KeyError {
     NotAllowed(#[from] NotAllowed),
     /// The file is of a sops that wrote another format.
     #[error(
-        "the file's sops version is before 3.3.0, for which sops is not asked: run sops updatekeys"
+        "the file is of a sops before 3.3.0, for which sops is not asked: change it with a newer \
+         sops edit, or encrypt it again"
     )]
     TooOld,
     /// What is wrapped is longer than any data key's.

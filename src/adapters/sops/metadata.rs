@@ -18,7 +18,7 @@ use super::tree::{ListItem, MapItem, Node, Scalar};
 use crate::adapters::key_service::{KeyName, Kind, KmsName};
 
 /// The most text of all age stanzas together, in bytes: each costs public-key cryptography.
-const MAX_STANZAS: usize = 256 * 1024;
+const MAX_STANZAS: usize = 128 * 1024;
 
 /// The most groups: a share's place is a byte, and not zero.
 const MAX_GROUPS: usize = 255;
@@ -139,7 +139,7 @@ fn key_groups(fields: &Fields<'_>) -> Result<KeyGroups, FileError> {
         MasterKey::Other(_) => 0,
     });
     if age.sum::<usize>() > MAX_STANZAS {
-        return Err(FileError::BadMetadata { field: "age", rule: "has more than 256 KiB" });
+        return Err(FileError::BadMetadata { field: "age", rule: "has more than 128 KiB" });
     }
     Ok(KeyGroups { groups, threshold: fields.count("shamir_threshold")? })
 }

@@ -1,4 +1,5 @@
-//! The native reader of SOPS files: YAML, JSON, dotenv, ini and binary, with age.
+//! The native reader of SOPS files: YAML, JSON, dotenv, ini and binary, with age. Master keys of
+//! other kinds are opened by sops, as `key_service` asks it.
 //!
 //! What it does is what `sops decrypt` does, but for files that sops reads in a way that somebody
 //! who can write the file and holds no key could make use of. Those are refused, or need the

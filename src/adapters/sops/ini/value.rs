@@ -49,7 +49,7 @@ impl Reader<'_> {
         }
         let mut text = text.trim_end();
         if let Some(begin) = text.strip_suffix('\\') {
-            return Ok(self.continued_lines(begin));
+            return self.continued_lines(begin);
         }
         if let Some(comment) = text.find(['#', ';']) {
             self.comment.push_str(&text[comment..]);
@@ -62,6 +62,8 @@ impl Reader<'_> {
     fn quoted_lines(&mut self, begin: &str, quote: &str) -> Result<String, FileError> {
         let mut value = begin.to_owned();
         while let Some(line) = self.lines.next() {
+            // Else many short lines would cost more than all else.
+            self.budget.spend(3, line.len())?;
             let Some(end) = line.rfind(quote) else {
                 value.push_str(line);
                 continue;
@@ -80,9 +82,10 @@ impl Reader<'_> {
         Err(self.refuse("a value's quotes do not end"))
     }
 
-    fn continued_lines(&mut self, begin: &str) -> String {
+    fn continued_lines(&mut self, begin: &str) -> Result<String, FileError> {
         let mut value = begin.to_owned();
         while let Some(line) = self.lines.next() {
+            self.budget.spend(3, line.len())?;
             let line = line.trim();
             if line.is_empty() {
                 break;
@@ -93,7 +96,7 @@ impl Reader<'_> {
             }
             value.pop();
         }
-        value
+        Ok(value)
     }
 
     fn refuse(&self, reason: &'static str) -> FileError {

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 /// Nine levels, each with nine aliases of the one before.
 fn bomb() -> String {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -10,6 +13,24 @@ fn bomb() -> String {
         let _ = writeln!(text, "a{level}: &a{level} [{aliases}]");
     }
     text
+}
+
+/// Recipients of nobody's, each of which costs public-key cryptography for each identity.
+fn stanzas(count: usize) -> String {
+    // Not of low order, which would cost nothing.
+    let key = "B".repeat(42) + "A";
+    let stanza = format!("-> X25519 {key}\n{key}\n");
+    let header = format!("age-encryption.org/v1\n{}--- {key}\n", stanza.repeat(count));
+    let mut enc = "-----BEGIN AGE ENCRYPTED FILE-----\\n".to_owned();
+    for line in STANDARD.encode(header + &"x".repeat(48)).as_bytes().chunks(64) {
+        enc.push_str(std::str::from_utf8(line).expect("Base64 is text"));
+        enc.push_str("\\n");
+    }
+    enc.push_str("-----END AGE ENCRYPTED FILE-----\\n");
+    format!(
+        r#"{{"sops": {{"version": "3.9.0", "lastmodified": "2020-01-01T00:00:00Z", "mac": "x",
+        "age": [{{"recipient": "nobody", "enc": "{enc}"}}]}}}}"#
+    )
 }
 
 /// Each names the ending of its file, and none can be opened.
@@ -32,6 +53,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("one-text.yaml", format!("a: {almost}\n")),
         ("deep-lists.json", format!("{{\"a\": {}", "[".repeat(DEEP))),
         ("deep-maps.json", "{\"a\": ".repeat(DEEP)),
+        ("many-stanzas.json", stanzas(900)),
         ("many-nodes.json", format!("{{\"a\": [{}0]}}", "0, ".repeat(MANY))),
         ("one-text.json", format!("{{\"a\": \"{almost}\"}}")),
         ("deep-lists.bin", format!("{{\"data\": {}", "[".repeat(DEEP))),

@@ -41,7 +41,7 @@ impl KeyRing {
         ]);
         let listed = ring.run(&["--with-colons", "--list-secret-keys"]);
         let fingerprint = listed.lines().find(|line| line.starts_with("fpr:")).unwrap();
-        ring.fingerprint = fingerprint.split(':').nth(9).unwrap().to_owned();
+        fingerprint.split(':').nth(9).unwrap().clone_into(&mut ring.fingerprint);
         Some(ring)
     }
 

@@ -20,10 +20,10 @@ use std::time::Duration;
 use age::armor::ArmoredReader;
 use tempfile::TempDir;
 use vanta::adapters::key_service::{AllowList, Deadlines, KeyService, Launch};
-use vanta::adapters::sops::{RefreshReport, SopsStore, StoreOptions};
+use vanta::adapters::sops::{Identities, RefreshReport, SharedIdentities, SopsStore, StoreOptions};
 use vanta::domain::ports::SecretStore;
 
-use super::fixtures::{path, text};
+use super::fixtures::{identities, path, text};
 use super::folder::{grant, options};
 use crate::support::program::until;
 
@@ -39,16 +39,17 @@ struct Service<'a> {
     program: &'a Path,
     environment: &'a [(&'a str, &'a str)],
     deadlines: Deadlines,
+    identities: fn() -> Identities,
 }
 
 impl<'a> Service<'a> {
     fn new(allowed: &'a str, program: &'a Path, environment: &'a [(&'a str, &'a str)]) -> Self {
-        Self { allowed, program, environment, deadlines: Deadlines::default() }
+        Self { allowed, program, environment, deadlines: Deadlines::default(), identities }
     }
 }
 
 impl Scenario {
-    /// Environments with the text of their files; the identities of the fixtures are there too.
+    /// Environments with the text of their files.
     fn with(files: &[(&str, &str)], service: &Service<'_>) -> (Self, RefreshReport) {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("files")).unwrap();
@@ -67,6 +68,7 @@ impl Scenario {
         };
         let key_service = KeyService::new(list, launch, service.deadlines).unwrap();
         let options = StoreOptions {
+            shared: SharedIdentities::Given(Arc::new((service.identities)())),
             key_service: Some(Arc::new(key_service)),
             ..options(&folder.path().join("files"))
         };
@@ -178,7 +180,7 @@ fn transit(address: &str, engine: &str, key: &str, enc: &str) -> String {
 const IMPATIENT: Deadlines = Deadlines {
     start: Duration::from_secs(10),
     answer: Duration::from_secs(1),
-    idle: Duration::from_secs(60),
+    idle: Duration::from_mins(1),
 };
 
 /// A file with this `word` and `APP_WORD`, by real sops with these variables alone.

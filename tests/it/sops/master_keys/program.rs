@@ -5,8 +5,9 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::fake::{FakeService, Says};
 use super::gpg::KeyRing;
-use super::sops_below;
+use super::{sops_below, transit, wrapped};
 use crate::support::program::{Program, Site, agent, until};
 use crate::support::sops;
 
@@ -47,6 +48,24 @@ fn the_vault_serves_a_file_for_a_pgp_key_and_ends_sops_with_itself() {
     vault.signal(Signal::SIGKILL);
     vault.wait();
     until("sops has ended", || sops_below(&site.path("t")).is_none().then_some(()));
+}
+
+#[test]
+fn what_a_loud_sops_writes_is_in_no_log() {
+    // Its program writes to standard output and error, and its answer has a message.
+    let fake = FakeService::new(Says::Failure("hunter2-answer"));
+    let site = Site::new();
+    let keys = transit("https://vault:8200", "transit", "sops", "vault:v1:eA==");
+    site.write("secrets/dev.enc.yaml", &wrapped("app.enc.yaml", &keys));
+    let mut command = site.command();
+    command
+        .env("VANTA_SOPS_ALLOWED_KEYS", "hc_vault:https://vault:8200/v1/transit/keys/sops")
+        .env("VANTA_SOPS_PROGRAM", fake.program());
+    let vault = Program::start(command, "http");
+    let log = until("the failure is logged", || {
+        Some(vault.log()).filter(|log| log.contains("sops could not decrypt the data key"))
+    });
+    assert!(!log.contains("hunter2"), "{log}");
 }
 
 #[test]

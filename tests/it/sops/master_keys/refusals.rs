@@ -2,9 +2,11 @@
 
 use std::net::TcpListener;
 
+use vanta::adapters::sops::Identities;
+
 use super::fake::{FakeService, Says};
 use super::{Scenario, Service, beside_age, data_key, transit, wrapped};
-use crate::sops::fixtures::edit;
+use crate::sops::fixtures::{edit, identities, path, text};
 
 const ALLOWED: &str = "hc_vault:http://127.0.0.1:1/v1/transit/keys/sops \
                        kms:arn:aws:kms:eu-west-1:111122223333:key/9f0c";
@@ -103,4 +105,29 @@ fn a_file_that_an_age_identity_opens_starts_nothing() {
     let (scenario, _) = Scenario::with(&[("prod", &file)], &Service::new(ALLOWED, &program, &[]));
     assert_eq!(scenario.read("prod", "word").as_deref(), Some("hunter2"));
     assert_eq!(fake.starts(), 0);
+}
+
+/// The identities of both groups of a fixture.
+fn both() -> Identities {
+    identities().and(Identities::read(&path("other-age-key.txt")).unwrap())
+}
+
+#[test]
+fn key_groups_that_age_identities_open_start_nothing() {
+    // Two groups are needed and there; a third is of a key that is not even allowed.
+    let original = text("groups.enc.yaml");
+    let end = original.find("    lastmodified").unwrap();
+    let group = "        - pgp:\n            - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n              \
+                 created_at: \"\"\n              enc: x\n";
+    let groups_end = original[..end].find("    shamir_threshold").unwrap_or(end);
+    let file = format!("{}{group}{}", &original[..groups_end], &original[groups_end..]);
+    let fake = FakeService::new(Says::Nothing);
+    let program = fake.program();
+    let service = Service { identities: both, ..Service::new(ALLOWED, &program, &[]) };
+    let (scenario, _) = Scenario::with(&[("prod", &file)], &service);
+    assert_eq!(scenario.read("prod", "word").as_deref(), Some("hunter2"));
+    assert_eq!(fake.starts(), 0);
+    // Without the second identity the third group would be needed.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(refused(&file, &listener).contains("pgp:FBC7"));
 }
