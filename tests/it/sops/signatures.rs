@@ -4,7 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use vanta::adapters::sops::{
-    Alarm, Authorship, ConfigMapFiles, ConfigMapKey, SharedIdentities, SopsStore, StoreOptions,
+    Alarm, Authorship, ConfigMapFiles, ConfigMapKey, Leave, SharedIdentities, SopsStore,
+    StoreOptions,
 };
 use vanta::domain::ports::SecretStore;
 
@@ -162,6 +163,14 @@ fn hostile_changes(app: &str) -> Vec<(&'static str, String)> {
         ("an added comment", format!("# added\n{app}")),
         ("an added empty value", format!("added: \"\"\n{app}")),
         ("a plain key renamed", edit(app, "one_unencrypted:", "three_unencrypted:")),
+        (
+            "the boundary of plain values moved",
+            edit(
+                &edit(app, "one_unencrypted: ab", "one_unencrypted: a"),
+                "two_unencrypted: cd",
+                "two_unencrypted: bcd",
+            ),
+        ),
         ("the whole file replaced", text("regex.enc.yaml")),
         ("an old version put back", text("names.enc.yaml")),
         ("a duplicate key", format!("{app}\nword: x\n")),
@@ -187,6 +196,25 @@ fn a_signature_catches_whatever_sops_cannot_tell() {
     signed.put("dev.enc.yaml", app.as_bytes());
     store.refresh();
     assert_eq!(alarm(&store, "dev"), None);
+}
+
+#[test]
+fn a_signature_catches_what_a_mac_of_encrypted_values_alone_cannot_tell() {
+    let Some(signed) = Signed::new() else { return };
+    let original = text("mac-only.enc.yaml");
+    let leave = Leave::ALL;
+    let store = |authorship| {
+        SopsStore::open(StoreOptions { authorship, leave, ..options(signed.folder.path()) }).0
+    };
+    signed.put_signed("dev.enc.yaml", original.as_bytes(), "dev");
+    let asking = store(signed.asking(Duration::ZERO));
+    let changed = edit(&original, "plain_unencrypted: p", "plain_unencrypted: x");
+    signed.put("dev.enc.yaml", changed.as_bytes());
+    asking.refresh();
+    assert_eq!(alarm(&asking, "dev").unwrap().0, Alarm::Signature);
+    assert_eq!(read(&asking, "dev", "plain_unencrypted").unwrap(), "p");
+    let trusting = store(Authorship::default());
+    assert_eq!(read(&trusting, "dev", "plain_unencrypted").unwrap(), "x", "nothing else tells");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
 use vanta::adapters::sops::{Alarm, Authorship, SopsStore};
@@ -68,7 +69,7 @@ fn under_load(what: &str, store: &SopsStore, mut swap: impl FnMut(usize)) {
         });
         let enough = |swaps| swaps >= SWAPS && reads.load(Ordering::Relaxed) >= READS;
         // One that has failed reads no more; its panic is the scope's.
-        while !enough(swaps) && !readers.iter().any(|reader| reader.is_finished()) {
+        while !enough(swaps) && !readers.iter().any(ScopedJoinHandle::is_finished) {
             swaps += 1;
             swap(swaps);
         }
