@@ -2,7 +2,7 @@
 #
 #   docker build --target vanta-vault --tag vanta-vault --build-arg VERSION=… .
 #
-# The targets are vanta-vault, vanta-injector, vanta-agent and vanta-cli. Where the programs are
+# The targets are vanta-vault, vanta-vault-sops, vanta-injector, vanta-agent and vanta-cli. Where the programs are
 # built already, their folder takes the place of the stage `binaries`, and nothing is fetched or
 # compiled:  --build-context binaries=FOLDER
 ARG RUST_VERSION=1.95
@@ -39,6 +39,27 @@ FROM program AS vanta-vault
 LABEL org.opencontainers.image.title="vanta-vault" \
       org.opencontainers.image.description="The vault: gives out SOPS-encrypted secrets, to those that may have them"
 COPY --from=binaries /vanta-vault /vanta-vault
+ENTRYPOINT ["/vanta-vault"]
+
+# The vault with sops and GnuPG, for master keys that are not age's (docs/keys.md). What they need is
+# not in an image from scratch.
+FROM docker.io/library/golang:1-alpine AS sops
+ARG SOPS_VERSION=3.13.3
+RUN CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' \
+    "github.com/getsops/sops/v3/cmd/sops@v${SOPS_VERSION}"
+
+FROM docker.io/library/alpine:3 AS vanta-vault-sops
+ARG VERSION=development
+LABEL org.opencontainers.image.source="https://github.com/vanta-dev/vanta" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.vendor="VANTA" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.title="vanta-vault-sops" \
+      org.opencontainers.image.description="The vault, with sops and GnuPG for master keys that are not age's"
+RUN apk add --no-cache ca-certificates gnupg
+COPY --from=sops /go/bin/sops /usr/local/bin/sops
+COPY --from=binaries /vanta-vault /vanta-vault
+USER 65532:65532
 ENTRYPOINT ["/vanta-vault"]
 
 FROM program AS vanta-injector

@@ -20,6 +20,8 @@
 //! - A token is worth what the grants of this moment say (`tests/it/vault/changes.rs`).
 //! - A SOPS file is served as real sops reads it, or not at all (`tests/it/sops/oracle.rs`);
 //!   what it cannot prove needs the administrator's leave (`tests/it/sops/hostile.rs`).
+//! - Sops itself is started for master keys on the administrator's list alone
+//!   (`tests/it/sops/master_keys`).
 //! - A change that cannot be read leaves what was read before in use (`tests/it/sops/folder.rs`).
 //! - Names, paths and patterns are parsed once, into types that hold no bad one.
 

@@ -12,10 +12,13 @@ pub mod token;
 pub type Body = fn(&[u8]);
 
 /// Every target, by the name that its corpus and its program have.
-pub const TARGETS: [(&str, Body); 6] = [
+pub const TARGETS: [(&str, Body); 9] = [
     ("dotenv", dotenv::run),
     ("injection", injection::run),
     ("key_pattern", key_pattern::run),
+    ("sops_binary", sops::binary),
+    ("sops_dotenv", sops::dotenv),
+    ("sops_ini", sops::ini),
     ("sops_json", sops::json),
     ("sops_yaml", sops::yaml),
     ("token", token::run),

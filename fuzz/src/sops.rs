@@ -15,6 +15,18 @@ pub(super) fn json(data: &[u8]) {
     open(data, Format::Json);
 }
 
+pub(super) fn dotenv(data: &[u8]) {
+    open(data, Format::Dotenv);
+}
+
+pub(super) fn ini(data: &[u8]) {
+    open(data, Format::Ini);
+}
+
+pub(super) fn binary(data: &[u8]) {
+    open(data, Format::Binary);
+}
+
 fn identities() -> &'static Identities {
     static IDENTITIES: OnceLock<Identities> = OnceLock::new();
     IDENTITIES.get_or_init(|| Identities::parse(KEYS).expect("the fixture's key is valid"))

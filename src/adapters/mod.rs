@@ -14,6 +14,8 @@ pub mod files;
 pub mod identity;
 #[cfg(feature = "vault")]
 pub mod jwt;
+#[cfg(feature = "vault")]
+pub mod key_service;
 #[cfg(all(feature = "kubernetes", feature = "server"))]
 pub mod kubernetes;
 #[cfg(feature = "vault")]

@@ -66,6 +66,9 @@ fn the_corpora_are_small() {
 fn sops_files_of_any_bytes_open_or_are_refused() {
     run("sops_yaml");
     run("sops_json");
+    run("sops_dotenv");
+    run("sops_ini");
+    run("sops_binary");
 }
 
 #[test]

@@ -95,6 +95,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/configuration.md",
     "docs/injection.md",
     "docs/install.md",
+    "docs/keys.md",
     "docs/metrics.md",
     "docs/oidc.md",
     "docs/problems.md",

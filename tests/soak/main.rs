@@ -8,9 +8,12 @@
 mod attacked;
 mod crashed;
 mod described;
+mod encrypted;
 #[path = "../e2e/support/kubectl.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod kubectl;
+#[path = "../it/sops/made/mod.rs"]
+mod made;
 mod report;
 mod severed;
 #[path = "../it/support/mod.rs"]
@@ -31,6 +34,7 @@ const RUNS: &[Run] = &[
     ("slowloris", "good reads beside 200 connections that never finish", attacked::slowloris),
     ("heavy", "good reads beside bodies of a gibibyte and heads of a mebibyte", attacked::heavy),
     ("killed", "the audit after the vault was killed under load 20 times", crashed::killed),
+    ("encrypted", "SOPS files against real sops, changed, and hostile", encrypted::encrypted),
     ("described", "requests made from the OpenAPI document, by schemathesis", described::attacked),
 ];
 

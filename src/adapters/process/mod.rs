@@ -4,12 +4,14 @@
 //! Invariant: a signal reaches the child once. What a terminal sends to the whole foreground
 //! process group has reached the child already and is not sent again.
 
+mod bound;
 mod child;
 pub mod hardening;
 mod signals;
 mod status;
 mod termination;
 
+pub use bound::become_bound;
 pub use child::{Child, Ended, RunError, run};
 pub use status::Status;
 pub use termination::Termination;

@@ -3,18 +3,17 @@
 //! Invariant: an error holds key names, line numbers and recipients, and never a value, an
 //! identity or any other content of the file.
 
+use super::groups::{GroupError, Reasons};
 use super::limits::MAX_SHOWN;
+use super::master_key::KeyError;
 use crate::domain::ports::FileFault;
 
 /// Why a whole file is refused: what is wrong, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// The name's ending is of no format that is read.
-    #[error("the format {0:?} is not supported: name the file .yaml or .json")]
+    #[error("the format {0:?} is not supported: name the file .yaml, .json, .env, .ini or .bin")]
     UnknownFormat(String),
-    /// A format of SOPS that is not read yet.
-    #[error("the {0} format is not supported yet: convert the file to YAML or JSON")]
-    FormatNotYet(&'static str),
     /// More bytes than [`super::MAX_FILE_BYTES`].
     #[error("the file is longer than {limit} bytes: split it into several environments")]
     TooLong {
@@ -64,6 +63,23 @@ pub enum FileError {
         /// From 1.
         column: usize,
     },
+    /// A line of a dotenv file is neither a comment nor an entry.
+    #[error("line {line} is neither KEY=value nor a comment: sops writes a line feed as \\n")]
+    NotDotenv {
+        /// From 1.
+        line: usize,
+    },
+    /// The text is not ini.
+    #[error("line {line} is not valid ini: {reason}")]
+    NotIni {
+        /// From 1.
+        line: usize,
+        /// From a fixed list of texts.
+        reason: &'static str,
+    },
+    /// A binary file is not one text, `data`.
+    #[error("a binary file holds the one key `data`, and no other: encrypt it again with sops")]
+    NotBinary,
     /// A document is neither a mapping nor empty.
     #[error("document {document} is not a mapping: SOPS encrypts mappings alone")]
     NotAMapping {
@@ -119,6 +135,17 @@ pub enum FileError {
     /// There is no `sops` mapping in the first document.
     #[error("the file has no `sops` metadata: encrypt it with sops")]
     NoMetadata,
+    /// Names of flat metadata that are no tree.
+    #[error("the `sops` metadata is malformed: {name} does not fit the names beside it")]
+    BadFlatMetadata {
+        /// Escaped and cut.
+        name: String,
+    },
+    /// There is no version, and the administrator does not allow that.
+    #[error(
+        "the `sops` metadata has no version, which sops refuses: encrypt the file again with sops, or allow `no-version`"
+    )]
+    NoVersion,
     /// A field of the metadata is missing or of a wrong kind.
     #[error("the `sops` metadata is malformed: {field} {rule}")]
     BadMetadata {
@@ -144,23 +171,40 @@ pub enum FileError {
         "the file has mac_only_encrypted, so its plain values prove nothing: remove it, or allow `mac-only-encrypted`"
     )]
     MacOnlyEncrypted,
-    /// The file's data key is split, or wrapped only by kinds of keys that are not read.
-    #[error(
-        "the data key can be had only by {0}, which is not supported yet: add an age recipient"
-    )]
-    KeysNotYet(&'static str),
     /// The file lists no key at all.
     #[error("the `sops` metadata lists no key that the data key is encrypted for")]
     NoKeys,
-    /// None of the identities opens any of the file's age stanzas.
+    /// None of the keys that the data key is wrapped for can be opened.
     #[error(
-        "no identity opens the file, which is encrypted for {}: configure the identity of one of them, or run sops updatekeys",
-        .recipients.join(", ")
+        "no key opens the file: {}: {}",
+        Reasons(.reasons),
+        advice(.reasons)
     )]
-    NoIdentity {
-        /// As the file names them, escaped and cut.
-        recipients: Vec<String>,
+    NoMasterKey {
+        /// Of each key.
+        reasons: Vec<KeyError>,
     },
+    /// One of the file's master keys may not be used.
+    #[error(transparent)]
+    MasterKey(KeyError),
+    /// The data key is split, and too few of the groups that hold its shares can be opened.
+    #[error(
+        "the data key is split among {groups} key groups, of which {needed} are needed and {opened} can be opened: {}: configure an identity for each group, or change the groups with sops",
+        .failed.iter().map(ToString::to_string).collect::<Vec<String>>().join("; ")
+    )]
+    TooFewGroups {
+        /// How many there are.
+        groups: usize,
+        /// How many are needed.
+        needed: usize,
+        /// How many could be opened.
+        opened: usize,
+        /// What is wrong with each of the others.
+        failed: Vec<GroupError>,
+    },
+    /// What the groups wrap are no shares of one key.
+    #[error("the shares of the key groups do not fit together: encrypt the file again with sops")]
+    BadShares,
     /// What age gave is not a data key.
     #[error("the data key is not of 32 bytes")]
     BadDataKey,
@@ -199,6 +243,26 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// Why the master keys gave nothing.
+    fn key_errors(&self) -> impl Iterator<Item = &KeyError> {
+        let (of_one, of_several): (&[KeyError], &[GroupError]) = match self {
+            Self::NoMasterKey { reasons } => (reasons, &[]),
+            Self::TooFewGroups { failed, .. } => (&[], failed),
+            _ => (&[], &[]),
+        };
+        of_one.iter().chain(of_several.iter().flat_map(|group| &group.reasons))
+    }
+
+    /// Whether a data key is being asked for, so that the file is to be opened again.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.key_errors().any(|error| matches!(error, KeyError::Awaited(_)))
+    }
+
+    /// Whether it may pass without a change of the file: sops could not decrypt a data key.
+    pub(super) fn is_passing(&self) -> bool {
+        self.key_errors().any(|error| matches!(error, KeyError::Service { .. }))
+    }
+
     /// What a caller of the vault is told of it.
     pub fn fault(&self) -> FileFault {
         match self {
@@ -206,9 +270,23 @@ impl FileError {
                 FileFault::Tampered
             }
             Self::NoMac => FileFault::NoMac,
-            Self::NoIdentity { .. } => FileFault::NoIdentity,
+            // Where sops was asked, no identity is missing.
+            Self::NoMasterKey { .. } | Self::TooFewGroups { .. }
+                if !self.is_passing() && !self.is_awaited() =>
+            {
+                FileFault::NoIdentity
+            }
             _ => FileFault::Refused,
         }
+    }
+}
+
+/// What to do where no key opens a file.
+fn advice(reasons: &[KeyError]) -> &'static str {
+    if reasons.iter().any(|reason| matches!(reason, KeyError::Service { .. })) {
+        "it is tried again by itself"
+    } else {
+        "configure the identity of one of its recipients, or run sops updatekeys"
     }
 }
 

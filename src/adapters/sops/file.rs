@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
-use super::identities::Identities;
-use super::json;
+use super::format::{Format, Parsed};
+use super::groups;
+use super::keys::Keys;
 use super::leave::{Leave, Withheld};
 use super::limits::check_length;
 use super::metadata::{self, Metadata};
@@ -20,32 +21,8 @@ use super::sealed::Sealed;
 use super::time::Time;
 use super::tree::Scalar;
 use super::walk::{Content, Leaf, Shape, walk};
-use super::yaml;
 use crate::domain::names::Key;
 use crate::domain::secret::SecretValue;
-
-/// A format of SOPS that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Several documents, comments.
-    Yaml,
-    /// One object.
-    Json,
-}
-
-impl Format {
-    /// The format that a file's ending stands for; an error for one that sops knows and this
-    /// reader does not, and for all others.
-    pub fn from_extension(extension: &str) -> Result<Self, FileError> {
-        match extension {
-            "yaml" | "yml" => Ok(Self::Yaml),
-            "json" => Ok(Self::Json),
-            "env" => Err(FileError::FormatNotYet("dotenv")),
-            "ini" => Err(FileError::FormatNotYet("ini")),
-            other => Err(FileError::UnknownFormat(other.chars().take(64).collect())),
-        }
-    }
-}
 
 /// A file as SOPS sees it, which may be one that the vault would not serve from.
 pub struct OpenedFile {
@@ -57,25 +34,23 @@ pub struct OpenedFile {
 
 impl OpenedFile {
     /// Opens a file: finds the data key, decrypts every value once and verifies the MAC.
-    pub fn open(
+    pub fn open<'a>(
         bytes: &[u8],
         format: Format,
-        identities: &Identities,
+        keys: impl Into<Keys<'a>>,
         leave: Leave,
     ) -> Result<Self, FileError> {
         check_length(bytes)?;
-        let mut documents = match format {
-            Format::Yaml => yaml::parse(bytes)?,
-            Format::Json => json::parse(bytes)?,
-        };
-        let metadata = metadata::extract(&mut documents)?;
+        let keys: Keys<'_> = keys.into();
+        let Parsed { documents, metadata } = format.parse(bytes)?;
+        let metadata = metadata::read(&metadata, leave)?;
         if metadata.mac_only_encrypted && !leave.mac_only_encrypted {
             return Err(FileError::MacOnlyEncrypted);
         }
         if metadata.mac.is_empty() {
             return Err(FileError::NoMac);
         }
-        let data_key = identities.open(&metadata.age)?;
+        let data_key = groups::data_key(&metadata.keys, &|key| keys.open(key, &metadata))?;
         let walked = walk(documents, &metadata, &data_key, leave)?;
         verify_mac(&metadata, &data_key, &walked.mac)?;
         Ok(Self {
@@ -154,13 +129,13 @@ impl EncryptedFile {
     /// Two values with one dotted path refuse the file. One whose path is not a [`Key`] is not
     /// served, and [`Self::warnings`] names it. Plain values and those below a list are served
     /// with [`Leave`] alone: without it, they are not among the keys.
-    pub fn open(
+    pub fn open<'a>(
         bytes: &[u8],
         format: Format,
-        identities: &Identities,
+        keys: impl Into<Keys<'a>>,
         leave: Leave,
     ) -> Result<Self, FileError> {
-        let mut opened = OpenedFile::open(bytes, format, identities, leave)?;
+        let mut opened = OpenedFile::open(bytes, format, keys, leave)?;
         let mut seen = HashSet::new();
         let mut index = BTreeMap::new();
         let mut warnings = Vec::new();

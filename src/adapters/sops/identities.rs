@@ -10,9 +10,8 @@ use age::armor::ArmoredReader;
 use age::{Decryptor, Identity, ssh, x25519};
 use zeroize::Zeroizing;
 
-use super::data_key::DataKey;
-use super::error::FileError;
-use super::metadata::{AgeKey, recipients};
+use super::groups::Unwrapped;
+use super::master_key::{AgeKey, KeyError};
 use crate::adapters::files::read_bounded;
 
 /// The longest identity file, in bytes.
@@ -35,6 +34,14 @@ pub enum IdentityError {
         "line {line} is no age identity: it has to be AGE-SECRET-KEY-1… or an OpenSSH private key of type ed25519 or rsa"
     )]
     Line {
+        /// From 1.
+        line: usize,
+    },
+    /// An identity of age's hybrid, post-quantum kind.
+    #[error(
+        "the identity on line {line} is a post-quantum one, AGE-SECRET-KEY-PQ-1…, which is not supported: use one of age-keygen's usual kind, AGE-SECRET-KEY-1…, and encrypt the files for its recipient too"
+    )]
+    PostQuantum {
         /// From 1.
         line: usize,
     },
@@ -93,12 +100,20 @@ impl Identities {
             }
             // SOPS_AGE_KEY may hold several on one line.
             for word in line.split_whitespace() {
+                if word.starts_with("AGE-SECRET-KEY-PQ-1") {
+                    return Err(IdentityError::PostQuantum { line: line_number });
+                }
                 let identity: x25519::Identity =
                     word.parse().map_err(|_| IdentityError::Line { line: line_number })?;
                 identities.push(Box::new(identity));
             }
         }
         if identities.is_empty() { Err(IdentityError::Empty) } else { Ok(Self(identities)) }
+    }
+
+    /// No identities: what they would open stays closed.
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
     }
 
     /// Reads an identity file.
@@ -118,13 +133,9 @@ impl Identities {
         self
     }
 
-    /// Tries every identity on every stanza; the first that opens one gives the data key.
-    pub(super) fn open(&self, keys: &[AgeKey]) -> Result<DataKey, FileError> {
-        let key = keys
-            .iter()
-            .find_map(|key| self.decrypt(&key.armored))
-            .ok_or_else(|| FileError::NoIdentity { recipients: recipients(keys) })?;
-        DataKey::new(&key).ok_or(FileError::BadDataKey)
+    /// What an age key wraps: every identity is tried on it.
+    pub(super) fn open(&self, key: &AgeKey) -> Result<Unwrapped, KeyError> {
+        self.decrypt(&key.armored).ok_or_else(|| key.no_identity())
     }
 
     fn decrypt(&self, armored: &str) -> Option<Zeroizing<Vec<u8>>> {
@@ -172,7 +183,6 @@ mod tests {
         for bad in [
             "hunter2",
             "AGE-SECRET-KEY-1AAAA",
-            "AGE-SECRET-KEY-PQ-1AAAA",
             "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n-----END OPENSSH PRIVATE KEY-----",
         ] {
             let error = Identities::parse(&format!("{ONE}\n{bad}\n")).unwrap_err();
@@ -180,6 +190,8 @@ mod tests {
             assert!(!error.to_string().contains("hunter2"));
         }
         assert_eq!(Identities::parse("# none\n").unwrap_err(), IdentityError::Empty);
+        let error = Identities::parse(&format!("{ONE}\nAGE-SECRET-KEY-PQ-1HUNTER2\n")).unwrap_err();
+        insta::assert_snapshot!(error, @"the identity on line 2 is a post-quantum one, AGE-SECRET-KEY-PQ-1…, which is not supported: use one of age-keygen's usual kind, AGE-SECRET-KEY-1…, and encrypt the files for its recipient too");
         let protected =
             "-----BEGIN AGE ENCRYPTED FILE-----\nAAAA\n-----END AGE ENCRYPTED FILE-----";
         assert_eq!(Identities::parse(protected).unwrap_err(), IdentityError::Protected { line: 1 });

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Permission for what the format cannot prove. By default, none.
-#[expect(clippy::struct_excessive_bools, reason = "four settings, each of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "five settings, each of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Leave {
     /// Serve values that the file's rule leaves unencrypted: keys can be renamed and the boundary
@@ -17,15 +17,18 @@ pub struct Leave {
     pub leaves_below_lists: bool,
     /// Open files whose MAC leaves out the unencrypted values.
     pub mac_only_encrypted: bool,
+    /// Open files that say no version, which sops itself refuses: other tools write such.
+    pub no_version: bool,
 }
 
 impl Leave {
-    /// Everything allowed, as sops does.
+    /// Everything allowed: all that sops allows, and files without a version.
     pub const ALL: Self = Self {
         plain_values: true,
         plain_empty_strings: true,
         leaves_below_lists: true,
         mac_only_encrypted: true,
+        no_version: true,
     };
 }
 

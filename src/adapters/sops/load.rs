@@ -5,13 +5,15 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::file::{EncryptedFile, Format};
+use super::file::EncryptedFile;
+use super::format::Format;
 use super::identities::{Identities, IdentityError};
+use super::keys::Keys;
 use super::report::{Failed, Loaded, RefreshReport};
 use super::source::{Refusal, Source};
 use super::store::{SharedIdentities, StoreOptions};
@@ -41,7 +43,26 @@ pub(super) struct Seen {
     digest: Option<[u8; 32]>,
     /// Whether the fingerprints tell of every change since.
     settled: bool,
+    /// Until when the file is left as it is, where nothing changes.
+    rests_until: Option<Instant>,
+    /// Whether sops is being asked for the data key.
+    pub(super) awaited: bool,
 }
+
+impl Seen {
+    /// The same again.
+    fn again(&self, sources: Vec<Source>, identity: Option<Fingerprint>) -> Self {
+        let Self { digest, settled, rests_until, awaited, .. } = *self;
+        Self { sources, identity, digest, settled, rests_until, awaited }
+    }
+
+    fn rests(&self) -> bool {
+        self.rests_until.is_some_and(|end| Instant::now() < end)
+    }
+}
+
+/// How an environment is of which nothing is known yet.
+const AWAITED: &str = "sops is being asked for the data key";
 
 /// One environment that is looked at, and what is to become of it.
 pub(super) struct Look<'a> {
@@ -60,8 +81,8 @@ impl Look<'_> {
         let identity = identity.map(|path| Fingerprint::of(&path));
         let unchanged =
             before.is_some_and(|seen| seen.sources == sources && seen.identity == identity);
-        if let Some(seen) = before.filter(|seen| unchanged && seen.settled) {
-            return Seen { sources, identity, digest: seen.digest, settled: true };
+        if let Some(seen) = before.filter(|seen| unchanged && (seen.settled || seen.rests())) {
+            return seen.again(sources, identity);
         }
         let now = SystemTime::now();
         let mut fingerprints = sources.iter().filter_map(Source::fingerprint).chain(&identity);
@@ -79,15 +100,31 @@ impl Look<'_> {
         });
         if same {
             drop(content);
-            return Seen { sources, identity, digest, settled };
+            return Seen { sources, identity, digest, settled, rests_until: None, awaited: false };
         }
         let loaded =
             content.and_then(|(bytes, format)| self.options.open(self.environment, &bytes, format));
         // What may pass by itself is tried again at the next refresh.
         let passing = loaded.as_ref().is_err_and(|refusal| refusal.passing);
-        self.apply(loaded.map_err(|refusal| (refusal.fault, refusal.reason)));
+        let awaited = loaded.as_ref().is_err_and(|refusal| refusal.awaited);
+        let rest = loaded.as_ref().err().map(|refusal| refusal.rest);
+        let rests_until = rest.filter(|rest| !rest.is_zero()).map(|rest| Instant::now() + rest);
+        if awaited {
+            self.wait();
+        } else {
+            self.apply(loaded.map_err(|refusal| (refusal.fault, refusal.reason)));
+        }
         let (digest, settled) = if passing { (None, false) } else { (digest, settled) };
-        Seen { sources, identity, digest, settled }
+        Seen { sources, identity, digest, settled, rests_until, awaited }
+    }
+
+    /// Leaves what is served as it is, until sops has answered.
+    fn wait(self) {
+        let Self { environment, slot, report, .. } = self;
+        if slot.version.is_none() && slot.error.is_none() {
+            slot.error = Some((FileFault::Refused, AWAITED.to_owned()));
+            report.awaited.push(environment.clone());
+        }
     }
 
     /// Puts what was loaded in the place of what is served, or writes down why not.
@@ -130,12 +167,16 @@ impl StoreOptions {
                 error => Refusal::lasting(error),
             })?),
             (SharedIdentities::Given(identities), None) => Arc::clone(identities),
+            (SharedIdentities::None, None) if self.key_service.is_some() => {
+                Arc::new(Identities::none())
+            }
             (SharedIdentities::None | SharedIdentities::File(_), None) => {
                 let refusal = Refusal::lasting("no identity is configured for it");
                 return Err(Refusal { fault: FileFault::NoIdentity, ..refusal });
             }
         };
-        EncryptedFile::open(bytes, format, &identities, self.leave).map_err(Refusal::of_file)
+        let keys = Keys { identities: &identities, service: self.key_service.as_deref() };
+        EncryptedFile::open(bytes, format, keys, self.leave).map_err(Refusal::of_file)
     }
 
     /// The file that the environment's identities are read from, where it is one.
@@ -154,6 +195,9 @@ fn digest(bytes: &[u8], format: Format) -> [u8; 32] {
     let format = match format {
         Format::Yaml => b'y',
         Format::Json => b'j',
+        Format::Dotenv => b'e',
+        Format::Ini => b'i',
+        Format::Binary => b'b',
     };
     Sha256::new().chain_update([format]).chain_update(bytes).finalize().into()
 }

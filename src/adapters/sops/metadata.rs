@@ -1,17 +1,27 @@
-//! The `sops` mapping of a file (`stores/metadata.go` and `stores/stores.go`).
+//! The metadata of a file (`stores/metadata.go` and `stores/stores.go`).
 //!
 //! As in sops, values are read whatever their type where that is unambiguous, names match
 //! without regard to case where none matches exactly, and unknown fields are passed over.
 
-use super::error::{FileError, shown};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::error::FileError;
 use super::go_regex;
+use super::groups::KeyGroups;
+use super::leave::Leave;
+use super::master_key::{AgeKey, KeyGroup, MasterKey, OTHER_KINDS, OtherKey};
 use super::number;
 use super::selection::{DEFAULT_UNENCRYPTED_SUFFIX, Matching, Rule};
 use super::time::Time;
-use super::tree::{Document, ListItem, MapItem, Node, Scalar};
+use super::tree::{ListItem, MapItem, Node, Scalar};
+use crate::adapters::key_service::{KeyName, Kind, KmsName};
 
 /// The most text of all age stanzas together, in bytes: each costs public-key cryptography.
-const MAX_STANZAS: usize = 256 * 1024;
+const MAX_STANZAS: usize = 128 * 1024;
+
+/// The most groups: a share's place is a byte, and not zero.
+const MAX_GROUPS: usize = 255;
 
 /// What a file says of itself. None of it is authenticated but by the values' coming out right.
 pub(super) struct Metadata {
@@ -20,38 +30,19 @@ pub(super) struct Metadata {
     pub(super) mac: String,
     pub(super) mac_only_encrypted: bool,
     pub(super) rule: Rule,
-    pub(super) age: Vec<AgeKey>,
+    /// Whether sops itself would read it as of a version before 3.3.0, and write to its keys.
+    pub(super) is_of_first_format: bool,
+    pub(super) keys: KeyGroups,
 }
 
-/// The data key as it is encrypted for one recipient.
-pub(super) struct AgeKey {
-    /// A hint, and no more.
-    pub(super) recipient: String,
-    /// An ASCII-armored age file.
-    pub(super) armored: String,
-}
-
-/// Takes the `sops` entry out of each document; the first document's is the metadata.
-pub(super) fn extract(documents: &mut [Document]) -> Result<Metadata, FileError> {
-    let mut metadata = None;
-    for (at, document) in documents.iter_mut().enumerate() {
-        let is_metadata = |item: &MapItem| matches!(item, MapItem::Entry(key, _) if key == "sops");
-        if let Some(found) = document.iter().position(is_metadata)
-            && let MapItem::Entry(_, node) = document.remove(found)
-            && at == 0
-        {
-            metadata = Some(node);
-        }
+/// Reads the fields.
+pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileError> {
+    let fields = &Fields(fields);
+    let version = fields.text("version")?;
+    if version.is_empty() && !leave.no_version {
+        return Err(FileError::NoVersion);
     }
-    match metadata {
-        Some(Node::Map(fields)) => read(&Fields(&fields)),
-        Some(_) => Err(FileError::BadMetadata { field: "sops", rule: "has to be a mapping" }),
-        None => Err(FileError::NoMetadata),
-    }
-}
-
-fn read(fields: &Fields<'_>) -> Result<Metadata, FileError> {
-    if !is_version(&fields.text("version")?) {
+    if !version.is_empty() && !is_version(&version) {
         return Err(FileError::BadMetadata {
             field: "version",
             rule: "has to be a version such as 3.9.0",
@@ -66,7 +57,8 @@ fn read(fields: &Fields<'_>) -> Result<Metadata, FileError> {
         mac: fields.text("mac")?,
         mac_only_encrypted: fields.bool("mac_only_encrypted")?,
         rule: rule(fields)?,
-        age: age_keys(fields)?,
+        is_of_first_format: is_before_3_3(&version),
+        keys: key_groups(fields)?,
     })
 }
 
@@ -79,6 +71,21 @@ fn is_version(text: &str) -> bool {
             && (part.len() == 1 || !part.starts_with('0'))
     };
     core.split('.').count() == 3 && core.split('.').all(number)
+}
+
+/// Whether a version is before 3.3.0; a preliminary 3.3.0 is, and so is none at all.
+fn is_before_3_3(version: &str) -> bool {
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let preliminary = version.strip_prefix(core).is_some_and(|rest| rest.starts_with('-'));
+    let numbers: Vec<u64> = core.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect();
+    if version.is_empty() {
+        return true;
+    }
+    match numbers.as_slice().cmp(&[3, 3, 0]) {
+        Ordering::Less => true,
+        Ordering::Equal => preliminary,
+        Ordering::Greater => false,
+    }
 }
 
 fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
@@ -114,40 +121,68 @@ fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
     }
 }
 
-/// The age keys of the one key group: the top level's, where it has any key.
-fn age_keys(fields: &Fields<'_>) -> Result<Vec<AgeKey>, FileError> {
-    if let Some(keys) = group(fields)? {
-        return Ok(keys);
+/// The key groups: the top level's keys alone, where it has any.
+fn key_groups(fields: &Fields<'_>) -> Result<KeyGroups, FileError> {
+    let mut groups = vec![group(fields)?];
+    if groups[0].0.is_empty() {
+        let listed = fields.maps("key_groups")?;
+        if listed.len() > MAX_GROUPS {
+            return Err(FileError::BadMetadata { field: "key_groups", rule: "has more than 255" });
+        }
+        groups = listed.iter().map(group).collect::<Result<_, FileError>>()?;
     }
-    match fields.maps("key_groups")?.as_slice() {
-        [] => Err(FileError::NoKeys),
-        [only] => group(only)?.ok_or(FileError::NoKeys),
-        // Later: a share of the data key from each of `shamir_threshold` groups.
-        _ => Err(FileError::KeysNotYet("several key groups (Shamir)")),
+    if groups.iter().all(|group| group.0.is_empty()) {
+        return Err(FileError::NoKeys);
     }
+    let age = groups.iter().flat_map(|group| &group.0).map(|key| match key {
+        MasterKey::Age(key) => key.armored.len(),
+        MasterKey::Other(_) => 0,
+    });
+    if age.sum::<usize>() > MAX_STANZAS {
+        return Err(FileError::BadMetadata { field: "age", rule: "has more than 128 KiB" });
+    }
+    Ok(KeyGroups { groups, threshold: fields.count("shamir_threshold")? })
 }
 
-/// A group's age keys; `None` where the group is empty.
-fn group(fields: &Fields<'_>) -> Result<Option<Vec<AgeKey>>, FileError> {
+/// The keys of one group.
+fn group(fields: &Fields<'_>) -> Result<KeyGroup, FileError> {
     let mut keys = Vec::new();
-    let mut stanzas = 0;
-    for key in fields.maps("age")? {
-        let key = AgeKey { recipient: key.text("recipient")?, armored: key.text("enc")? };
-        stanzas += key.armored.len();
-        keys.push(key);
-    }
-    if stanzas > MAX_STANZAS {
-        return Err(FileError::BadMetadata { field: "age", rule: "has more than 256 KiB" });
-    }
-    if !keys.is_empty() {
-        return Ok(Some(keys));
-    }
-    for kind in ["kms", "gcp_kms", "hckms", "azure_kv", "hc_vault", "pgp"] {
-        if !fields.maps(kind)?.is_empty() {
-            return Err(FileError::KeysNotYet("a KMS, a Vault or PGP"));
+    for kind in OTHER_KINDS {
+        for key in fields.maps(kind.as_str())? {
+            let (name, wrapped) = (name(kind, &key)?, key.text("enc")?);
+            keys.push(MasterKey::Other(OtherKey { name, wrapped }));
         }
     }
-    Ok(None)
+    for key in fields.maps("age")? {
+        let key = AgeKey { recipient: key.text("recipient")?, armored: key.text("enc")? };
+        keys.push(MasterKey::Age(key));
+    }
+    Ok(KeyGroup(keys))
+}
+
+/// What a file says of a key that is not age's.
+fn name(kind: Kind, key: &Fields<'_>) -> Result<KeyName, FileError> {
+    Ok(match kind {
+        Kind::Kms => KeyName::Kms(KmsName {
+            arn: key.text("arn")?,
+            role: key.text("role")?,
+            context: key.texts("context")?,
+            profile: key.text("aws_profile")?,
+        }),
+        Kind::Pgp => KeyName::Pgp { fingerprint: key.text("fp")? },
+        Kind::GcpKms => KeyName::GcpKms { resource: key.text("resource_id")? },
+        Kind::AzureKv => KeyName::AzureKv {
+            url: key.text("vault_url")?,
+            name: key.text("name")?,
+            version: key.text("version")?,
+        },
+        Kind::HcVault => KeyName::HcVault {
+            address: key.text("vault_address")?,
+            engine: key.text("engine_path")?,
+            key: key.text("key_name")?,
+        },
+        Kind::Hckms => KeyName::Hckms { id: key.text("key_id")? },
+    })
 }
 
 /// The fields of a mapping in the metadata.
@@ -167,16 +202,7 @@ impl<'a> Fields<'a> {
     /// A field's text, empty where it is missing.
     fn text(&self, name: &'static str) -> Result<String, FileError> {
         let refused = FileError::BadMetadata { field: name, rule: "has to be text" };
-        match self.field(name) {
-            None | Some(Node::Scalar(Scalar::Null)) => Ok(String::new()),
-            Some(Node::Scalar(Scalar::Text(bytes))) => {
-                String::from_utf8(bytes.clone()).map_err(|_| refused)
-            }
-            Some(Node::Scalar(Scalar::Bool(bool))) => Ok(u8::from(*bool).to_string()),
-            Some(Node::Scalar(Scalar::Int(int))) => Ok(int.to_string()),
-            Some(Node::Scalar(Scalar::Float(float))) => Ok(number::positional(*float)),
-            Some(_) => Err(refused),
-        }
+        self.field(name).map_or(Some(String::new()), text_of).ok_or(refused)
     }
 
     fn bool(&self, name: &'static str) -> Result<bool, FileError> {
@@ -190,6 +216,35 @@ impl<'a> Fields<'a> {
                 text => number::parse_bool(text).ok_or(refused),
             },
         }
+    }
+
+    /// A number of things, nought where it is missing.
+    fn count(&self, name: &'static str) -> Result<usize, FileError> {
+        let rule = "has to be a number from 0 to 255";
+        let text = self.text(name)?;
+        let count = if text.is_empty() { Some(0) } else { number::parse_int(&text) };
+        count
+            .and_then(|count| usize::try_from(count).ok())
+            .filter(|count| *count <= MAX_GROUPS)
+            .ok_or(FileError::BadMetadata { field: name, rule })
+    }
+
+    /// A mapping of texts, empty where it is missing.
+    fn texts(&self, name: &'static str) -> Result<BTreeMap<String, String>, FileError> {
+        let refused =
+            || FileError::BadMetadata { field: name, rule: "has to be a mapping of text" };
+        let fields = match self.field(name) {
+            None | Some(Node::Scalar(Scalar::Null)) => return Ok(BTreeMap::new()),
+            Some(Node::Map(fields)) => fields,
+            Some(_) => return Err(refused()),
+        };
+        let mut texts = BTreeMap::new();
+        for item in fields {
+            let MapItem::Entry(key, node) = item else { continue };
+            let text = text_of(node).filter(|_| !matches!(node, Node::Scalar(Scalar::Null)));
+            texts.insert(key.clone(), text.ok_or_else(refused)?);
+        }
+        Ok(texts)
     }
 
     /// A list of mappings; a mapping alone is a list of one.
@@ -212,14 +267,16 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The recipients as an error names them.
-pub(super) fn recipients(keys: &[AgeKey]) -> Vec<String> {
-    const MOST: usize = 10;
-    let mut names: Vec<String> = keys.iter().take(MOST).map(|key| shown(&key.recipient)).collect();
-    if keys.len() > MOST {
-        names.push(format!("{} more", keys.len() - MOST));
+/// The text of a scalar, whatever its type; of null, none at all.
+fn text_of(node: &Node) -> Option<String> {
+    match node {
+        Node::Scalar(Scalar::Null) => Some(String::new()),
+        Node::Scalar(Scalar::Text(bytes)) => String::from_utf8(bytes.clone()).ok(),
+        Node::Scalar(Scalar::Bool(bool)) => Some(u8::from(*bool).to_string()),
+        Node::Scalar(Scalar::Int(int)) => Some(int.to_string()),
+        Node::Scalar(Scalar::Float(float)) => Some(number::positional(*float)),
+        _ => None,
     }
-    names
 }
 
 #[cfg(test)]
@@ -233,6 +290,16 @@ mod tests {
         }
         for bad in ["", "3", "3.1", "3.01.0", "v3.1.0", "3.1.0.0", "3..0", "a.b.c"] {
             assert!(!is_version(bad), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_file_of_before_3_3_is_told_from_later_ones() {
+        for old in ["", "0.0.1", "2.9.9", "3.2.99", "3.3.0-rc.1"] {
+            assert!(is_before_3_3(old), "{old}");
+        }
+        for new in ["3.3.0", "3.3.0+build", "3.13.3", "3.9.0-rc.1", "10.0.0"] {
+            assert!(!is_before_3_3(new), "{new}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The native reader of SOPS files: YAML and JSON, with age.
+//! The native reader of SOPS files: YAML, JSON, dotenv, ini and binary, with age. Master keys of
+//! other kinds are opened by sops, as `key_service` asks it.
 //!
 //! What it does is what `sops decrypt` does, but for files that sops reads in a way that somebody
 //! who can write the file and holds no key could make use of. Those are refused, or need the
@@ -8,7 +9,7 @@
 //!   dotted path, an invalid regular expression, and files beyond the bounds of `limits.rs`.
 //! - Refused without leave: an empty value where the file's rule wants an encrypted one
 //!   (`plain-empty-strings`), and `mac-only-encrypted`. An encrypted file says nothing of them
-//!   that could be checked.
+//!   that could be checked. A file without a version (`no-version`) is one that sops refuses.
 //! - Not served without leave: values that the rule leaves plain (`plain-values`) and values below
 //!   a list (`leaves-below-lists`). The file's other values are served, and a read of such a one,
 //!   like a warning at each load, says which setting would allow it.
@@ -21,14 +22,21 @@
 //! and zeroed after that; what is kept is ciphertext and the data key.
 
 mod data_key;
+mod dotenv;
 mod error;
 mod file;
+mod flat;
+mod format;
 mod go_regex;
+mod groups;
 mod identities;
+mod ini;
 mod json;
+mod keys;
 mod leave;
 mod limits;
 mod load;
+mod master_key;
 mod metadata;
 mod number;
 mod plaintext;
@@ -36,6 +44,7 @@ mod print;
 mod report;
 mod sealed;
 mod selection;
+mod shares;
 mod source;
 mod store;
 mod time;
@@ -44,10 +53,14 @@ mod walk;
 mod yaml;
 
 pub use error::{FileError, ValueError};
-pub use file::{EncryptedFile, Format, OpenedFile, ReadError};
+pub use file::{EncryptedFile, OpenedFile, ReadError};
+pub use format::Format;
+pub use groups::GroupError;
 pub use identities::{Identities, IdentityError};
+pub use keys::Keys;
 pub use leave::{Leave, Withheld};
 pub use limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_MATCHED_BYTES, MAX_NODES, MAX_TEXT_BYTES};
+pub use master_key::KeyError;
 pub use print::NotJson;
 pub use report::{EnvironmentStatus, Failed, Loaded, RefreshReport, Versions};
 pub use source::{ConfigMapFiles, ConfigMapKey};

@@ -15,6 +15,8 @@ pub struct RefreshReport {
     pub loaded: Vec<Loaded>,
     /// The environments that changed and could not be loaded.
     pub failed: Vec<Failed>,
+    /// The environments whose data keys sops has begun to be asked for.
+    pub awaited: Vec<Environment>,
     /// The environments whose files are gone.
     pub removed: Vec<Environment>,
     /// Files and keys of ConfigMaps that look like an environment's file and are none, each with
@@ -28,6 +30,16 @@ impl RefreshReport {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// This one, and what a refresh after it did.
+    pub(super) fn and(&mut self, after: Self) {
+        self.loaded.extend(after.loaded);
+        self.failed.extend(after.failed);
+        self.awaited.extend(after.awaited);
+        self.removed.extend(after.removed);
+        self.ignored.extend(after.ignored);
+        self.folder = after.folder.or(self.folder.take());
     }
 }
 

@@ -7,14 +7,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::FileError;
+use super::format::Format;
 use super::limits::MAX_FILE_BYTES;
 use crate::adapters::files::{Fingerprint, ReadError, read_bounded};
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
 
-/// A key of a ConfigMap, which is the name of a file: `{environment}.enc.yaml` or `.json`.
+/// A key of a ConfigMap, which is the name of a file: `{environment}.enc.yaml` and so on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigMapKey {
     /// The ConfigMap's name.
@@ -28,6 +30,9 @@ impl fmt::Display for ConfigMapKey {
         write!(f, "ConfigMap {}, key {}", self.config_map, self.key)
     }
 }
+
+/// How the files' names end, as people are told.
+const ENDINGS: &str = ".enc.yaml, .enc.json, .enc.env, .enc.ini or .enc.bin";
 
 /// The files of ConfigMaps, all that there are.
 pub type ConfigMapFiles = BTreeMap<ConfigMapKey, Arc<[u8]>>;
@@ -116,21 +121,20 @@ impl Listing {
     }
 
     /// The environment and the extension of a file that is named
-    /// `{environment}.enc.{yaml,json,env,ini}`. `whence` precedes what is said of another one.
+    /// `{environment}.enc.{yaml,json,env,ini,bin}`. `whence` precedes what is said of another one.
     fn environment_of(&mut self, name: &str, whence: &str) -> Option<(Environment, String)> {
         let (stem, extension) = name.rsplit_once('.')?;
         let Some(environment) = stem.strip_suffix(".enc") else {
             // Such a file is meant for VANTA; what else is there, a README say, is not.
-            if matches!(extension, "yaml" | "yml" | "json") {
+            if matches!(extension, "yaml" | "yml" | "json" | "env" | "ini") {
                 self.ignored.insert(format!(
-                    "{whence}{name:?}: a file of secrets is named {{environment}}.enc.yaml or .enc.json"
+                    "{whence}{name:?}: a file of secrets is named {{environment}}{ENDINGS}"
                 ));
             }
             return None;
         };
-        if !matches!(extension, "yaml" | "json" | "env" | "ini") {
-            self.ignored
-                .insert(format!("{whence}{name:?}: it has to end in .enc.yaml or .enc.json"));
+        if Format::ALL.iter().all(|format| format.extension() != extension) {
+            self.ignored.insert(format!("{whence}{name:?}: it has to end in {ENDINGS}"));
             return None;
         }
         match environment.parse() {
@@ -150,19 +154,36 @@ pub(super) struct Refusal {
     pub(super) fault: FileFault,
     /// Whether it may pass without a change of any file, such as a lack of file descriptors.
     pub(super) passing: bool,
+    /// Whether it is none yet: sops is being asked for the data key.
+    pub(super) awaited: bool,
+    /// How long it is left as it is where no file changes.
+    pub(super) rest: Duration,
 }
+
+/// How long a file rests for which sops could not decrypt the data key. How often sops itself is
+/// asked is another matter; opening the file costs something too.
+const REST: Duration = Duration::from_secs(1);
 
 #[expect(clippy::needless_pass_by_value, reason = "so that `map_err` takes them as they are")]
 impl Refusal {
     pub(super) fn lasting(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), fault: FileFault::Refused, passing: false }
+        Self {
+            reason: reason.to_string(),
+            fault: FileFault::Refused,
+            passing: false,
+            awaited: false,
+            rest: Duration::ZERO,
+        }
     }
 
     pub(super) fn of_file(error: FileError) -> Self {
-        Self { fault: error.fault(), ..Self::lasting(error) }
+        let (awaited, passing) = (error.is_awaited(), error.is_passing());
+        let rest = if passing && !awaited { REST } else { Duration::ZERO };
+        let fault = error.fault();
+        Self { fault, passing: passing || awaited, awaited, rest, ..Self::lasting(error) }
     }
 
     pub(super) fn passing(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), fault: FileFault::Refused, passing: true }
+        Self { passing: true, ..Self::lasting(reason) }
     }
 }

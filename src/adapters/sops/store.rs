@@ -1,5 +1,5 @@
-//! The store: `{environment}.enc.yaml` and `.json` from a folder or from ConfigMaps, of which a
-//! good change is served whole and a bad one not at all.
+//! The store: `{environment}.enc.yaml`, `.json`, `.env`, `.ini` and `.bin` from a folder or from
+//! ConfigMaps, of which a good change is served whole and a bad one not at all.
 //!
 //! Invariant: a reader sees one version of an environment, whatever happens to the files; a
 //! version that cannot be opened never displaces one that could.
@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use super::leave::Leave;
 use super::load::{Look, Seen, Slot, Version};
 use super::report::{EnvironmentStatus, RefreshReport, Versions};
 use super::source::{ConfigMapFiles, Listing};
+use crate::adapters::key_service::KeyService;
 use crate::domain::names::{Environment, Key};
 use crate::domain::policy::Grant;
 use crate::domain::ports::{FileFault, SecretStore, SecretStoreError};
@@ -34,7 +36,12 @@ pub struct StoreOptions {
     pub identities_folder: Option<PathBuf>,
     /// What is allowed beyond what SOPS authenticates.
     pub leave: Leave,
+    /// What opens master keys that are not age's, where any is allowed.
+    pub key_service: Option<Arc<KeyService>>,
 }
+
+/// How long the first look waits for data keys that sops is asked for. Later ones never wait.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
 
 /// Identities that several environments share.
 #[derive(Debug)]
@@ -100,6 +107,19 @@ impl SopsStore {
     }
 
     fn look(&self, watch: &mut Watch) -> RefreshReport {
+        let first = !self.listed.load(Ordering::Acquire);
+        let mut report = self.look_once(watch);
+        if let Some(service) = self.options.key_service.as_ref().filter(|_| first) {
+            let end = Instant::now() + FIRST_WAIT;
+            while watch.seen.values().any(|seen| seen.awaited) && Instant::now() < end {
+                service.wait(end.saturating_duration_since(Instant::now()));
+                report.and(self.look_once(watch));
+            }
+        }
+        report
+    }
+
+    fn look_once(&self, watch: &mut Watch) -> RefreshReport {
         let mut report = RefreshReport::default();
         let mut listing = Listing::default();
         listing.add_given(watch.given.as_ref().unwrap_or(&ConfigMapFiles::new()));

@@ -75,7 +75,7 @@ pub(super) struct DevArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct SourceArgs {
-    /// The folder of SOPS files, `{environment}.enc.yaml` or `.json`
+    /// The folder of SOPS files, `{environment}.enc.yaml`, `.json`, `.env`, `.ini` or `.bin`
     #[arg(long, env = "VANTA_SOPS_FILES_PATH")]
     pub(super) sops_files_path: Option<PathBuf>,
     /// The folder of SecretAccess and SecretPolicy objects as YAML
@@ -87,9 +87,22 @@ pub(super) struct SourceArgs {
     /// What to allow of a SOPS file beyond what the format authenticates
     #[arg(long, env = "VANTA_SOPS_ALLOW", value_delimiter = ',', value_enum)]
     pub(super) sops_allow: Vec<SopsAllow>,
+    #[command(flatten)]
+    pub(super) master_keys: MasterKeyArgs,
     /// What to log: a level, or directives such as `vanta=debug,info`
     #[arg(long, env = "VANTA_LOG", default_value = "info")]
     pub(super) log: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MasterKeyArgs {
+    /// The master keys beside age's that sops may be asked to decrypt data keys by: entries such as
+    /// `pgp:FINGERPRINT` or `kms:ARN`, divided by commas or white space
+    #[arg(long, env = "VANTA_SOPS_ALLOWED_KEYS", value_name = "KEYS")]
+    pub(super) sops_allowed_keys: Option<String>,
+    /// The program sops, which is asked for them
+    #[arg(long, env = "VANTA_SOPS_PROGRAM", value_name = "PROGRAM", default_value = "sops")]
+    pub(super) sops_program: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -102,6 +115,8 @@ pub(super) enum SopsAllow {
     LeavesBelowLists,
     /// Files whose MAC covers only encrypted values
     MacOnlyEncrypted,
+    /// Files that say no version of sops
+    NoVersion,
 }
 
 #[derive(Debug, Args)]

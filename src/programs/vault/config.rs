@@ -1,6 +1,7 @@
 //! Configuration as meant, from arguments as said; each variable that is no option is named here
 //! alone.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::args::{DevArgs, ServeArgs, SigningKeyArgs, SopsAllow, SourceArgs};
+use super::master_keys::{MasterKeys, MasterKeysError};
 use crate::adapters::audit::Rotation;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
@@ -95,6 +97,8 @@ pub(super) struct Sources {
     pub(super) age_identities_path: Option<PathBuf>,
     pub(super) shared_identities: SharedIdentities,
     pub(super) leave: Leave,
+    /// None where no master key but age's is allowed.
+    pub(super) master_keys: Option<MasterKeys>,
 }
 
 impl Sources {
@@ -141,6 +145,8 @@ pub(super) enum ConfigError {
     StateUrl,
     #[error("{AGE_KEY} cannot be used: {0}")]
     AgeKey(IdentityError),
+    #[error(transparent)]
+    MasterKeys(#[from] MasterKeysError),
     #[error("{path} cannot be read: {source}")]
     Read { path: PathBuf, source: ReadError },
     #[error(
@@ -236,6 +242,7 @@ impl SourceArgs {
                 plain_empty_strings: allowed(SopsAllow::PlainEmptyStrings),
                 leaves_below_lists: allowed(SopsAllow::LeavesBelowLists),
                 mac_only_encrypted: allowed(SopsAllow::MacOnlyEncrypted),
+                no_version: allowed(SopsAllow::NoVersion),
             },
             shared_identities: match key_file {
                 Some(file) => SharedIdentities::File(file.clone()),
@@ -256,6 +263,7 @@ impl SourceArgs {
                 "the folder of SecretAccess and SecretPolicy objects",
             )?,
             age_identities_path: self.age_identities_path,
+            master_keys: MasterKeys::configured(self.master_keys, inherited())?,
         })
     }
 }
@@ -376,6 +384,12 @@ pub(super) fn trace_settings() -> Result<Option<TraceSettings>, String> {
         service: variable("OTEL_SERVICE_NAME"),
         authorities: either("CERTIFICATE").map(PathBuf::from),
     }))
+}
+
+/// Every variable that this process has.
+#[expect(clippy::disallowed_methods, reason = "this is the program's config.rs")]
+fn inherited() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
 }
 
 /// A variable that is set to something.

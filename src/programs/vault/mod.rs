@@ -18,6 +18,7 @@ mod handlers;
 mod health;
 mod identities;
 mod issue_rate;
+mod master_keys;
 mod observed;
 mod openapi;
 mod prefer;

@@ -258,6 +258,10 @@ impl WatchedSecrets {
             );
             self.metrics.sources.reload(Reload::Secrets, false);
         }
+        for environment in report.awaited {
+            let environment = environment.as_str();
+            tracing::info!(environment, "sops is being asked for the environment's data key");
+        }
         for environment in report.removed {
             tracing::warn!(environment = environment.as_str(), "the environment's file is gone");
         }

@@ -17,10 +17,11 @@ use super::config::{Config, trace_settings};
 use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
 use super::health::Health;
 use super::identities::Identities;
+use super::master_keys::MasterKeys;
 use super::reload::{Watched, WatchedSecrets, WatchedSettings};
 use super::service::{GrantsReceiver, Service, ServiceParts};
 use super::standing::Standing;
-use super::{dev, router};
+use super::{dev, master_keys, router};
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::{Watch, make_folder};
 use crate::adapters::identity::{ClientCredentials, OidcIssuers};
@@ -35,6 +36,9 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// The program `vanta-vault`.
 pub fn main() -> ExitCode {
+    if let Some(failed) = master_keys::become_what_was_asked() {
+        return failed;
+    }
     let (traces, exported, untraced) = start_traces();
     let args: VaultArgs = match serve::start(VaultArgs::log, exported) {
         Ok(args) => args,
@@ -125,11 +129,14 @@ impl Vault {
         let audit = auditing::open(config.audit, &config.state, &state, &metrics).await?;
         let auditing = Auditing::new(&audit, &state, &metrics).await;
         let with_config_maps = sources.sops_files_path.is_none();
+        let key_service = sources.master_keys.map(MasterKeys::service).transpose();
+        let key_service = key_service.context("master keys cannot be opened by sops")?;
         let (secrets, report) = SopsStore::open(StoreOptions {
             folder: sources.sops_files_path,
             shared: sources.shared_identities,
             identities_folder: sources.age_identities_path,
             leave: sources.leave,
+            key_service,
         });
         let secrets = Arc::new(secrets);
         let clients = Arc::new(ClientCredentials::default());

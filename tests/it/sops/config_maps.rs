@@ -53,6 +53,28 @@ fn every_key_that_is_named_as_a_file_is_an_environment() {
 }
 
 #[test]
+fn files_of_every_format_are_environments_and_two_of_one_are_refused() {
+    let store = store();
+    let texts = ["env", "ini", "bin"].map(|ending| text(&format!("app.enc.{ending}")));
+    let [dotenv, ini, binary] = &texts;
+    let mut files = vec![
+        ("a", "one.enc.env", dotenv.as_str()),
+        ("a", "two.enc.ini", ini),
+        ("a", "three.enc.bin", binary),
+    ];
+    let report = take(&store, &files);
+    assert_eq!((report.loaded.len(), report.ignored.len()), (3, 0), "{report:?}");
+    assert_eq!(read(&store, "one", "word").unwrap(), "hunter2");
+    assert_eq!(read(&store, "two", "main.word").unwrap(), "hunter2");
+    let value = store.read(&grant("three", "data")).unwrap();
+    assert_eq!(value.expose(), b"any \0 bytes \xff\xfe\n");
+    files.push(("a", "one.enc.ini", ini));
+    let report = take(&store, &files);
+    assert!(report.failed[0].reason.contains("two files claim it"), "{report:?}");
+    assert_eq!(read(&store, "one", "word").unwrap(), "hunter2", "the last good one is served");
+}
+
+#[test]
 fn before_anything_was_given_an_environment_is_not_absent_but_unreadable() {
     let store = store();
     let error = read(&store, "prod", "word").unwrap_err();
@@ -115,9 +137,9 @@ fn keys_that_only_look_like_a_file_are_reported_once_with_their_config_map() {
     assert_eq!(
         report.ignored,
         [
-            "ConfigMap a: \"prod.yaml\": a file of secrets is named {environment}.enc.yaml or .enc.json",
+            "ConfigMap a: \"prod.yaml\": a file of secrets is named {environment}.enc.yaml, .enc.json, .enc.env, .enc.ini or .enc.bin",
             "ConfigMap a: environment \"Prod\" is refused: use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
-            "ConfigMap b: \"prod.enc.toml\": it has to end in .enc.yaml or .enc.json",
+            "ConfigMap b: \"prod.enc.toml\": it has to end in .enc.yaml, .enc.json, .enc.env, .enc.ini or .enc.bin",
         ]
     );
     assert!(take(&store, &misnamed).is_empty());

@@ -3,9 +3,14 @@
 
 mod bombs;
 mod config_maps;
-mod fixtures;
+pub(crate) mod fixtures;
 mod folder;
-mod generate;
+mod groups;
 mod hostile;
+mod hostile_formats;
+mod made;
+mod master_keys;
+#[cfg(target_os = "linux")]
+mod memory;
 mod oracle;
 mod reading;

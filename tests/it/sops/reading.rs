@@ -104,6 +104,30 @@ fn the_mac_is_bound_to_lastmodified_whatever_its_form() {
 }
 
 #[test]
+fn metadata_is_read_whatever_its_types_and_its_names_case() {
+    let original = text("app.enc.yaml");
+    let suffix = "    unencrypted_suffix: _unencrypted";
+    for more in [
+        "    mac_only_encrypted: \"false\"",
+        "    mac_only_encrypted: 0",
+        "    mac_only_encrypted: \"\"",
+        "    shamir_threshold: \"3\"",
+        "    pgp: null\n    kms: {}\n    hckms: []",
+        "    unknown: [1, {a: b}]",
+    ] {
+        let changed = edit(&original, suffix, &format!("{suffix}\n{more}"));
+        assert_eq!(read(&open(&changed, Leave::default()).unwrap(), "word"), "hunter2", "{more}");
+    }
+    let cased = edit(&original, suffix, "    Unencrypted_Suffix: _unencrypted");
+    assert_eq!(read(&open(&cased, Leave::default()).unwrap(), "word"), "hunter2");
+    // One mapping stands for a list of it.
+    let begin = original.find("    age:\n").unwrap();
+    let list = original[begin..].replacen("- ", "  ", 1);
+    let single = format!("{}{list}", &original[..begin]);
+    assert_eq!(read(&open(&single, Leave::default()).unwrap(), "word"), "hunter2");
+}
+
+#[test]
 fn one_key_group_is_read_as_the_keys_at_the_top() {
     let original = text("app.enc.yaml");
     let begin = original.find("    age:\n").unwrap();
@@ -136,14 +160,12 @@ fn the_examples_environment_opens_with_the_published_key() {
 }
 
 #[test]
-fn formats_that_are_not_read_yet_say_so() {
-    let refusal = |extension| Format::from_extension(extension).unwrap_err().to_string();
-    assert!(refusal("env").contains("not supported yet"));
-    assert!(refusal("ini").contains("not supported yet"));
-    assert_eq!(
-        refusal("toml"),
-        r#"the format "toml" is not supported: name the file .yaml or .json"#
-    );
+fn a_format_is_known_by_the_files_ending() {
+    for format in Format::ALL {
+        assert_eq!(Format::from_extension(format.extension()), Ok(format));
+    }
+    assert_eq!(Format::from_extension("yml"), Ok(Format::Yaml));
+    insta::assert_snapshot!(Format::from_extension("toml").unwrap_err(), @r#"the format "toml" is not supported: name the file .yaml, .json, .env, .ini or .bin"#);
 }
 
 #[test]

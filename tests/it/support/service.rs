@@ -210,6 +210,7 @@ impl Vault {
             shared: SharedIdentities::File(examples.join("age-key.txt")),
             identities_folder: None,
             leave: Leave::default(),
+            key_service: None,
         });
         assert!(report.failed.is_empty(), "{report:?}");
         let state = match state {
@@ -293,6 +294,13 @@ impl Vault {
         self.store.refresh();
     }
 
+    /// Puts a binary file made by sops in the place of an environment's, and has the vault look.
+    pub(crate) fn put_binary(&self, environment: &str, file: &Path) {
+        let name = format!("secrets/{environment}.enc.bin");
+        std::fs::copy(file, self.folder.path().join(name)).expect("the file is there");
+        self.remove(environment);
+    }
+
     /// Removes an environment's file, and has the vault look.
     pub(crate) fn remove(&self, environment: &str) {
         let name = format!("secrets/{environment}.enc.yaml");
@@ -315,11 +323,19 @@ impl Vault {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let (headers, status, body) = self.send_for_bytes(request).await;
+        Reply { status, headers, text: String::from_utf8(body).expect("the body is text") }
+    }
+
+    /// The same where the body need not be text.
+    pub(crate) async fn send_for_bytes(
+        &self,
+        request: Request<Body>,
+    ) -> (HeaderMap, StatusCode, Vec<u8>) {
         let answer = self.router.clone().oneshot(request).await.expect("the router answers");
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.expect("the body is whole").to_bytes();
-        let text = String::from_utf8(body.to_vec()).expect("the body is text");
-        Reply { status: parts.status, headers: parts.headers, text }
+        (parts.headers, parts.status, body.to_vec())
     }
 
     pub(crate) fn basic(&self) -> String {

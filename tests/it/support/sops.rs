@@ -1,7 +1,7 @@
 //! Finds the real sops, the oracle of the tests, which `scripts/setup test` installs.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use super::{oracle, passed_over};
@@ -16,15 +16,26 @@ pub(crate) fn find() -> Option<&'static Path> {
     found
 }
 
+/// Every generation of sops that files are made with, the newest first: what `find` finds, and
+/// 3.11. Without one that is said.
+pub(crate) fn generations() -> Vec<&'static Path> {
+    static OLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let newest = find();
+    let older = OLDER.get_or_init(|| oracle::program("sops-3.11", "VANTA_TEST_SOPS_3_11"));
+    if older.is_none() {
+        passed_over("there is no sops 3.11: run `scripts/setup test`");
+    }
+    newest.into_iter().chain(older.as_deref()).collect()
+}
+
 /// A call of sops in a folder, deaf to the configuration of whoever runs the tests.
-pub(crate) fn run(sops: &Path, folder: &Path, key_file: &Path, arguments: &[&str]) -> Output {
-    Command::new(sops)
-        .args(arguments)
+pub(crate) fn command(sops: &Path, folder: &Path, key_file: &Path) -> Command {
+    let mut command = Command::new(sops);
+    command
         .current_dir(folder)
         .env_remove("SOPS_AGE_KEY")
         .env("HOME", folder)
         .env("XDG_CONFIG_HOME", folder)
-        .env("SOPS_AGE_KEY_FILE", key_file)
-        .output()
-        .expect("sops was found, so it can be started")
+        .env("SOPS_AGE_KEY_FILE", key_file);
+    command
 }

@@ -211,3 +211,20 @@ async fn a_head_takes_no_use_and_is_no_read() {
     }
     assert_eq!(vault.read("dev/APP_DB_USER", &token, &[]).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_binary_value_comes_as_it_is_and_has_no_json() {
+    let vault = Vault::start().await;
+    vault.grant(&GRANTS.replace("'APP_*'", "data"));
+    vault.put_binary("dev", &crate::sops::fixtures::path("dev-binary.enc.bin"));
+    let token = vault.token_with(json!({"environment": "dev", "key_pattern": "data"})).await;
+    let request = Request::get("/api/v1/vault/dev/data")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::empty());
+    let (headers, status, body) = vault.send_for_bytes(request.unwrap()).await;
+    assert_eq!((status.as_u16(), body.as_slice()), (200, &b"any \0 bytes \xff\xfe\n"[..]));
+    assert_eq!(headers["content-type"], "application/octet-stream");
+    let as_json = vault.read("dev/data", &token, &[("accept", "application/json")]).await;
+    assert_eq!(as_json.problem(), "not-acceptable");
+    assert!(as_json.text.contains("the value of data is not text"), "{}", as_json.text);
+}

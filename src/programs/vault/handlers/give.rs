@@ -42,9 +42,11 @@ impl Form {
         known.unwrap_or(otherwise)
     }
 
-    fn media_type(self) -> HeaderValue {
+    /// What the body is: a value may be any bytes.
+    fn media_type(self, body: &[u8]) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Text => "text/plain; charset=utf-8",
+            Self::Text if std::str::from_utf8(body).is_ok() => "text/plain; charset=utf-8",
+            Self::Text => "application/octet-stream",
             Self::Json => "application/json",
         })
     }
@@ -73,9 +75,10 @@ pub(super) async fn give(
         attempt.record.outcome = Outcome::NotModified;
         return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
     }
+    let media_type = form.media_type(&body);
     let body = service.body(body)?;
     take_use(service, token).await?;
-    Ok(([(CONTENT_TYPE, form.media_type()), (ETAG, tag)], body).into_response())
+    Ok(([(CONTENT_TYPE, media_type), (ETAG, tag)], body).into_response())
 }
 
 /// What a caller says that it has.

@@ -1,42 +1,10 @@
-//! Random plain files for sops to encrypt: every type, shape and rule, from a seed.
+//! Random YAML and JSON: every type and shape.
 
 use std::fmt::Write;
 
-/// `SplitMix64` (Steele, Lea and Flood 2014): small, and the same everywhere.
-pub(crate) struct Random(pub(crate) u64);
+use super::random::Random;
 
-impl Random {
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        usize::try_from(mixed % end as u64).expect("it is less than a usize")
-    }
-
-    fn one_in(&mut self, of: usize) -> bool {
-        self.below(of) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
-
-/// Rules as they stand in `.sops.yaml`, and none.
-pub(crate) const RULES: [&str; 8] = [
-    "",
-    "unencrypted_suffix: _plain",
-    "encrypted_suffix: _secret",
-    "unencrypted_regex: ^(open|public)",
-    "encrypted_regex: (?i)SECRET|pass\\d",
-    "unencrypted_comment_regex: ^ leave",
-    "encrypted_comment_regex: ^ hide",
-    "unencrypted_regex: ^[\\w.]+_plain$",
-];
-
-const STEMS: &[&str] = &[
+pub(super) const STEMS: &[&str] = &[
     "key",
     "open_key",
     "public",
@@ -50,8 +18,8 @@ const STEMS: &[&str] = &[
     "on",
     "123",
 ];
-const SUFFIXES: &[&str] = &["", "", "_plain", "_secret", "_unencrypted"];
-const TEXTS: &[&str] = &[
+pub(super) const SUFFIXES: &[&str] = &["", "", "_plain", "_secret", "_unencrypted"];
+pub(super) const TEXTS: &[&str] = &[
     "hunter2",
     "",
     " ",
@@ -264,7 +232,7 @@ impl Writer<'_> {
     }
 }
 
-fn key(random: &mut Random, at: usize) -> String {
+pub(super) fn key(random: &mut Random, at: usize) -> String {
     format!("{}{at}{}", random.pick(STEMS), random.pick(SUFFIXES))
 }
 

@@ -1,0 +1,127 @@
+//! The master keys that the administrator allows, and what the parts of their names may be.
+//!
+//! A file is written by strangers: it can name an address that would be sent a token, or a path
+//! that leaves the engine. So a name that a file has is compared with the list's as a whole, and
+//! it is the list's that is used.
+//!
+//! Invariant: an [`Allowed`] is made here alone, from a name on the list.
+
+use std::collections::BTreeSet;
+
+use super::grammar::{self, Reason};
+use super::name::{KeyName, Kind};
+
+/// The most characters of a name that a message repeats.
+const MAX_SHOWN: usize = 300;
+
+/// The master keys that sops may be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AllowList(Vec<KeyName>);
+
+/// A master key that is on the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed(KeyName);
+
+/// What is wrong with an allow-list.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {number} of the allowed master keys, {entry}: {reason}")]
+pub struct AllowListError {
+    /// From 1.
+    number: usize,
+    /// Escaped and cut.
+    entry: String,
+    reason: Reason,
+}
+
+/// A file has a master key that is not on the list.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the file has the master key {name}, which is not among the allowed ones, so that sops is not \
+     asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file"
+)]
+pub struct NotAllowed {
+    /// Escaped and cut.
+    name: String,
+}
+
+impl AllowList {
+    /// Reads entries of the form `KIND:NAME`, divided by commas or white space.
+    pub fn parse(text: &str) -> Result<Self, AllowListError> {
+        let entries = text.split(|divider: char| divider == ',' || divider.is_whitespace());
+        let entries = entries.filter(|entry| !entry.is_empty()).enumerate();
+        let keys = entries.map(|(at, entry)| {
+            grammar::entry(entry).map_err(|reason| AllowListError {
+                number: at + 1,
+                entry: shown(entry),
+                reason,
+            })
+        });
+        keys.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether no key is allowed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The kinds of its keys.
+    pub fn kinds(&self) -> BTreeSet<Kind> {
+        self.0.iter().map(KeyName::kind).collect()
+    }
+
+    /// The addresses of the HashiCorp Vaults, each once.
+    pub(super) fn vault_addresses(&self) -> BTreeSet<&str> {
+        let addresses = self.0.iter().filter_map(|key| match key {
+            KeyName::HcVault { address, .. } => Some(address.as_str()),
+            _ => None,
+        });
+        addresses.collect()
+    }
+
+    /// The key of a file, where it is on the list.
+    pub fn check(&self, name: &KeyName) -> Result<Allowed, NotAllowed> {
+        let normal = name.clone().normal();
+        let allowed = self.0.iter().find_map(|entry| covered(entry, &normal));
+        allowed.map(Allowed).ok_or_else(|| NotAllowed { name: shown(&name.to_string()) })
+    }
+}
+
+/// The name to use, where an entry covers that of a file.
+fn covered(entry: &KeyName, name: &KeyName) -> Option<KeyName> {
+    match (entry, name) {
+        // An entry without a version covers each of them.
+        (
+            KeyName::AzureKv { url, name: key, version: of_entry },
+            KeyName::AzureKv { version, .. },
+        ) if of_entry.is_empty() && grammar::is_azure_version(version) => {
+            let with_version =
+                KeyName::AzureKv { url: url.clone(), name: key.clone(), version: version.clone() };
+            (with_version == *name).then_some(with_version)
+        }
+        _ => (entry == name).then(|| entry.clone()),
+    }
+}
+
+#[cfg(test)]
+impl AllowList {
+    pub(super) fn one(&self) -> &KeyName {
+        &self.0[0]
+    }
+}
+
+impl Allowed {
+    pub(super) fn name(&self) -> &KeyName {
+        &self.0
+    }
+}
+
+/// A stranger's text as a message repeats it: escaped, and cut.
+fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(MAX_SHOWN).collect();
+    let dots = if cut.len() < text.len() { "…" } else { "" };
+    format!("{cut:?}{dots}")
+}
+
+#[cfg(test)]
+#[path = "allowed_tests.rs"]
+mod tests;

@@ -1,0 +1,29 @@
+//! SOPS's key service: the real `sops` decrypts data keys of master keys that are not age's.
+//!
+//! It is SOPS's own protocol, gRPC over a unix socket, spoken to a process of ours. A file of
+//! secrets is never given to it: it sees the name of a master key that the administrator allows,
+//! and one encrypted data key.
+//!
+//! Invariants: nothing is started, and nothing sent, for a key that is not on the allow-list
+//! ([`AllowList::check`]); the process has no variables but those of [`environment`]; nothing that
+//! it writes is passed on; who asks does not wait for it.
+
+mod allowed;
+mod connection;
+mod environment;
+mod error;
+mod grammar;
+mod name;
+mod process;
+mod protocol;
+mod service;
+mod worker;
+
+pub use allowed::{AllowList, AllowListError, Allowed, NotAllowed};
+pub use environment::{environment, variables};
+pub use error::{Cause, KeyServiceError};
+pub use name::{KeyName, Kind, KmsName};
+pub use process::Launch;
+pub use protocol::MAX_CIPHERTEXT;
+pub use service::{DataKeyOf, KeyService};
+pub use worker::Deadlines;

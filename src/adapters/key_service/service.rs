@@ -1,0 +1,163 @@
+//! Asks sops for data keys without waiting for it: an answer is there the next time.
+//!
+//! Invariant: only for a key that is [`Allowed`] is anything started or sent.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use zeroize::Zeroizing;
+
+use super::allowed::{AllowList, Allowed};
+use super::error::KeyServiceError;
+use super::process::Launch;
+use super::protocol;
+use super::worker::{Answer, Deadlines, Job, Worker};
+
+/// How long an answer is kept for who asked.
+const KEPT: Duration = Duration::from_secs(30);
+
+/// The pauses after the first failure of a data key and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// How many data keys are known of at once.
+const MOST: usize = 4096;
+
+/// What is known of one data key.
+struct Known {
+    state: State,
+    /// How long it is not asked for again after a failure.
+    pause: Duration,
+}
+
+enum State {
+    Asked,
+    Answered(Answer, Instant),
+}
+
+/// Of the request that was sent.
+type RequestDigest = [u8; 32];
+
+#[derive(Default)]
+struct Shared {
+    known: Mutex<HashMap<RequestDigest, Known>>,
+    answered: Condvar,
+}
+
+/// Sops's key service, which is started when it is first needed.
+pub struct KeyService {
+    list: AllowList,
+    jobs: UnboundedSender<Job>,
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for KeyService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyService").field("list", &self.list).finish_non_exhaustive()
+    }
+}
+
+/// What there is of a data key.
+#[derive(Debug)]
+pub enum DataKeyOf {
+    /// Here it is.
+    Known(Zeroizing<Vec<u8>>),
+    /// It is being asked for: ask again.
+    Awaited,
+    /// It could not be had, and will be asked for again.
+    Failed(KeyServiceError),
+}
+
+impl KeyService {
+    /// A service for the keys on a list. Nothing is started yet.
+    pub fn new(list: AllowList, launch: Launch, deadlines: Deadlines) -> io::Result<Self> {
+        let (jobs, received) = unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let worker =
+            Worker { launch, deadlines, running: None, failed: None, silent: HashMap::new() };
+        thread::Builder::new().name("sops-keyservice".to_owned()).spawn(move || {
+            runtime.block_on(worker.run(received));
+        })?;
+        Ok(Self { list, jobs, shared: Arc::default() })
+    }
+
+    /// The keys that it may be asked for.
+    pub fn list(&self) -> &AllowList {
+        &self.list
+    }
+
+    /// The plaintext of a data key, where sops has given it; else sops is asked, and the answer is
+    /// there at a later call.
+    pub fn data_key(&self, key: &Allowed, ciphertext: &[u8]) -> DataKeyOf {
+        let request = protocol::request(key, ciphertext);
+        let digest: RequestDigest = Sha256::digest(&request).into();
+        let now = Instant::now();
+        let mut known = self.shared.lock();
+        known.retain(|other, known| *other == digest || known.is_of_use(now));
+        let pause = match known.get(&digest) {
+            Some(Known { state: State::Asked, .. }) => return DataKeyOf::Awaited,
+            Some(Known { state: State::Answered(Ok(key), _), .. }) => {
+                return DataKeyOf::Known(key.clone());
+            }
+            Some(Known { state: State::Answered(Err(error), at), pause })
+                if now.duration_since(*at) < *pause =>
+            {
+                return DataKeyOf::Failed(*error);
+            }
+            Some(Known { pause, .. }) => *pause,
+            None if known.len() >= MOST => return DataKeyOf::Failed(KeyServiceError::Busy),
+            None => Duration::ZERO,
+        };
+        known.insert(digest, Known { state: State::Asked, pause });
+        drop(known);
+        let shared = Arc::clone(&self.shared);
+        let done = Box::new(move |answer| shared.take(digest, answer));
+        // The thread is there for as long as this is.
+        if self.jobs.send(Job { key: key.name().to_string(), request, done }).is_err() {
+            self.shared.take(digest, Err(KeyServiceError::Ended));
+        }
+        DataKeyOf::Awaited
+    }
+
+    /// Waits until nothing is being asked for any more, or the time is over.
+    pub fn wait(&self, limit: Duration) {
+        let asks = |known: &mut HashMap<RequestDigest, Known>| {
+            known.values().any(|known| matches!(known.state, State::Asked))
+        };
+        drop(self.shared.answered.wait_timeout_while(self.shared.lock(), limit, asks));
+    }
+}
+
+impl Known {
+    /// Whether somebody may still ask for it.
+    fn is_of_use(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Asked => true,
+            State::Answered(Ok(_), at) => now.duration_since(*at) < KEPT,
+            // So that the pause after the next failure is longer.
+            State::Answered(Err(_), at) => now.duration_since(*at) < self.pause + KEPT,
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestDigest, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, digest: RequestDigest, answer: Answer) {
+        if let Some(known) = self.lock().get_mut(&digest) {
+            known.pause = match &answer {
+                Ok(_) => Duration::ZERO,
+                Err(_) => (known.pause * 2).clamp(PAUSES.0, PAUSES.1),
+            };
+            known.state = State::Answered(answer, Instant::now());
+        }
+        self.answered.notify_all();
+    }
+}

@@ -1,0 +1,105 @@
+//! The master keys that a file lists: each wraps the data key, or its group's share of it.
+
+use super::error::shown;
+use crate::adapters::key_service::{KeyName, KeyServiceError, Kind, NotAllowed};
+
+/// Keys of which any one opens what the group wraps.
+pub(super) struct KeyGroup(pub(super) Vec<MasterKey>);
+
+/// One key that something was wrapped for.
+pub(super) enum MasterKey {
+    /// Opened in this process.
+    Age(AgeKey),
+    /// Of every other kind.
+    Other(OtherKey),
+}
+
+/// What is wrapped for one age recipient.
+pub(super) struct AgeKey {
+    /// A hint, and no more.
+    pub(super) recipient: String,
+    /// An ASCII-armored age file.
+    pub(super) armored: String,
+}
+
+/// What is wrapped by a key that is not age's.
+pub(super) struct OtherKey {
+    pub(super) name: KeyName,
+    /// In the form in which its service takes it.
+    pub(super) wrapped: String,
+}
+
+/// The kinds of keys beside age, in the order in which sops lists a group's keys.
+pub(super) const OTHER_KINDS: [Kind; 6] =
+    [Kind::Kms, Kind::GcpKms, Kind::Hckms, Kind::AzureKv, Kind::HcVault, Kind::Pgp];
+
+/// How a recipient of age's hybrid, post-quantum kind begins.
+const POST_QUANTUM: &str = "age1pq1";
+
+/// Why one master key gives nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// None of the identities is its recipient's.
+    #[error("no identity for {recipient}")]
+    NoIdentity {
+        /// As the file names it, escaped and cut.
+        recipient: String,
+    },
+    /// A recipient whose kind of identity is not read.
+    #[error(
+        "{recipient} is a post-quantum recipient, which is not supported: add one that begins with \
+         age1 alone"
+    )]
+    PostQuantum {
+        /// As the file names it, escaped and cut.
+        recipient: String,
+    },
+    /// Nothing is configured that opens keys of its kind.
+    #[error("keys of {0} are not opened: allow the key in VANTA_SOPS_ALLOWED_KEYS")]
+    NoService(Kind),
+    /// The administrator does not allow the key.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// The file is of a sops that wrote another format.
+    #[error(
+        "the file is of a sops before 3.3.0, for which sops is not asked: change it with a newer \
+         sops edit, or encrypt it again"
+    )]
+    TooOld,
+    /// What is wrapped is longer than any data key's.
+    #[error("the encrypted data key of a key of {0} is too long")]
+    TooLong(Kind),
+    /// The file lists more keys than sops is asked for.
+    #[error("the file has more than 100 master keys beside those of age: list fewer")]
+    TooMany,
+    /// Sops is being asked.
+    #[error("the data key is being asked for from {0}")]
+    Awaited(Kind),
+    /// Sops could not.
+    #[error("{kind}: {error}")]
+    Service {
+        /// Of the key.
+        kind: Kind,
+        /// Why not.
+        error: KeyServiceError,
+    },
+}
+
+impl KeyError {
+    /// Whether the whole file is refused for it, whatever its other keys give.
+    pub(super) fn refuses_file(&self) -> bool {
+        matches!(self, Self::NotAllowed(_) | Self::TooOld | Self::TooLong(_) | Self::TooMany)
+    }
+}
+
+impl AgeKey {
+    /// Why it could not be opened.
+    pub(super) fn no_identity(&self) -> KeyError {
+        let recipient = shown(&self.recipient);
+        if self.recipient.trim().starts_with(POST_QUANTUM) {
+            KeyError::PostQuantum { recipient }
+        } else {
+            KeyError::NoIdentity { recipient }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What is refused before any process is started and any connection opened.
+
+use std::net::TcpListener;
+
+use vanta::adapters::sops::{EncryptedFile, Format, Identities, Leave};
+
+use super::fake::{FakeService, Says};
+use super::{Scenario, Service, beside_age, data_key, transit, wrapped};
+use crate::sops::fixtures::{edit, identities, line, path, text};
+
+const ALLOWED: &str = "hc_vault:http://127.0.0.1:1/v1/transit/keys/sops \
+                       kms:arn:aws:kms:eu-west-1:111122223333:key/9f0c";
+
+/// The reason why a file is refused; nothing was started, and nobody was called.
+fn refused(file: &str, listener: &TcpListener) -> String {
+    let fake = FakeService::new(Says::Plaintext(data_key("app.enc.yaml")));
+    let program = fake.program();
+    let (scenario, _) = Scenario::with(&[("prod", file)], &Service::new(ALLOWED, &program, &[]));
+    let error = scenario.error("prod").expect("the file was accepted");
+    assert_eq!((fake.starts(), fake.calls().len()), (0, 0), "{error}");
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "somebody was called: {error}");
+    error
+}
+
+#[test]
+fn a_file_with_any_key_that_is_not_allowed_starts_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let file = wrapped("app.enc.yaml", &transit(&address, "transit", "sops", "vault:v1:eA=="));
+    assert!(refused(&file, &listener).contains(&address));
+
+    // Also where the others are, and the one that is not stands last.
+    let good = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
+    let pgp = "    pgp:\n        - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n          \
+               created_at: \"\"\n          enc: x\n";
+    let file = wrapped("app.enc.yaml", &format!("{good}{pgp}"));
+    insta::assert_snapshot!(refused(&file, &listener), @r#"the file has the master key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4", which is not among the allowed ones, so that sops is not asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file"#);
+
+    // And in another group than the one that could be opened.
+    let indented =
+        |keys: &str| keys.replace("\n    ", "\n          ").replacen("    ", "        - ", 1);
+    let groups = format!(
+        "    shamir_threshold: 1\n    key_groups:\n{}\n{}\n",
+        indented(good.trim_end()),
+        indented(pgp.trim_end())
+    );
+    assert!(refused(&wrapped("app.enc.yaml", &groups), &listener).contains("pgp:FBC7"));
+}
+
+#[test]
+fn a_path_that_leaves_the_engine_starts_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (engine, key) in [
+        ("transit/../sys", "sops"),
+        ("transit/%2e%2e/sys", "sops"),
+        ("transit", "../../sys/raw"),
+        ("transit", "%2e%2e/x"),
+    ] {
+        let keys = transit("http://127.0.0.1:1", engine, key, "vault:v1:eA==");
+        let error = refused(&wrapped("app.enc.yaml", &keys), &listener);
+        assert!(error.contains("not among the allowed ones"), "{error}");
+    }
+}
+
+#[test]
+fn a_role_a_profile_or_a_context_of_the_file_s_own_starts_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let kms = |more: &str| {
+        format!(
+            "    kms:\n        - arn: arn:aws:kms:eu-west-1:111122223333:key/9f0c\n          \
+             created_at: \"\"\n          enc: x\n          {more}\n"
+        )
+    };
+    for more in ["role: arn:aws:iam::1:role/admin", "aws_profile: admin", "context: {App: shop}"] {
+        let error = refused(&wrapped("app.enc.yaml", &kms(more)), &listener);
+        assert!(error.contains("not among the allowed ones"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_of_an_old_sops_starts_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let keys = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
+    let file = wrapped("app.enc.yaml", &keys);
+    for version in ["3.2.9", "0.0.1", "3.3.0-rc.1"] {
+        let old = edit(&file, "version: 3.13.3", &format!("version: {version}"));
+        assert!(refused(&old, &listener).contains("before 3.3.0"));
+    }
+}
+
+#[test]
+fn a_data_key_that_is_too_long_or_one_too_many_starts_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let keys = transit("http://127.0.0.1:1", "transit", "sops", &"x".repeat(64 * 1024 + 1));
+    assert!(refused(&wrapped("app.enc.yaml", &keys), &listener).contains("too long"));
+    let keys = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
+    let (head, one) = keys.split_at(keys.find("        - ").unwrap());
+    let keys = format!("{head}{}", one.repeat(101));
+    assert!(refused(&wrapped("app.enc.yaml", &keys), &listener).contains("more than 100"));
+}
+
+#[test]
+fn a_file_that_an_age_identity_opens_starts_nothing() {
+    let fake = FakeService::new(Says::Nothing);
+    let program = fake.program();
+    let keys = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
+    let file = beside_age("app.enc.yaml", &keys);
+    let (scenario, _) = Scenario::with(&[("prod", &file)], &Service::new(ALLOWED, &program, &[]));
+    assert_eq!(scenario.read("prod", "word").as_deref(), Some("hunter2"));
+    assert_eq!(fake.starts(), 0);
+}
+
+/// The identities of both groups of a fixture.
+fn both() -> Identities {
+    identities().and(Identities::read(&path("other-age-key.txt")).unwrap())
+}
+
+#[test]
+fn key_groups_that_age_identities_open_start_nothing() {
+    // Two groups are needed and there; a third is of a key that is not even allowed.
+    let original = text("groups.enc.yaml");
+    let end = original.find("    lastmodified").unwrap();
+    let group = "        - pgp:\n            - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n              \
+                 created_at: \"\"\n              enc: x\n";
+    let groups_end = original[..end].find("    shamir_threshold").unwrap_or(end);
+    let file = format!("{}{group}{}", &original[..groups_end], &original[groups_end..]);
+    let fake = FakeService::new(Says::Nothing);
+    let program = fake.program();
+    let service = Service { identities: both, ..Service::new(ALLOWED, &program, &[]) };
+    let (scenario, _) = Scenario::with(&[("prod", &file)], &service);
+    assert_eq!(scenario.read("prod", "word").as_deref(), Some("hunter2"));
+    assert_eq!(fake.starts(), 0);
+    // Without the second identity the third group would be needed.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(refused(&file, &listener).contains("pgp:FBC7"));
+}
+
+#[test]
+fn a_post_quantum_recipient_is_named_as_one() {
+    let recipient = line(&text("app.enc.yaml"), "          recipient: ").to_owned();
+    let file = edit(&text("app.enc.yaml"), &recipient, "          recipient: age1pq1qqqq");
+    let other = Identities::read(&path("other-age-key.txt")).unwrap();
+    let error = EncryptedFile::open(file.as_bytes(), Format::Yaml, &other, Leave::default());
+    insta::assert_snapshot!(error.err().unwrap(), @r#"no key opens the file: "age1pq1qqqq" is a post-quantum recipient, which is not supported: add one that begins with age1 alone: configure the identity of one of its recipients, or run sops updatekeys"#);
+}
