@@ -9,6 +9,9 @@ use super::master_key::{KeyError, MasterKey, OtherKey};
 use super::metadata::Metadata;
 use crate::adapters::key_service::{Allowed, DataKeyOf, KeyService, MAX_CIPHERTEXT};
 
+/// The most keys of a file that sops may be asked for: each may be a call.
+const MAX_OTHERS: usize = 100;
+
 /// What opens master keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Keys<'a> {
@@ -36,13 +39,19 @@ impl Keys<'_> {
 }
 
 fn ask(service: &KeyService, key: &OtherKey, file: &Metadata) -> Result<Unwrapped, KeyError> {
+    let all = file.keys.groups.iter().flat_map(|group| &group.0);
+    let others = || {
+        all.clone().filter_map(|key| match key {
+            MasterKey::Other(key) => Some(key),
+            MasterKey::Age(_) => None,
+        })
+    };
+    if others().count() > MAX_OTHERS {
+        return Err(KeyError::TooMany);
+    }
     // Before anything is asked for any of them.
-    for group in &file.keys.groups {
-        for other in &group.0 {
-            if let MasterKey::Other(other) = other {
-                check(service, other)?;
-            }
-        }
+    for other in others() {
+        check(service, other)?;
     }
     if file.is_of_first_format {
         return Err(KeyError::TooOld);

@@ -69,6 +69,9 @@ pub enum KeyError {
     /// What is wrapped is longer than any data key's.
     #[error("the encrypted data key of a key of {0} is too long")]
     TooLong(Kind),
+    /// The file lists more keys than sops is asked for.
+    #[error("the file has more than 100 master keys beside those of age: list fewer")]
+    TooMany,
     /// Sops is being asked.
     #[error("the data key is being asked for from {0}")]
     Awaited(Kind),
@@ -85,7 +88,7 @@ pub enum KeyError {
 impl KeyError {
     /// Whether the whole file is refused for it, whatever its other keys give.
     pub(super) fn refuses_file(&self) -> bool {
-        matches!(self, Self::NotAllowed(_) | Self::TooOld | Self::TooLong(_))
+        matches!(self, Self::NotAllowed(_) | Self::TooOld | Self::TooLong(_) | Self::TooMany)
     }
 }
 

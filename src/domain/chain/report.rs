@@ -46,6 +46,13 @@ pub enum Fault {
     BadCheckpoint,
 }
 
+impl fmt::Display for Fault {
+    /// As in JSON, and in the table of `docs/audit.md`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {

@@ -47,10 +47,15 @@ impl Left {
         fs::write(self.file(), lines.iter().flat_map(|line| [line, "\n"]).collect::<String>())
             .unwrap();
         let ran = self.verify(&["-o=json"]);
+        let told = self.verify(&[]).stdout;
         fs::write(self.file(), before).unwrap();
         let report: Value = serde_json::from_str(&ran.stdout).expect("it is JSON");
         let findings = report["findings"].as_array().expect("there is a list").clone();
         assert_eq!(ran.code, Some(i32::from(!findings.is_empty())), "{}", ran.stderr);
+        for finding in &findings {
+            let fault = finding["fault"].as_str().expect("it is text");
+            assert!(told.contains(&format!(" {fault}: ")), "{told}");
+        }
         findings
     }
 }

@@ -112,8 +112,11 @@ pub(super) fn claims(text: &str, entry: &IssuerEntry, now: Timestamp) -> Result<
     let expires_at = times(&claims, now.as_second())?;
     for (name, wanted) in &entry.required_claims {
         let value = claims.get(name).and_then(scalar);
-        if !value.is_some_and(|value| wanted.accepts(&value)) {
-            return Err(format!("its claim {name} is not as requiredClaims wants it"));
+        let value = value.ok_or_else(|| {
+            format!("it has no claim {name} of one value, which requiredClaims wants")
+        })?;
+        if !wanted.accepts(&value) {
+            return Err(format!("its claim {name} is none of those that requiredClaims takes"));
         }
     }
     let subject = text_of(&entry.subject_claim).filter(|subject| {

@@ -61,7 +61,8 @@ pub(in crate::programs::cli) fn revoke(
                 Some(false) => ", and it may have new ones again",
                 None => "",
             };
-            format!("all tokens of {subject} are revoked{new}")
+            // The vault knows no list of subjects to compare with.
+            format!("all tokens that {subject} has, if any, are revoked{new}")
         }
         (None, None) => {
             config.client.revoke(config.given_token()?)?;

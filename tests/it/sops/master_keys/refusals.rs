@@ -2,11 +2,11 @@
 
 use std::net::TcpListener;
 
-use vanta::adapters::sops::Identities;
+use vanta::adapters::sops::{EncryptedFile, Format, Identities, Leave};
 
 use super::fake::{FakeService, Says};
 use super::{Scenario, Service, beside_age, data_key, transit, wrapped};
-use crate::sops::fixtures::{edit, identities, path, text};
+use crate::sops::fixtures::{edit, identities, line, path, text};
 
 const ALLOWED: &str = "hc_vault:http://127.0.0.1:1/v1/transit/keys/sops \
                        kms:arn:aws:kms:eu-west-1:111122223333:key/9f0c";
@@ -90,10 +90,14 @@ fn a_file_of_an_old_sops_starts_nothing() {
 }
 
 #[test]
-fn a_data_key_that_is_too_long_starts_nothing() {
+fn a_data_key_that_is_too_long_or_one_too_many_starts_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let keys = transit("http://127.0.0.1:1", "transit", "sops", &"x".repeat(64 * 1024 + 1));
     assert!(refused(&wrapped("app.enc.yaml", &keys), &listener).contains("too long"));
+    let keys = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
+    let (head, one) = keys.split_at(keys.find("        - ").unwrap());
+    let keys = format!("{head}{}", one.repeat(101));
+    assert!(refused(&wrapped("app.enc.yaml", &keys), &listener).contains("more than 100"));
 }
 
 #[test]
@@ -130,4 +134,13 @@ fn key_groups_that_age_identities_open_start_nothing() {
     // Without the second identity the third group would be needed.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     assert!(refused(&file, &listener).contains("pgp:FBC7"));
+}
+
+#[test]
+fn a_post_quantum_recipient_is_named_as_one() {
+    let recipient = line(&text("app.enc.yaml"), "          recipient: ").to_owned();
+    let file = edit(&text("app.enc.yaml"), &recipient, "          recipient: age1pq1qqqq");
+    let other = Identities::read(&path("other-age-key.txt")).unwrap();
+    let error = EncryptedFile::open(file.as_bytes(), Format::Yaml, &other, Leave::default());
+    insta::assert_snapshot!(error.err().unwrap(), @r#"no key opens the file: "age1pq1qqqq" is a post-quantum recipient, which is not supported: add one that begins with age1 alone: configure the identity of one of its recipients, or run sops updatekeys"#);
 }

@@ -171,7 +171,7 @@ fn print(report: &Report, printer: &Printer) -> Result<(), Failure> {
             (Some(replica), Some(sequence)) => format!("{replica} {sequence}: "),
             _ => String::new(),
         };
-        lines.push(format!("WRONG {place}{of}{}", finding.what));
+        lines.push(format!("WRONG {place}{of}{}: {}", finding.fault, finding.what));
     }
     if report.more_findings > 0 {
         lines.push(format!("WRONG and {} times more", report.more_findings));
