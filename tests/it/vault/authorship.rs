@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::cluster::{ACCESS, POLICY, Scenario, sops};
+use crate::support::postgres::Postgres;
 use crate::support::program::{Program, Site, agent, example, until};
 use crate::support::ssh_keygen::SigningKey;
 
@@ -101,6 +102,43 @@ fn a_vault_that_is_killed_at_once_has_kept_what_it_served() {
     site.write("secrets/dev.enc.yaml", &older);
     let vault = site.start();
     assert!(is_raised(&vault, "rollback"));
+}
+
+/// A replica with a folder of its own, over a database that is shared.
+fn replica(site: &Site, postgres: &Postgres, name: &str) -> Program {
+    let mut command = site.command();
+    command
+        .env_remove("VANTA_STATE_PATH")
+        .env("VANTA_STATE_URL", postgres.url())
+        .env("VANTA_REPLICA", name)
+        .env("VANTA_SOPS_ROLLBACK", "deny");
+    Program::start(command, "http")
+}
+
+#[test]
+fn a_version_that_one_replica_has_served_is_known_to_the_other() {
+    let Some(postgres) = Postgres::start() else { return };
+    let (older, newer) = older_and_newer();
+    let (one, other) = (Site::new(), Site::new());
+    fs::remove_file(other.path("secrets/dev.enc.yaml")).unwrap();
+    let hears = replica(&other, &postgres, "other");
+    one.write("secrets/dev.enc.yaml", &newer);
+    let serves = replica(&one, &postgres, "one");
+    assert!(!is_raised(&serves, "rollback"));
+    until("the other has heard of it", || {
+        other.write("secrets/dev.enc.yaml", &older);
+        until("it is looked at", || {
+            hears.health("/metrics").1.contains("vanta_environment_healthy{").then_some(())
+        });
+        if is_raised(&hears, "rollback") {
+            return Some(());
+        }
+        fs::remove_file(other.path("secrets/dev.enc.yaml")).unwrap();
+        until("it is gone", || {
+            (!hears.health("/metrics").1.contains("vanta_environment_healthy{")).then_some(())
+        });
+        None
+    });
 }
 
 #[test]
