@@ -33,3 +33,5 @@ pub mod render;
 pub mod revocation;
 pub mod secret;
 pub mod system;
+#[cfg(feature = "vault")]
+pub mod versions;

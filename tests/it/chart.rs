@@ -1,6 +1,8 @@
 //! The chart: what is derived from it is fresh, what it renders holds no key and runs as nobody in
 //! particular, and what cannot work is refused in words.
 
+#[path = "chart/authorship.rs"]
+mod authorship;
 #[path = "chart/master_keys.rs"]
 mod master_keys;
 #[path = "chart/tracing.rs"]

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use vanta::adapters::state::{StateSource, StateStore};
 use vanta::domain::claims::{Claims, TokenId};
 use vanta::domain::identity::Subject;
+use vanta::domain::names::Environment;
 use vanta::domain::ports::{TokenStore, UseTaken};
 use vanta::domain::revocation::Revocation;
+use vanta::domain::versions::{VersionMark, VersionMarks};
 
 use crate::support::postgres::Postgres;
 
@@ -173,4 +175,58 @@ async fn replicas_that_start_at_once_share_their_facts() {
     let facts = |state: &StateStore| (state.created_at(), state.revision_key());
     assert_eq!(facts(&opened.0), facts(&opened.1));
     assert_eq!(facts(&opened.0), facts(&opened.2));
+}
+
+#[tokio::test]
+async fn the_highest_version_is_kept_whoever_writes_and_a_restart_does_not_forget_it() {
+    let environment = |name: &str| name.parse::<Environment>().unwrap();
+    let version = |last_modified, content: u8, named| VersionMark {
+        last_modified,
+        digest: [content; 32],
+        named,
+    };
+    for place in places() {
+        let state = place.open().await;
+        assert_eq!(state.versions().await.unwrap(), VersionMarks::new());
+        let keep = async |name: &str, mark: VersionMark| {
+            state.keep_version(&environment(name), &mark).await.unwrap();
+        };
+        keep("dev", version(7, 1, false)).await;
+        keep("prod", version(100, 1, true)).await;
+        keep("prod", version(99, 2, false)).await;
+        keep("prod", version(100, 3, false)).await;
+        keep("dev", version(8, 2, true)).await;
+        keep("dev", version(9, 3, false)).await;
+        let expected: VersionMarks = [
+            (environment("dev"), version(9, 3, true)),
+            (environment("prod"), version(100, 1, true)),
+        ]
+        .into();
+        assert_eq!(state.versions().await.unwrap(), expected);
+        drop(state);
+        assert_eq!(place.open().await.versions().await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn replicas_that_keep_versions_at_once_keep_the_highest() {
+    let environment: Environment = "prod".parse().unwrap();
+    for place in places() {
+        let state = place.open().await;
+        let writers = (0..50_u8).map(|number| {
+            let (state, environment) = (Arc::clone(&state), environment.clone());
+            // In an order that is that of no number.
+            let last_modified = i64::from(number) * 37 % 50;
+            let digest = [u8::try_from(last_modified).unwrap(); 32];
+            tokio::spawn(async move {
+                let mark = VersionMark { last_modified, digest, named: last_modified == 3 };
+                state.keep_version(&environment, &mark).await.unwrap();
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+        let highest = VersionMark { last_modified: 49, digest: [49; 32], named: true };
+        assert_eq!(state.versions().await.unwrap()[&environment], highest);
+    }
 }

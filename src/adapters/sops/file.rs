@@ -4,9 +4,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::authorship::{ContentDigest, EnvironmentLeaf, is_reserved};
 use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
 use super::format::{Format, Parsed};
@@ -23,6 +25,7 @@ use super::tree::Scalar;
 use super::walk::{Content, Leaf, Shape, walk};
 use crate::domain::names::Key;
 use crate::domain::secret::SecretValue;
+use crate::domain::versions::VersionMark;
 
 /// A file as SOPS sees it, which may be one that the vault would not serve from.
 pub struct OpenedFile {
@@ -107,6 +110,8 @@ pub struct EncryptedFile {
     opened: OpenedFile,
     index: BTreeMap<Key, usize>,
     warnings: Vec<String>,
+    environment: EnvironmentLeaf,
+    digest: [u8; 32],
 }
 
 /// Why a key of an opened file gives no value.
@@ -128,7 +133,8 @@ impl EncryptedFile {
     ///
     /// Two values with one dotted path refuse the file. One whose path is not a [`Key`] is not
     /// served, and [`Self::warnings`] names it. Plain values and those below a list are served
-    /// with [`Leave`] alone: without it, they are not among the keys.
+    /// with [`Leave`] alone: without it, they are not among the keys. `_vanta_environment` is never
+    /// one of them.
     pub fn open<'a>(
         bytes: &[u8],
         format: Format,
@@ -139,9 +145,17 @@ impl EncryptedFile {
         let mut seen = HashSet::new();
         let mut index = BTreeMap::new();
         let mut warnings = Vec::new();
-        for (at, leaf) in opened.leaves.iter_mut().enumerate() {
-            let path = std::mem::take(&mut leaf.path);
-            if let Ok(key) = path.parse::<Key>() {
+        let mut environment = EnvironmentLeaf::default();
+        let mut digest = ContentDigest::default();
+        for at in 0..opened.leaves.len() {
+            let path = std::mem::take(&mut opened.leaves[at].path);
+            let leaf = &opened.leaves[at];
+            digest.add(&path, &leaf.content, leaf.withheld);
+            if is_reserved(&path) {
+                let is_sealed = matches!(leaf.content, Content::Sealed(_));
+                let sealed = is_sealed.then(|| opened.plaintext(leaf)).transpose();
+                environment = environment.with(&path, sealed.map_err(|_| FileError::WrongMac)?);
+            } else if let Ok(key) = path.parse::<Key>() {
                 index.insert(key, at);
             } else {
                 let name = shown(&path);
@@ -151,7 +165,8 @@ impl EncryptedFile {
                 return Err(FileError::SamePath { path: shown(&path) });
             }
         }
-        let mut file = Self { opened, index, warnings };
+        let digest = digest.finish();
+        let mut file = Self { opened, index, warnings, environment, digest };
         file.warnings.extend(file.not_served());
         Ok(file)
     }
@@ -203,6 +218,22 @@ impl EncryptedFile {
     /// the MAC is bound to it.
     pub fn last_modified(&self) -> String {
         self.opened.last_modified.without_fraction()
+    }
+
+    /// What it says of its environment.
+    pub(super) fn environment(&self) -> &EnvironmentLeaf {
+        &self.environment
+    }
+
+    /// Which version it is, of an environment that it names or not.
+    pub(super) fn mark(&self, named: bool) -> VersionMark {
+        let last_modified = self.last_modified().parse::<Timestamp>();
+        VersionMark {
+            // What cannot be told is as old as can be.
+            last_modified: last_modified.map_or(i64::MIN, Timestamp::as_second),
+            digest: self.digest,
+            named,
+        }
     }
 
     fn leaf(&self, at: usize) -> &Leaf {

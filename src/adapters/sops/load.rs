@@ -1,15 +1,14 @@
 //! Loading one environment where it may have changed.
 //!
-//! Invariant: a version that cannot be opened never displaces one that could.
+//! Invariant: a version that cannot be opened, or that nobody vouches for where somebody has to,
+//! never displaces one that could.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use jiff::Timestamp;
-use sha2::{Digest, Sha256};
-
+use super::authorship::Alarm;
+use super::candidate::{Candidate, Opened};
 use super::file::EncryptedFile;
 use super::format::Format;
 use super::identities::{Identities, IdentityError};
@@ -20,12 +19,15 @@ use super::store::{SharedIdentities, StoreOptions};
 use crate::adapters::files::Fingerprint;
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
+use crate::domain::versions::VersionMarks;
 
 /// One environment as it is served.
 #[derive(Clone, Default)]
 pub(super) struct Slot {
     pub(super) version: Option<Arc<Version>>,
     pub(super) error: Option<(FileFault, String)>,
+    /// What is wrong with the newest version, served or not.
+    pub(super) alarm: Option<(Alarm, String)>,
 }
 
 pub(super) struct Version {
@@ -38,7 +40,7 @@ pub(super) struct Version {
 /// What was seen of an environment at the last refresh.
 pub(super) struct Seen {
     sources: Vec<Source>,
-    identity: Option<Fingerprint>,
+    around: Around,
     /// Of the content that was read, where it was.
     digest: Option<[u8; 32]>,
     /// Whether the fingerprints tell of every change since.
@@ -47,17 +49,32 @@ pub(super) struct Seen {
     rests_until: Option<Instant>,
     /// Whether sops is being asked for the data key.
     pub(super) awaited: bool,
+    /// Since when a signature has not been that of its file.
+    unsigned_since: Option<Instant>,
 }
 
 impl Seen {
     /// The same again.
-    fn again(&self, sources: Vec<Source>, identity: Option<Fingerprint>) -> Self {
-        let Self { digest, settled, rests_until, awaited, .. } = *self;
-        Self { sources, identity, digest, settled, rests_until, awaited }
+    fn again(&self, sources: Vec<Source>, around: Around) -> Self {
+        let Self { digest, settled, rests_until, awaited, unsigned_since, .. } = *self;
+        Self { sources, around, digest, settled, rests_until, awaited, unsigned_since }
     }
 
     fn rests(&self) -> bool {
         self.rests_until.is_some_and(|end| Instant::now() < end)
+    }
+}
+
+/// What the answer depends on beside the files.
+#[derive(Clone, PartialEq, Eq)]
+struct Around {
+    identity: Option<Fingerprint>,
+    signers: Option<Fingerprint>,
+}
+
+impl Around {
+    fn is_settled(&self, now: SystemTime) -> bool {
+        [&self.identity, &self.signers].into_iter().flatten().all(|found| found.is_settled(now))
     }
 }
 
@@ -70,6 +87,12 @@ pub(super) struct Look<'a> {
     pub(super) environment: &'a Environment,
     /// The number of the version, where there is a new one.
     pub(super) number: u64,
+    /// What is seen of the trusted signers, where a signature is asked for.
+    pub(super) signers: Option<&'a Fingerprint>,
+    /// How many environments have no identity of their own.
+    pub(super) sharing: usize,
+    /// The highest versions that were served.
+    pub(super) marks: &'a mut VersionMarks,
     pub(super) slot: &'a mut Slot,
     pub(super) report: &'a mut RefreshReport,
 }
@@ -79,43 +102,54 @@ impl Look<'_> {
     pub(super) fn at(self, sources: Vec<Source>, before: Option<&Seen>) -> Seen {
         let identity = self.options.identity_path(self.environment);
         let identity = identity.map(|path| Fingerprint::of(&path));
-        let unchanged =
-            before.is_some_and(|seen| seen.sources == sources && seen.identity == identity);
+        let around = Around { identity, signers: self.signers.cloned() };
+        let unchanged = before.is_some_and(|seen| seen.sources == sources && seen.around == around);
         if let Some(seen) = before.filter(|seen| unchanged && (seen.settled || seen.rests())) {
-            return seen.again(sources, identity);
+            return seen.again(sources, around);
         }
         let now = SystemTime::now();
-        let mut fingerprints = sources.iter().filter_map(Source::fingerprint).chain(&identity);
-        let settled = fingerprints.all(|fingerprint| fingerprint.is_settled(now));
-        let content = content(&sources);
-        let digest = content.as_ref().ok().map(|(bytes, format)| digest(bytes, *format));
+        let around_settled = around.is_settled(now);
+        let settled = |source: &Source| source.fingerprints().all(|found| found.is_settled(now));
+        let settled = around_settled && sources.iter().all(settled);
+        let candidate = Candidate::read(&sources);
+        let digest = candidate.as_ref().ok().map(Candidate::digest);
+        let unsigned_since = before.and_then(|seen| seen.unsigned_since);
         // The same bytes with the same identity give the same answer. An identity file that was
         // written twice within its settling time is read again for as long.
-        let identity_settled = identity.as_ref().is_none_or(|found| found.is_settled(now));
         let same = before.is_some_and(|seen| {
-            seen.identity == identity
+            seen.around == around
                 && seen.digest == digest
                 && digest.is_some()
-                && (identity_settled || self.slot.error.is_none())
+                && (around_settled || self.slot.error.is_none())
         });
         if same {
-            drop(content);
-            return Seen { sources, identity, digest, settled, rests_until: None, awaited: false };
+            drop(candidate);
+            let (rests_until, awaited) = (None, false);
+            return Seen { sources, around, digest, settled, rests_until, awaited, unsigned_since };
         }
-        let loaded =
-            content.and_then(|(bytes, format)| self.options.open(self.environment, &bytes, format));
+        let highest = self.marks.get(self.environment);
+        let loaded = candidate.and_then(|candidate| {
+            candidate.open(self.options, self.environment, highest, self.sharing)
+        });
+        let refusal = loaded.as_ref().err();
+        let awaited = refusal.is_some_and(|refusal| refusal.awaited);
+        let rest = refusal.map(|refusal| refusal.rest).filter(|rest| !rest.is_zero());
+        let rests_until = rest.map(|rest| Instant::now() + rest);
+        // A file may be there before its signature is: for as long it is as if it were not.
+        let unsigned = refusal.is_some_and(|refusal| refusal.alarm == Alarm::Signature);
+        let unsigned_since = unsigned.then(|| unsigned_since.unwrap_or_else(Instant::now));
+        let grace = self.options.authorship.signature_grace;
+        let waits = self.slot.version.is_some()
+            && unsigned_since.is_some_and(|since| since.elapsed() < grace);
         // What may pass by itself is tried again at the next refresh.
-        let passing = loaded.as_ref().is_err_and(|refusal| refusal.passing);
-        let awaited = loaded.as_ref().is_err_and(|refusal| refusal.awaited);
-        let rest = loaded.as_ref().err().map(|refusal| refusal.rest);
-        let rests_until = rest.filter(|rest| !rest.is_zero()).map(|rest| Instant::now() + rest);
+        let passing = waits || refusal.is_some_and(|refusal| refusal.passing);
         if awaited {
             self.wait();
-        } else {
-            self.apply(loaded.map_err(|refusal| (refusal.fault, refusal.reason)));
+        } else if !waits {
+            self.apply(loaded);
         }
         let (digest, settled) = if passing { (None, false) } else { (digest, settled) };
-        Seen { sources, identity, digest, settled, rests_until, awaited }
+        Seen { sources, around, digest, settled, rests_until, awaited, unsigned_since }
     }
 
     /// Leaves what is served as it is, until sops has answered.
@@ -128,26 +162,34 @@ impl Look<'_> {
     }
 
     /// Puts what was loaded in the place of what is served, or writes down why not.
-    fn apply(self, loaded: Result<EncryptedFile, (FileFault, String)>) {
-        let Self { environment, number, slot, report, .. } = self;
+    fn apply(self, loaded: Result<Opened, Refusal>) {
+        let Self { environment, number, slot, report, marks, .. } = self;
         match loaded {
-            Ok(file) => {
+            Ok(Opened { file, warnings, alarm, signer, mark }) => {
+                marks.extend(mark.map(|mark| (environment.clone(), mark)));
                 let keys = file.keys().count();
-                let mut warnings = file.warnings().to_vec();
-                warnings.extend(slot.version.as_ref().and_then(|old| went_back(&old.file, &file)));
-                report.loaded.push(Loaded { environment: environment.clone(), keys, warnings });
+                report.loaded.push(Loaded {
+                    environment: environment.clone(),
+                    keys,
+                    warnings,
+                    alarm: alarm.clone(),
+                    signer,
+                });
                 let version = Version { file, keys, number };
-                *slot = Slot { version: Some(Arc::new(version)), error: None };
+                *slot = Slot { version: Some(Arc::new(version)), error: None, alarm };
             }
-            Err(error) => {
+            Err(Refusal { reason, fault, alarm, .. }) => {
+                let error = (fault, reason);
                 if slot.error.as_ref() != Some(&error) {
                     report.failed.push(Failed {
                         environment: environment.clone(),
-                        fault: error.0,
+                        fault,
+                        alarm,
                         reason: error.1.clone(),
                         serves_earlier: slot.version.is_some(),
                     });
                 }
+                slot.alarm = Some((alarm, error.1.clone()));
                 slot.error = Some(error);
             }
         }
@@ -155,7 +197,7 @@ impl Look<'_> {
 }
 
 impl StoreOptions {
-    fn open(
+    pub(super) fn open(
         &self,
         environment: &Environment,
         bytes: &[u8],
@@ -181,43 +223,23 @@ impl StoreOptions {
 
     /// The file that the environment's identities are read from, where it is one.
     fn identity_path(&self, environment: &Environment) -> Option<PathBuf> {
-        let folder = self.identities_folder.as_ref();
-        let own = folder.map(|folder| folder.join(format!("{environment}.txt")));
-        // Also a dangling link is the environment's own: it never falls back to the shared ones.
-        own.filter(|path| path.symlink_metadata().is_ok()).or_else(|| match &self.shared {
+        self.own_identity(environment).or_else(|| match &self.shared {
             SharedIdentities::File(path) => Some(path.clone()),
             SharedIdentities::None | SharedIdentities::Given(_) => None,
         })
     }
-}
 
-fn digest(bytes: &[u8], format: Format) -> [u8; 32] {
-    let format = match format {
-        Format::Yaml => b'y',
-        Format::Json => b'j',
-        Format::Dotenv => b'e',
-        Format::Ini => b'i',
-        Format::Binary => b'b',
-    };
-    Sha256::new().chain_update([format]).chain_update(bytes).finalize().into()
-}
+    /// The file of the identities that are the environment's own.
+    fn own_identity(&self, environment: &Environment) -> Option<PathBuf> {
+        let folder = self.identities_folder.as_ref();
+        let own = folder.map(|folder| folder.join(format!("{environment}.txt")));
+        // Also a dangling link is the environment's own: it never falls back to the shared ones.
+        own.filter(|path| path.symlink_metadata().is_ok())
+    }
 
-/// The bytes of an environment's one file.
-fn content(sources: &[Source]) -> Result<(Cow<'_, [u8]>, Format), Refusal> {
-    let [source] = sources else {
-        let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-        let names = names.join("; ");
-        return Err(Refusal::lasting(format!("two files claim it: remove all but one of {names}")));
-    };
-    let format = Format::from_extension(&source.extension).map_err(Refusal::lasting)?;
-    Ok((source.read()?, format))
-}
-
-/// A warning where a file is older than the one that it replaces.
-fn went_back(old: &EncryptedFile, new: &EncryptedFile) -> Option<String> {
-    let (old, new) = (old.last_modified(), new.last_modified());
-    let earlier = new.parse::<Timestamp>().ok()? < old.parse::<Timestamp>().ok()?;
-    earlier.then(|| {
-        format!("lastmodified went back from {old} to {new}: an old version may have been put back")
-    })
+    /// Whether nothing that opens another environment's files opens this one's: sops is asked for
+    /// the data keys of all.
+    pub(super) fn has_own_identity(&self, environment: &Environment) -> bool {
+        self.key_service.is_none() && self.own_identity(environment).is_some()
+    }
 }

@@ -21,6 +21,8 @@
 //! Invariant: plaintext is in memory while one value is read (or, when a file is opened, hashed)
 //! and zeroed after that; what is kept is ciphertext and the data key.
 
+mod authorship;
+mod candidate;
 mod data_key;
 mod dotenv;
 mod error;
@@ -52,6 +54,10 @@ mod tree;
 mod walk;
 mod yaml;
 
+pub use authorship::{
+    AcceptedVersion, AcceptedVersionError, Alarm, Authorship, AuthorshipError, RequireLeaf,
+    Rollback,
+};
 pub use error::{FileError, ValueError};
 pub use file::{EncryptedFile, OpenedFile, ReadError};
 pub use format::Format;

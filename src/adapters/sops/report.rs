@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::authorship::Alarm;
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
 
@@ -50,9 +51,13 @@ pub struct Loaded {
     pub environment: Environment,
     /// How many keys it serves.
     pub keys: usize,
-    /// What is odd about it: names that are no keys, values that need leave, a
-    /// `lastmodified` that went backwards.
+    /// What is odd about it: names that are no keys, values that need leave, an older version that
+    /// the administrator takes.
     pub warnings: Vec<String>,
+    /// What is wrong with it though it is served, and why.
+    pub alarm: Option<(Alarm, String)>,
+    /// Which trusted signer signed it, where a signature is asked for.
+    pub signer: Option<String>,
 }
 
 /// A version that is not served.
@@ -60,8 +65,10 @@ pub struct Loaded {
 pub struct Failed {
     /// Of what.
     pub environment: Environment,
-    /// Of what kind the failure is.
+    /// Of what kind the failure is, for callers.
     pub fault: FileFault,
+    /// The same for whoever watches.
+    pub alarm: Alarm,
     /// Why.
     pub reason: String,
     /// Whether an earlier version is served in its place.
@@ -77,6 +84,8 @@ pub struct EnvironmentStatus {
     pub keys: Option<usize>,
     /// Why the newest version is not served, where it is not.
     pub error: Option<String>,
+    /// What is wrong with the newest version, served or not, and why.
+    pub alarm: Option<(Alarm, String)>,
 }
 
 /// Which version of each environment is served.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::authorship::{Alarm, AuthorshipError};
 use super::error::FileError;
 use super::format::Format;
 use super::limits::MAX_FILE_BYTES;
@@ -44,6 +45,8 @@ pub(super) struct Source {
     pub(super) name: String,
     pub(super) extension: String,
     pub(super) place: Place,
+    /// Where its signature would be, where one is asked for.
+    pub(super) signature: Option<Place>,
 }
 
 /// Where a file's bytes are.
@@ -54,12 +57,13 @@ pub(super) enum Place {
 }
 
 impl Source {
-    /// What is seen of it without reading it; a given one is there already.
-    pub(super) fn fingerprint(&self) -> Option<&Fingerprint> {
-        match &self.place {
+    /// What is seen of it and its signature without reading them; given ones are there already.
+    pub(super) fn fingerprints(&self) -> impl Iterator<Item = &Fingerprint> {
+        let places = [Some(&self.place), self.signature.as_ref()];
+        places.into_iter().flatten().filter_map(|place| match place {
             Place::File { fingerprint, .. } => Some(fingerprint),
             Place::Given(_) => None,
-        }
+        })
     }
 
     /// Its bytes.
@@ -80,11 +84,24 @@ impl Source {
     }
 }
 
+impl Place {
+    fn at(path: PathBuf) -> Self {
+        Self::File { fingerprint: Fingerprint::of(&path), path }
+    }
+}
+
+/// The name of a file's signature, which is beside it.
+fn signature(file: &str) -> String {
+    format!("{file}.sig")
+}
+
 /// What files there are.
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) sources: BTreeMap<Environment, Vec<Source>>,
     pub(super) ignored: BTreeSet<String>,
+    /// Whether signatures are looked for.
+    pub(super) signed: bool,
 }
 
 impl Listing {
@@ -100,8 +117,9 @@ impl Listing {
         }
         for (name, path) in found {
             if let Some((environment, extension)) = self.environment_of(&name, "") {
-                let place = Place::File { fingerprint: Fingerprint::of(&path), path };
-                let source = Source { name, extension, place };
+                let signature =
+                    self.signed.then(|| Place::at(path.with_file_name(signature(&name))));
+                let source = Source { name, extension, place: Place::at(path), signature };
                 self.sources.entry(environment).or_default().push(source);
             }
         }
@@ -114,7 +132,10 @@ impl Listing {
             let config_map = format!("ConfigMap {}: ", name.config_map);
             if let Some((environment, extension)) = self.environment_of(&name.key, &config_map) {
                 let place = Place::Given(Arc::clone(bytes));
-                let source = Source { name: name.to_string(), extension, place };
+                let beside = ConfigMapKey { key: signature(&name.key), ..name.clone() };
+                let beside = files.get(&beside).filter(|_| self.signed);
+                let signature = beside.map(|bytes| Place::Given(Arc::clone(bytes)));
+                let source = Source { name: name.to_string(), extension, place, signature };
                 self.sources.entry(environment).or_default().push(source);
             }
         }
@@ -152,6 +173,8 @@ pub(super) struct Refusal {
     pub(super) reason: String,
     /// What callers are told of it.
     pub(super) fault: FileFault,
+    /// What it is for whoever watches.
+    pub(super) alarm: Alarm,
     /// Whether it may pass without a change of any file, such as a lack of file descriptors.
     pub(super) passing: bool,
     /// Whether it is none yet: sops is being asked for the data key.
@@ -170,6 +193,7 @@ impl Refusal {
         Self {
             reason: reason.to_string(),
             fault: FileFault::Refused,
+            alarm: Alarm::Refused,
             passing: false,
             awaited: false,
             rest: Duration::ZERO,
@@ -181,6 +205,11 @@ impl Refusal {
         let rest = if passing && !awaited { REST } else { Duration::ZERO };
         let fault = error.fault();
         Self { fault, passing: passing || awaited, awaited, rest, ..Self::lasting(error) }
+    }
+
+    pub(super) fn of_authorship(error: AuthorshipError) -> Self {
+        let (alarm, passing) = (error.alarm(), error.is_passing());
+        Self { alarm, passing, ..Self::lasting(error) }
     }
 
     pub(super) fn passing(reason: impl ToString) -> Self {

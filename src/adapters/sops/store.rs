@@ -13,17 +13,20 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::authorship::Authorship;
 use super::file::{EncryptedFile, ReadError};
 use super::identities::Identities;
 use super::leave::Leave;
 use super::load::{Look, Seen, Slot, Version};
 use super::report::{EnvironmentStatus, RefreshReport, Versions};
 use super::source::{ConfigMapFiles, Listing};
+use crate::adapters::files::Fingerprint;
 use crate::adapters::key_service::KeyService;
 use crate::domain::names::{Environment, Key};
 use crate::domain::policy::Grant;
 use crate::domain::ports::{FileFault, SecretStore, SecretStoreError};
 use crate::domain::secret::SecretValue;
+use crate::domain::versions::{self, VersionMarks};
 
 /// Where the files and their keys are.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct StoreOptions {
     pub identities_folder: Option<PathBuf>,
     /// What is allowed beyond what SOPS authenticates.
     pub leave: Leave,
+    /// What is asked of a file beyond that it opens.
+    pub authorship: Authorship,
     /// What opens master keys that are not age's, where any is allowed.
     pub key_service: Option<Arc<KeyService>>,
 }
@@ -59,6 +64,8 @@ pub struct SopsStore {
     options: StoreOptions,
     environments: ArcSwap<BTreeMap<Environment, Slot>>,
     changes: watch::Sender<Versions>,
+    /// The highest version of each environment that was served.
+    marks: watch::Sender<VersionMarks>,
     /// Whether it was seen once which environments there are.
     listed: AtomicBool,
     /// One refresh at a time.
@@ -80,9 +87,11 @@ struct Watch {
 impl SopsStore {
     /// Loads every environment. One that cannot be loaded is in the report and in
     /// [`Self::status`]; the others are served.
-    pub fn open(options: StoreOptions) -> (Self, RefreshReport) {
+    pub fn open(mut options: StoreOptions) -> (Self, RefreshReport) {
+        let marks = std::mem::take(&mut options.authorship.served_before);
         let store = Self {
             options,
+            marks: watch::Sender::new(marks),
             environments: ArcSwap::default(),
             changes: watch::Sender::default(),
             listed: AtomicBool::new(false),
@@ -121,7 +130,9 @@ impl SopsStore {
 
     fn look_once(&self, watch: &mut Watch) -> RefreshReport {
         let mut report = RefreshReport::default();
-        let mut listing = Listing::default();
+        let authorship = &self.options.authorship;
+        let signers = authorship.trusted_signers.as_ref().map(|path| Fingerprint::of(path));
+        let mut listing = Listing { signed: signers.is_some(), ..Listing::default() };
         listing.add_given(watch.given.as_ref().unwrap_or(&ConfigMapFiles::new()));
         if let Some(folder) = &self.options.folder
             && let Err(error) = listing.add_folder(folder)
@@ -147,6 +158,9 @@ impl SopsStore {
                 report.removed.push(environment.clone());
             }
         }
+        let sharing = |environment: &&Environment| !self.options.has_own_identity(environment);
+        let sharing = listing.sources.keys().filter(sharing).count();
+        let mut marks = self.marks.borrow().clone();
         for (environment, sources) in listing.sources {
             watch.versions += 1;
             let seen = watch.seen.remove(&environment);
@@ -154,12 +168,16 @@ impl SopsStore {
                 options: &self.options,
                 environment: &environment,
                 number: watch.versions,
+                signers: signers.as_ref(),
+                sharing,
+                marks: &mut marks,
                 slot: after.entry(environment.clone()).or_default(),
                 report: &mut report,
             };
             let seen = look.at(sources, seen.as_ref());
             watch.seen.insert(environment, seen);
         }
+        self.remember(marks);
         if !report.is_empty() {
             let versions = after.iter().filter_map(|(environment, slot)| {
                 Some((environment.clone(), slot.version.as_ref()?.number))
@@ -183,6 +201,22 @@ impl SopsStore {
         self.changes.subscribe()
     }
 
+    /// The highest version of each environment that was served; it changes with them.
+    pub fn marks(&self) -> watch::Receiver<VersionMarks> {
+        self.marks.subscribe()
+    }
+
+    /// Takes in which versions were served elsewhere, of which the highest counts.
+    pub fn remember(&self, others: VersionMarks) {
+        self.marks.send_if_modified(|marks| {
+            let mut merged = marks.clone();
+            versions::merge(&mut merged, others);
+            let changed = *marks != merged;
+            *marks = merged;
+            changed
+        });
+    }
+
     /// Every environment, served or not, in order.
     pub fn status(&self) -> Vec<EnvironmentStatus> {
         let environments = self.environments.load();
@@ -190,6 +224,7 @@ impl SopsStore {
             environment: environment.clone(),
             keys: slot.version.as_ref().map(|version| version.keys),
             error: slot.error.as_ref().map(|(_, reason)| reason.clone()),
+            alarm: slot.alarm.clone(),
         });
         status.collect()
     }

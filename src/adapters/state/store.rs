@@ -10,14 +10,16 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::database::{Database, StateError, fetch, write};
 use super::facts::Facts;
 use super::view::View;
-use super::{CheckpointQuery, StateSource, checkpoints, revocations};
+use super::{CheckpointQuery, StateSource, checkpoints, revocations, versions};
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::claims::{Claims, TokenId};
 use crate::domain::identity::Subject;
+use crate::domain::names::Environment;
 use crate::domain::ports::{Answer, StaleRevocations, TokenStore, TokenStoreError, UseTaken};
 use crate::domain::revocation::{
     CLOCKS_APART_SECONDS, IssuedToken, Revocation, Revocations, SubjectStanding,
 };
+use crate::domain::versions::{VersionMark, VersionMarks};
 
 /// The name of the file.
 const FILE_NAME: &str = "state.db";
@@ -105,6 +107,25 @@ impl StateStore {
     /// The head that was signed last, of whichever replica.
     pub async fn newest_checkpoint(&self) -> Result<Option<Checkpoint>, StateError> {
         checkpoints::newest(&self.database).await
+    }
+
+    /// Keeps in mind that a version of an environment's file was served.
+    pub async fn keep_version(
+        &self,
+        environment: &Environment,
+        mark: &VersionMark,
+    ) -> Result<(), StateError> {
+        versions::keep(&self.database, environment, mark).await
+    }
+
+    /// The highest version of each environment's file that was served, by whichever replica.
+    pub async fn versions(&self) -> Result<VersionMarks, StateError> {
+        versions::all(&self.database).await
+    }
+
+    /// Whether other replicas write to it too.
+    pub fn is_shared(&self) -> bool {
+        self.database.is_shared()
     }
 
     /// How long ago the revocations of other replicas were heard of; none where there are none.

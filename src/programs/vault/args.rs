@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::authorship::AuthorshipArgs;
 use super::freshness::{ISSUE_LIMIT, READ_LIMIT};
+use crate::adapters::sops::Leave;
 use crate::domain::names::{Label, ObjectName};
 
 /// Serves secrets from SOPS-encrypted files to whoever the grants allow them, and records it.
@@ -45,7 +47,7 @@ impl VaultArgs {
 pub(super) enum Command {
     /// Serve on this machine alone, with nothing to configure: HTTP on loopback, a fresh signing
     /// key, a client of its own, and the example secrets unless others are named
-    Dev(DevArgs),
+    Dev(Box<DevArgs>),
     /// Make the Secret of the key that signs tokens, once for a cluster; one that is there stays
     SigningKey(SigningKeyArgs),
 }
@@ -88,6 +90,8 @@ pub(super) struct SourceArgs {
     #[arg(long, env = "VANTA_SOPS_ALLOW", value_delimiter = ',', value_enum)]
     pub(super) sops_allow: Vec<SopsAllow>,
     #[command(flatten)]
+    pub(super) authorship: AuthorshipArgs,
+    #[command(flatten)]
     pub(super) master_keys: MasterKeyArgs,
     /// What to log: a level, or directives such as `vanta=debug,info`
     #[arg(long, env = "VANTA_LOG", default_value = "info")]
@@ -117,6 +121,20 @@ pub(super) enum SopsAllow {
     MacOnlyEncrypted,
     /// Files that say no version of sops
     NoVersion,
+}
+
+impl SopsAllow {
+    /// What these allow together.
+    pub(super) fn leave(allowed: &[Self]) -> Leave {
+        let allowed = |what| allowed.contains(&what);
+        Leave {
+            plain_values: allowed(Self::PlainValues),
+            plain_empty_strings: allowed(Self::PlainEmptyStrings),
+            leaves_below_lists: allowed(Self::LeavesBelowLists),
+            mac_only_encrypted: allowed(Self::MacOnlyEncrypted),
+            no_version: allowed(Self::NoVersion),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio::time::sleep;
 
+use super::alarms::{Alarms, Listener, Raised};
 use super::complaints::{self, Complaint, Complaints, MOST_WAITING};
 use super::config::ClusterConfig;
 use super::freshness::Silence;
@@ -15,11 +16,11 @@ use super::reload::WatchedSecrets;
 use super::service::{GrantsReceiver, Service};
 use super::status::Statuses;
 use crate::adapters::kubernetes::{
-    About, Cluster, ClusterFiles, ClusterGrants, ConfigMaps, Contact, EventWriter, Made, Notice,
+    Cluster, ClusterFiles, ClusterGrants, ConfigMaps, Contact, EventWriter, Made, Notice,
     make_signing_key,
 };
 use crate::adapters::serve::{Metrics, Reload};
-use crate::adapters::sops::{ConfigMapFiles, ConfigMapKey, Failed};
+use crate::adapters::sops::{ConfigMapFiles, ConfigMapKey};
 use crate::domain::grants::Grants;
 use crate::domain::names::ObjectName;
 
@@ -33,6 +34,8 @@ pub(super) struct ClusterSources {
     taken: watch::Sender<bool>,
     /// Takes what is refused.
     pub(super) complaints: Complaints,
+    /// Takes what is wrong with the SOPS files.
+    pub(super) alarms: Alarms,
     notices: mpsc::Sender<Notice>,
     metrics: Arc<Metrics>,
 }
@@ -40,6 +43,7 @@ pub(super) struct ClusterSources {
 /// What is told in the cluster, and by whom.
 pub(super) struct Told {
     complaints: mpsc::Receiver<Complaint>,
+    alarms: mpsc::Receiver<Raised>,
     notices: mpsc::Receiver<Notice>,
     /// This replica's name.
     replica: String,
@@ -59,16 +63,19 @@ impl ClusterSources {
     ) -> (Arc<Self>, Told) {
         let (notices, told) = mpsc::channel(MOST_WAITING);
         let (complaints, complained) = Complaints::channel();
+        let (alarms, raised) = Alarms::channel();
         let sources = Self {
             grants: Arc::new(ClusterGrants::new(&cluster, grants)),
             config_maps: with_config_maps.then(|| Arc::new(ConfigMaps::new(&cluster))),
             cluster,
             taken: watch::Sender::new(!with_config_maps),
             complaints,
+            alarms,
             notices,
             metrics,
         };
-        (Arc::new(sources), Told { complaints: complained, notices: told, replica })
+        let told = Told { complaints: complained, alarms: raised, notices: told, replica };
+        (Arc::new(sources), told)
     }
 
     /// For how long one of the kinds that grants are made of was not heard of.
@@ -97,6 +104,14 @@ impl ClusterSources {
             client: self.cluster.client.clone(),
         };
         let metrics = Arc::clone(&secrets.metrics);
+        let alarms = Listener {
+            alarms: told.alarms,
+            notices: self.notices.clone(),
+            metrics: Arc::clone(&self.metrics),
+            namespace: self.cluster.namespace.clone(),
+            config_maps: self.config_maps.clone(),
+            replica: told.replica.clone(),
+        };
         let events = EventWriter::new(self.cluster.client.clone(), told.replica, told.notices);
         let complaints = complaints::tell(
             told.complaints,
@@ -111,6 +126,7 @@ impl ClusterSources {
             () = tell_of_grants(grants, metrics) => Ok(()),
             never = events.run() => match never {},
             () = complaints => Ok(()),
+            () = alarms.tell() => Ok(()),
         }
     }
 
@@ -124,45 +140,15 @@ impl ClusterSources {
                     return Ok(());
                 }
                 let Some(files) = files.borrow_and_update().clone() else { continue };
-                let (secrets, names) = (secrets.clone(), files.keys().cloned().collect::<Vec<_>>());
+                let secrets = secrets.clone();
                 // Opening files takes long: not on a thread that serves others.
-                let taken = tokio::task::spawn_blocking(move || secrets.take(of_store(files)));
-                for failed in taken.await? {
-                    self.tell_of(&failed, &names);
-                }
+                tokio::task::spawn_blocking(move || secrets.take(of_store(files))).await?;
                 self.taken.send_replace(true);
             }
         };
         tokio::select! {
             never = config_maps.run() => match never {},
             ended = taking => ended,
-        }
-    }
-
-    /// Tells the ConfigMaps with an environment's file that it is not loaded.
-    fn tell_of(&self, failed: &Failed, names: &[(String, String)]) {
-        let file = format!("{}.enc.", failed.environment);
-        let served = if failed.serves_earlier {
-            "an earlier version is served"
-        } else {
-            "nothing of it is served"
-        };
-        for (config_map, _) in names.iter().filter(|(_, key)| key.starts_with(&file)) {
-            let notice = Notice {
-                about: About {
-                    api_version: "v1",
-                    kind: "ConfigMap",
-                    namespace: self.cluster.namespace.clone(),
-                    name: config_map.clone(),
-                    uid: self.config_maps.as_ref().and_then(|maps| maps.uid(config_map)),
-                },
-                reason: "NotLoaded",
-                action: "Load",
-                note: format!("environment {}, {served}: {}", failed.environment, failed.reason),
-            };
-            if self.notices.try_send(notice).is_err() {
-                self.metrics.event_dropped();
-            }
         }
     }
 

@@ -16,7 +16,7 @@ use crate::adapters::audit::Rotation;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
 use crate::adapters::serve::{TlsFiles, TraceSettings};
-use crate::adapters::sops::{Identities, IdentityError, Leave, SharedIdentities};
+use crate::adapters::sops::{Authorship, Identities, IdentityError, Leave, SharedIdentities};
 use crate::adapters::state::StateSource;
 use crate::domain::names::Label;
 
@@ -97,6 +97,7 @@ pub(super) struct Sources {
     pub(super) age_identities_path: Option<PathBuf>,
     pub(super) shared_identities: SharedIdentities,
     pub(super) leave: Leave,
+    pub(super) authorship: Authorship,
     /// None where no master key but age's is allowed.
     pub(super) master_keys: Option<MasterKeys>,
 }
@@ -235,15 +236,9 @@ impl SourceArgs {
         // The throwaway key opens the example files alone.
         let example_files = self.sops_files_path.is_none();
         let key_file = examples.filter(|_| example_files).map(|examples| &examples.age_key_file);
-        let allowed = |what| self.sops_allow.contains(&what);
         Ok(Sources {
-            leave: Leave {
-                plain_values: allowed(SopsAllow::PlainValues),
-                plain_empty_strings: allowed(SopsAllow::PlainEmptyStrings),
-                leaves_below_lists: allowed(SopsAllow::LeavesBelowLists),
-                mac_only_encrypted: allowed(SopsAllow::MacOnlyEncrypted),
-                no_version: allowed(SopsAllow::NoVersion),
-            },
+            leave: SopsAllow::leave(&self.sops_allow),
+            authorship: self.authorship.resolve(),
             shared_identities: match key_file {
                 Some(file) => SharedIdentities::File(file.clone()),
                 None => shared_identities()?,

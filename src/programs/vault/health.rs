@@ -112,8 +112,12 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
 }
 
 fn degraded(status: &EnvironmentStatus) -> Option<String> {
-    let reason = status.error.as_ref()?;
-    let served = if status.keys.is_some() { "an earlier version is served" } else { "not loaded" };
+    let (served, reason) = match (&status.error, &status.alarm) {
+        (Some(reason), _) if status.keys.is_some() => ("an earlier version is served", reason),
+        (Some(reason), _) => ("not loaded", reason),
+        (None, Some((_, reason))) => ("it is served", reason),
+        (None, None) => return None,
+    };
     Some(format!("{}: {served}: {reason}", status.environment))
 }
 

@@ -3,10 +3,12 @@
 //! Invariant: a value leaves only after the token was verified, the grants of the moment allowed
 //! it, a use was taken where they are counted, and the audit has it on stable storage.
 
+mod alarms;
 mod args;
 mod attempt;
 mod auditing;
 mod auth;
+mod authorship;
 mod cluster;
 mod complaints;
 mod config;
@@ -30,6 +32,7 @@ mod sampling;
 mod service;
 mod standing;
 mod status;
+mod versions;
 mod view;
 mod waiting;
 

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::alarms::{Alarms, Raised};
 use super::config::{IDENTITY_ADVICE, read_signing_keys};
 use super::freshness::LastSeen;
 use super::standing::Standing;
@@ -22,7 +23,7 @@ use crate::adapters::files::Watch;
 use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{EnvironmentStanding, Metrics, Reload, TlsFiles};
-use crate::adapters::sops::{ConfigMapFiles, Failed, RefreshReport, SopsStore};
+use crate::adapters::sops::{Alarm, ConfigMapFiles, RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
 use crate::domain::ports::FileFault;
 
@@ -44,6 +45,8 @@ pub(super) struct Watched {
 pub(super) struct WatchedSecrets {
     pub(super) store: Arc<SopsStore>,
     pub(super) metrics: Arc<Metrics>,
+    /// Tells the cluster what is wrong, where there is one.
+    pub(super) alarms: Alarms,
 }
 
 /// The grants, the clients, the issuers, the signing keys and the certificate.
@@ -217,6 +220,11 @@ impl WatchedSettings {
 }
 
 impl WatchedSecrets {
+    /// The files of a store, whose alarms are told.
+    pub(super) fn new(store: &Arc<SopsStore>, metrics: &Arc<Metrics>, alarms: Alarms) -> Self {
+        Self { store: Arc::clone(store), metrics: Arc::clone(metrics), alarms }
+    }
+
     fn look(&self) {
         let report = self.store.refresh();
         if !report.is_empty() {
@@ -224,21 +232,32 @@ impl WatchedSecrets {
         }
     }
 
-    /// Takes the files of ConfigMaps in the place of those before. Gives what could not be loaded.
-    pub(super) fn take(&self, files: ConfigMapFiles) -> Vec<Failed> {
+    /// Takes the files of ConfigMaps in the place of those before.
+    pub(super) fn take(&self, files: ConfigMapFiles) {
         let report = self.store.take(files);
-        let failed = report.failed.clone();
         if !report.is_empty() {
             self.report(report);
         }
-        failed
     }
 
     /// Logs and counts what became of the SOPS files.
     pub(super) fn report(&self, report: RefreshReport) {
         for loaded in report.loaded {
-            let environment = loaded.environment.as_str();
-            tracing::info!(environment, keys = loaded.keys, "the environment was loaded");
+            let (environment, signer) = (loaded.environment.as_str(), loaded.signer.as_deref());
+            tracing::info!(environment, keys = loaded.keys, signer, "the environment was loaded");
+            if let Some(raised) = Raised::of_loaded(&loaded) {
+                self.alarms.take(raised, &self.metrics);
+            }
+            if let Some((alarm, reason)) = &loaded.alarm {
+                let alarm = alarm.name();
+                tracing::error!(
+                    environment,
+                    alarm,
+                    reason,
+                    "the environment was loaded, and should perhaps not have been"
+                );
+                self.metrics.sources.alarm(environment, alarm);
+            }
             self.metrics.sources.loaded(environment, Timestamp::now().as_second());
             for warning in loaded.warnings {
                 tracing::warn!(environment, warning, "the environment has an oddity");
@@ -246,11 +265,15 @@ impl WatchedSecrets {
             self.metrics.sources.reload(Reload::Secrets, true);
         }
         for failed in report.failed {
+            self.alarms.take(Raised::of_failed(&failed), &self.metrics);
             let (environment, reason) = (failed.environment.as_str(), failed.reason);
+            let alarm = failed.alarm.name();
+            self.metrics.sources.alarm(environment, alarm);
             let serves_earlier = failed.serves_earlier;
             let advice = (failed.fault == FileFault::NoIdentity).then_some(IDENTITY_ADVICE);
             tracing::error!(
                 environment,
+                alarm,
                 reason,
                 serves_earlier,
                 advice,
@@ -272,10 +295,17 @@ impl WatchedSecrets {
             tracing::error!(reason, "the SOPS folder cannot be read");
         }
         let status = self.store.status().into_iter();
-        self.metrics.sources.environments(status.map(|status| EnvironmentStanding {
-            environment: status.environment.to_string(),
-            keys: status.keys,
-            healthy: status.error.is_none(),
+        self.metrics.sources.environments(status.map(|status| {
+            EnvironmentStanding {
+                environment: status.environment.to_string(),
+                keys: status.keys,
+                healthy: status.error.is_none(),
+                alarms: Alarm::ALL
+                    .map(|of| {
+                        (of.name(), status.alarm.as_ref().is_some_and(|(alarm, _)| *alarm == of))
+                    })
+                    .into(),
+            }
         }));
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::args::{Command, SigningKeyArgs, VaultArgs};
 use super::auditing::{self, Auditing};
 use super::cluster::{self, ClusterSources, Told};
-use super::config::{Config, trace_settings};
+use super::config::{Config, Sources, trace_settings};
 use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
 use super::health::Health;
 use super::identities::Identities;
@@ -21,6 +21,7 @@ use super::master_keys::MasterKeys;
 use super::reload::{Watched, WatchedSecrets, WatchedSettings};
 use super::service::{GrantsReceiver, Service, ServiceParts};
 use super::standing::Standing;
+use super::versions::ServedVersions;
 use super::{dev, master_keys, router};
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::{Watch, make_folder};
@@ -28,7 +29,7 @@ use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Exported, Listener, Metrics, Signals, Traces};
-use crate::adapters::sops::{SopsStore, StoreOptions};
+use crate::adapters::sops::{Authorship, RefreshReport, SopsStore, StoreOptions};
 use crate::adapters::state::{StateSource, StateStore};
 
 /// How long requests in progress may take once the vault is told to end.
@@ -72,7 +73,7 @@ fn start_traces() -> (Option<Traces>, Option<Exported>, Option<String>) {
 
 fn run_command(args: VaultArgs) -> ExitCode {
     let configured = match args.command {
-        Some(Command::Dev(args)) => dev::prepare(args)
+        Some(Command::Dev(args)) => dev::prepare(*args)
             .map(|(config, data)| (config, Some(data)))
             .map_err(anyhow::Error::from),
         Some(Command::SigningKey(args)) => return serve::ended(make_signing_key(&args)),
@@ -116,32 +117,24 @@ struct Vault {
     watched: Watched,
     cluster: Option<(Arc<ClusterSources>, GrantsReceiver, Told)>,
     state: Arc<StateStore>,
+    versions: ServedVersions,
     auditing: Auditing,
 }
 
 impl Vault {
     async fn build(config: Config) -> anyhow::Result<Self> {
-        let Config { sources, .. } = config;
-        sources.warn_of_open_files();
+        let Config { mut sources, .. } = config;
         let state = open_state(&config.state).await?;
         let replica = config.audit.replica.clone();
         let metrics = Arc::new(Metrics::default());
         let audit = auditing::open(config.audit, &config.state, &state, &metrics).await?;
         let auditing = Auditing::new(&audit, &state, &metrics).await;
         let with_config_maps = sources.sops_files_path.is_none();
-        let key_service = sources.master_keys.map(MasterKeys::service).transpose();
-        let key_service = key_service.context("master keys cannot be opened by sops")?;
-        let (secrets, report) = SopsStore::open(StoreOptions {
-            folder: sources.sops_files_path,
-            shared: sources.shared_identities,
-            identities_folder: sources.age_identities_path,
-            leave: sources.leave,
-            key_service,
-        });
-        let secrets = Arc::new(secrets);
+        let access = sources.access_path.take();
+        let (secrets, report, versions) = open_secrets(sources, &state).await?;
         let clients = Arc::new(ClientCredentials::default());
         let (grants, grants_receiver) = watch::channel(None);
-        let access = sources.access_path.map(|path| (AccessFolder::new(path), grants.clone()));
+        let access = access.map(|path| (AccessFolder::new(path), grants.clone()));
         let cluster = match config.cluster {
             Some(cluster) => {
                 let cluster = cluster::connect(cluster).await?;
@@ -156,10 +149,9 @@ impl Vault {
             None => None,
         };
         let (cluster, told) = cluster.unzip();
+        let alarms = cluster.as_ref().map(|of| of.alarms.clone()).unwrap_or_default();
         let issuers = Arc::new(OidcIssuers::default());
-        let client = cluster.as_ref().map(|sources| sources.cluster.client.clone());
-        let authenticator = Identities::new(Arc::clone(&clients), Arc::clone(&issuers), client);
-        let authenticator = Arc::new(authenticator.counted_by(Arc::clone(&metrics)));
+        let authenticator = identities(&clients, &issuers, cluster.as_deref(), &metrics);
         let access_seen = Arc::new(LastSeen::default());
         let read_limit = config.grants_stale_after;
         let freshness = freshness(cluster.as_deref(), &access_seen, read_limit);
@@ -167,7 +159,7 @@ impl Vault {
         let standing = Arc::new(Standing::default());
         let ring = CurrentRing::new(config.signing_keys.ring);
         let mut watched = Watched {
-            secrets: WatchedSecrets { store: Arc::clone(&secrets), metrics: Arc::clone(&metrics) },
+            secrets: WatchedSecrets::new(&secrets, &metrics, alarms),
             settings: WatchedSettings {
                 access,
                 access_seen,
@@ -217,7 +209,18 @@ impl Vault {
         let cluster = cluster.zip(told).map(|(cluster, told)| (cluster, grants_receiver, told));
         let api = serve::bind(config.listen)?.counting(metrics.http.refused());
         let health = serve::bind(config.health_listen)?;
-        Ok(Self { api, health, tls, service, health_of, watched, cluster, state, auditing })
+        Ok(Self {
+            api,
+            health,
+            tls,
+            service,
+            health_of,
+            watched,
+            cluster,
+            state,
+            versions,
+            auditing,
+        })
     }
 
     /// Serves until a signal, then drains; what changes is seen until the last answer is given.
@@ -252,10 +255,12 @@ impl Vault {
             ended = self.watched.run() => ended.context("looking for changes failed"),
             ended = watched_cluster => ended.context("watching the cluster failed"),
             never = self.state.run() => match never {},
+            never = self.versions.run() => match never {},
             never = repeats.tell_of_repeats() => match never {},
             never = self.auditing.run() => match never {},
         };
         repeats.tell_of_all_repeats().await;
+        self.versions.finish().await;
         // The last answer was recorded: nothing of it can be removed unseen after this.
         self.auditing.finish().await;
         ended
@@ -272,6 +277,40 @@ async fn open_state(source: &StateSource) -> anyhow::Result<Arc<StateStore>> {
         StateSource::Postgres(_) => "state in PostgreSQL".to_owned(),
     };
     Ok(Arc::new(StateStore::open(source).await.context(place)?))
+}
+
+/// The store of the SOPS files, what it loaded, and what keeps in mind which versions it serves.
+async fn open_secrets(
+    sources: Sources,
+    state: &Arc<StateStore>,
+) -> anyhow::Result<(Arc<SopsStore>, RefreshReport, ServedVersions)> {
+    sources.warn_of_open_files();
+    let served_before = state.versions().await.context("the versions in the state")?;
+    let key_service = sources.master_keys.map(MasterKeys::service).transpose();
+    let key_service = key_service.context("master keys cannot be opened by sops")?;
+    let (store, report) = SopsStore::open(StoreOptions {
+        folder: sources.sops_files_path,
+        shared: sources.shared_identities,
+        identities_folder: sources.age_identities_path,
+        leave: sources.leave,
+        authorship: Authorship { served_before: served_before.clone(), ..sources.authorship },
+        key_service,
+    });
+    let store = Arc::new(store);
+    let versions = ServedVersions::new(Arc::clone(&store), Arc::clone(state), served_before);
+    Ok((store, report, versions))
+}
+
+/// Who callers are, as clients, issuers and the cluster know them.
+fn identities(
+    clients: &Arc<ClientCredentials>,
+    issuers: &Arc<OidcIssuers>,
+    cluster: Option<&ClusterSources>,
+    metrics: &Arc<Metrics>,
+) -> Arc<Identities> {
+    let client = cluster.map(|sources| sources.cluster.client.clone());
+    let identities = Identities::new(Arc::clone(clients), Arc::clone(issuers), client);
+    Arc::new(identities.counted_by(Arc::clone(metrics)))
 }
 
 /// How old the grants are, which are the cluster's or those of a folder.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
-use vanta::adapters::sops::{Leave, RefreshReport, SharedIdentities, SopsStore, StoreOptions};
+use vanta::adapters::sops::{
+    Authorship, Leave, RefreshReport, SharedIdentities, SopsStore, StoreOptions,
+};
 use vanta::domain::grants::{Access, Grants, Permission, Policy, SubjectSelector};
 use vanta::domain::identity::{Administers, Identity, Method, Subject};
 use vanta::domain::names::{Environment, Key};
@@ -55,6 +57,7 @@ pub(super) fn options(folder: &Path) -> StoreOptions {
         shared: SharedIdentities::Given(Arc::new(identities())),
         identities_folder: None,
         leave: Leave::default(),
+        authorship: Authorship::default(),
         key_service: None,
     }
 }
@@ -331,16 +334,6 @@ fn an_environment_without_any_identity_says_so() {
         StoreOptions { shared: SharedIdentities::None, ..options(scenario.folder.path()) };
     let (_, report) = SopsStore::open(options);
     assert_eq!(report.failed[0].reason, "no identity is configured for it");
-}
-
-#[test]
-fn a_version_that_is_older_than_the_one_before_raises_a_warning() {
-    let (scenario, _) = Scenario::with(&[("prod.enc.yaml", "names.enc.yaml")]);
-    let report = scenario.write("prod.enc.yaml", &text("app.enc.yaml"));
-    let warnings = &report.loaded[0].warnings;
-    let went_back = |warning: &String| warning.starts_with("lastmodified went back from ");
-    assert!(warnings.iter().any(went_back), "{warnings:?}");
-    assert_eq!(scenario.read("prod", "word").unwrap(), "hunter2");
 }
 
 #[test]

@@ -2,13 +2,14 @@
 //! every one of them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::resource::{Resource, setrlimit};
 use vanta::adapters::sops::{Leave, SharedIdentities, SopsStore, StoreOptions};
 
 use super::fixtures::path;
+use super::folder::options;
 use super::made::hostile;
 use crate::support::variable;
 
@@ -57,7 +58,7 @@ fn refuse_all(folder: PathBuf) {
         shared: SharedIdentities::File(path("age-key.txt")),
         identities_folder: None,
         leave: Leave::ALL,
-        key_service: None,
+        ..options(Path::new("unused"))
     });
     assert!(report.loaded.is_empty(), "{report:?}");
     println!("{} was refused", report.failed.len());

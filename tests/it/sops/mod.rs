@@ -3,6 +3,7 @@
 
 mod bombs;
 mod config_maps;
+mod environment_leaf;
 pub(crate) mod fixtures;
 mod folder;
 mod groups;
@@ -14,3 +15,7 @@ mod master_keys;
 mod memory;
 mod oracle;
 mod reading;
+mod rollback;
+mod signatures;
+mod swaps;
+mod workshop;

@@ -15,6 +15,7 @@ pub(crate) mod raw;
 pub(crate) mod schemathesis;
 pub(crate) mod service;
 pub(crate) mod sops;
+pub(crate) mod ssh_keygen;
 
 use std::path::PathBuf;
 

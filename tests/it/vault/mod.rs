@@ -3,6 +3,7 @@
 mod access;
 mod administrators;
 mod audit;
+mod authorship;
 mod changes;
 mod cluster;
 mod cluster_sources;

@@ -63,7 +63,9 @@ fn the_document_and_the_vaults_registry_agree() {
         environment: "dev".to_owned(),
         keys: Some(1),
         healthy: true,
+        alarms: vec![("rollback", false)],
     }]);
+    metrics.sources.alarm("dev", "rollback");
     metrics.sources.loaded("dev", 1);
     metrics.sources.grants(1, 1);
     metrics.sources.certificate_ends(1);

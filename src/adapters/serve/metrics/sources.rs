@@ -1,6 +1,6 @@
 //! Of what the vault reads: environments, grants, keys, its certificate.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,12 @@ struct ReloadLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EnvironmentLabels {
     environment: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlarmLabels {
+    environment: String,
+    alarm: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,6 +55,8 @@ pub struct EnvironmentStanding {
     pub keys: Option<usize>,
     /// Whether the newest version is the one that is served.
     pub healthy: bool,
+    /// Each kind of alarm, and whether it is raised now.
+    pub alarms: Vec<(&'static str, bool)>,
 }
 
 /// What is counted of sources.
@@ -58,8 +66,10 @@ pub struct SourceMetrics {
     healthy: Family<EnvironmentLabels, Gauge>,
     keys: Family<EnvironmentLabels, Gauge>,
     loaded: Family<EnvironmentLabels, Gauge>,
-    /// The environments that have gauges.
-    shown: Mutex<BTreeSet<String>>,
+    alarms: Family<AlarmLabels, Gauge>,
+    raised: Family<AlarmLabels, Counter>,
+    /// The environments that have gauges, with the kinds of alarms.
+    shown: Mutex<BTreeMap<String, Vec<&'static str>>>,
     grants: Family<GrantLabels, Gauge>,
     grants_age: Seconds,
     signing_keys: Gauge,
@@ -88,6 +98,16 @@ impl SourceMetrics {
             loaded: registrar.register_seconds(
                 "environment_loaded_timestamp",
                 "When an environment was last loaded, since 1970",
+                Family::default(),
+            ),
+            alarms: registrar.register(
+                "environment_alarm",
+                "1 while something is wrong with the newest version of an environment's file",
+                Family::default(),
+            ),
+            raised: registrar.register(
+                "environment_alarms",
+                "Alarms that were raised about an environment's file",
                 Family::default(),
             ),
             shown: Mutex::default(),
@@ -126,22 +146,38 @@ impl SourceMetrics {
         self.loaded.get_or_create(&labels).set(at);
     }
 
+    /// Counts that an alarm was raised.
+    pub fn alarm(&self, environment: &str, alarm: &'static str) {
+        let labels = AlarmLabels { environment: environment.to_owned(), alarm };
+        self.raised.get_or_create(&labels).inc();
+    }
+
     /// Says how every environment stands; there are no others.
     pub fn environments(&self, all: impl IntoIterator<Item = EnvironmentStanding>) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut there = BTreeSet::new();
+        let mut there = BTreeMap::new();
         // Set first, and then removed, so that a scrape in between misses none.
-        for EnvironmentStanding { environment, keys, healthy } in all {
-            there.insert(environment.clone());
+        for EnvironmentStanding { environment, keys, healthy, alarms } in all {
+            let kinds: Vec<&'static str> = alarms.iter().map(|(alarm, _)| *alarm).collect();
+            there.insert(environment.clone(), kinds);
+            for (alarm, is_raised) in alarms {
+                let labels = AlarmLabels { environment: environment.clone(), alarm };
+                self.alarms.get_or_create(&labels).set(i64::from(is_raised));
+            }
             let labels = EnvironmentLabels { environment };
             self.healthy.get_or_create(&labels).set(i64::from(healthy));
             self.keys.get_or_create(&labels).set(whole(keys.unwrap_or_default()));
         }
-        for gone in shown.difference(&there) {
+        for (gone, kinds) in shown.iter().filter(|(shown, _)| !there.contains_key(*shown)) {
             let labels = EnvironmentLabels { environment: gone.clone() };
             self.healthy.remove(&labels);
             self.keys.remove(&labels);
             self.loaded.remove(&labels);
+            for alarm in kinds {
+                let labels = AlarmLabels { environment: gone.clone(), alarm };
+                self.alarms.remove(&labels);
+                self.raised.remove(&labels);
+            }
         }
         *shown = there;
     }
@@ -181,6 +217,7 @@ mod tests {
             environment: environment.to_owned(),
             keys: healthy.then_some(3),
             healthy,
+            alarms: vec![("refused", !healthy)],
         };
         let both = || [standing("dev", true), standing("prod", false)];
         metrics.environments(both());
@@ -191,6 +228,7 @@ mod tests {
                 assert!(registrar.encode().contains("healthy{environment=\"dev\"} 1"));
             }
         });
+        metrics.alarm("prod", "refused");
         metrics.environments([standing("dev", false)]);
         let text = registrar.encode();
         assert!(

@@ -1,0 +1,209 @@
+//! Why a file that may well open is not taken for what it should be.
+//!
+//! Invariant: a text holds names, times and fingerprints of public keys, and never a value.
+
+use std::path::PathBuf;
+
+use super::Alarm;
+use super::allowed_signers::LineError;
+
+/// Why a file is refused that nobody vouches for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorshipError {
+    /// The file does not name its environment, and has to.
+    #[error("the file does not say of which environment it is, and has to: run `{command}`")]
+    NoName {
+        /// What to run.
+        command: String,
+    },
+    /// A binary file cannot name its environment, and has to.
+    #[error(
+        "a binary file cannot say of which environment it is, and has to: give the environment an identity of its own, or write the file in another format"
+    )]
+    NoNameInBinary,
+    /// The file names another environment.
+    #[error("the file says that it is of environment {named}: it was copied from there")]
+    OtherName {
+        /// The environment that it is of.
+        named: String,
+    },
+    /// The leaf is there and is no environment's name.
+    #[error("`_vanta_environment` is not the name of an environment: it has to be {environment}")]
+    NotAName {
+        /// What it has to be.
+        environment: String,
+    },
+    /// The leaf is not encrypted.
+    #[error(
+        "`_vanta_environment` is not encrypted, so that anybody could have written it: let the file's rule encrypt it"
+    )]
+    PlainName,
+    /// The leaf is not one text at the top of the file.
+    #[error("`_vanta_environment` is not one text at the top of the file: it was moved")]
+    MovedName,
+    /// It is older than the highest version that was served.
+    #[error(
+        "lastmodified went back from {highest} to {found}: an old version was put back. If that is meant, save it anew (`sops rotate -i`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}"
+    )]
+    Older {
+        /// That of the highest.
+        highest: String,
+        /// Its own.
+        found: String,
+        /// How it is accepted.
+        accept: String,
+    },
+    /// It was saved at the same second as the highest and differs.
+    #[error(
+        "lastmodified is still {found} though the content is another: it was changed without sops, or saved twice in one second. If that is meant, save it anew (`sops rotate -i`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}"
+    )]
+    OtherContent {
+        /// When both were saved.
+        found: String,
+        /// How it is accepted.
+        accept: String,
+    },
+    /// It says that it was saved in the future.
+    #[error(
+        "lastmodified is {found}, which is yet to come: set the clock of whoever saved it, and save it anew"
+    )]
+    Future {
+        /// When it says that it was saved.
+        found: String,
+    },
+    /// There is no signature beside the file.
+    #[error("it is not signed: there is no {file} beside it. Run `{command}`")]
+    NotSigned {
+        /// The signature's name.
+        file: String,
+        /// What to run.
+        command: String,
+    },
+    /// What is beside the file is no signature.
+    #[error("{file} is not an SSH signature: run `{command}`")]
+    NotASignature {
+        /// The signature's name.
+        file: String,
+        /// What to run.
+        command: String,
+    },
+    /// The signature cannot be read.
+    #[error("{file} cannot be read: {reason}")]
+    UnreadableSignature {
+        /// The signature's name.
+        file: String,
+        /// From the operating system.
+        reason: String,
+    },
+    /// The signature is for something else, another environment as a rule.
+    #[error("it is signed for {found}, not for \"vanta-sops:{environment}\": run `{command}`")]
+    OtherNamespace {
+        /// The signature's namespace, escaped and cut.
+        found: String,
+        /// The environment.
+        environment: String,
+        /// What to run.
+        command: String,
+    },
+    /// Somebody signed who is not trusted.
+    #[error("it is signed by {fingerprint}, which is no trusted signer's key")]
+    NotTrusted {
+        /// Of the key.
+        fingerprint: String,
+    },
+    /// The signer may not sign for this environment.
+    #[error(
+        "it is signed by {signer}, who may not sign for \"vanta-sops:{environment}\": see `namespaces=` in the trusted signers"
+    )]
+    NotForEnvironment {
+        /// Who.
+        signer: String,
+        /// The environment.
+        environment: String,
+    },
+    /// The signer's key is not valid any more, or not yet.
+    #[error("it is signed by {signer}, whose key is not valid now: {bound}")]
+    NotValidNow {
+        /// Who.
+        signer: String,
+        /// Which bound it is beyond.
+        bound: String,
+        /// Whether it is valid later.
+        later: bool,
+    },
+    /// An RSA signature with SHA-1.
+    #[error(
+        "it is signed with SHA-1, which proves nothing any more: sign it with a newer ssh-keygen"
+    )]
+    WeakHash,
+    /// A signature of a security key that nobody touched.
+    #[error("it is signed by a security key that nobody touched")]
+    NotTouched,
+    /// The signature is not one of these bytes.
+    #[error("its signature is not of these bytes: the file was changed after it was signed")]
+    WrongSignature,
+    /// The trusted signers cannot be read.
+    #[error("the trusted signers in {} cannot be read: {reason}", .path.display())]
+    UnreadableSigners {
+        /// The file.
+        path: PathBuf,
+        /// From the operating system.
+        reason: String,
+        /// Whether that may pass by itself.
+        passing: bool,
+    },
+    /// The trusted signers are malformed.
+    #[error("the trusted signers in {}, line {line}: {error}", .path.display())]
+    BadSigners {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        error: LineError,
+    },
+    /// There is no trusted signer.
+    #[error("the trusted signers in {} are none: name one on a line of its own", .path.display())]
+    NoSigners {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl AuthorshipError {
+    /// What it is for whoever watches.
+    pub fn alarm(&self) -> Alarm {
+        match self {
+            Self::NoName { .. }
+            | Self::NoNameInBinary
+            | Self::OtherName { .. }
+            | Self::NotAName { .. }
+            | Self::PlainName
+            | Self::MovedName => Alarm::Environment,
+            Self::Older { .. } | Self::OtherContent { .. } | Self::Future { .. } => Alarm::Rollback,
+            Self::NotSigned { .. }
+            | Self::NotASignature { .. }
+            | Self::UnreadableSignature { .. }
+            | Self::OtherNamespace { .. }
+            | Self::NotTrusted { .. }
+            | Self::NotForEnvironment { .. }
+            | Self::NotValidNow { .. }
+            | Self::WeakHash
+            | Self::NotTouched
+            | Self::WrongSignature
+            | Self::UnreadableSigners { .. }
+            | Self::BadSigners { .. }
+            | Self::NoSigners { .. } => Alarm::Signature,
+        }
+    }
+
+    /// Whether it may pass without a change of any file.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Future { .. } | Self::UnreadableSignature { .. } => true,
+            Self::NotValidNow { later, .. } => *later,
+            Self::UnreadableSigners { passing, .. } => *passing,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! `_vanta_environment`: an encrypted leaf that says of which environment a file is.
+//!
+//! Without the file's key it can neither be written nor taken away, and its value is bound to its
+//! place. What could be done to it, to wrap it in a list say, is refused.
+
+use super::super::format::Format;
+use super::super::plaintext::Plaintext;
+use super::error::AuthorshipError;
+use crate::domain::names::Environment;
+
+/// The leaf's path.
+const LEAF: &str = "_vanta_environment";
+
+/// The same in an ini file, which has no top: in the section that has no name. It is taken there in
+/// every format, as the file could be written anew in another one.
+const INI_LEAF: &str = "DEFAULT._vanta_environment";
+
+/// What a file says of its environment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in super::super) enum EnvironmentLeaf {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// Its name, where it is one.
+    Says(Option<Environment>),
+    /// Something that anybody can have written.
+    Plain,
+    /// Something that is below it, or twice.
+    Moved,
+}
+
+/// Whether a path is the leaf's or below it, so that it is never served.
+pub(in super::super) fn is_reserved(path: &str) -> bool {
+    [LEAF, INI_LEAF].iter().any(|leaf| {
+        path.strip_prefix(leaf).is_some_and(|below| below.is_empty() || below.starts_with('.'))
+    })
+}
+
+impl EnvironmentLeaf {
+    /// With one more value at a reserved path: its plaintext, where it is encrypted.
+    pub(in super::super) fn with(self, path: &str, sealed: Option<Plaintext>) -> Self {
+        if self != Self::Absent || (path != LEAF && path != INI_LEAF) {
+            return Self::Moved;
+        }
+        match sealed {
+            None => Self::Plain,
+            Some(Plaintext::Text(text)) => {
+                let name = std::str::from_utf8(&text).ok();
+                Self::Says(name.and_then(|name| name.parse().ok()))
+            }
+            // The label of a type is not authenticated: as a number, `01` would be `1`.
+            Some(_) => Self::Says(None),
+        }
+    }
+
+    /// Whether the file names its environment; an error where it names another one, or none though
+    /// it is asked to. `extension` is that of the file.
+    pub(in super::super) fn check(
+        &self,
+        environment: &Environment,
+        extension: &str,
+        is_asked: bool,
+    ) -> Result<bool, AuthorshipError> {
+        match self {
+            Self::Absent if !is_asked => Ok(false),
+            Self::Absent if extension == Format::Binary.extension() => {
+                Err(AuthorshipError::NoNameInBinary)
+            }
+            Self::Absent => {
+                Err(AuthorshipError::NoName { command: command(environment, extension) })
+            }
+            Self::Says(Some(named)) if named == environment => Ok(true),
+            Self::Says(Some(named)) => Err(AuthorshipError::OtherName { named: named.to_string() }),
+            Self::Says(None) => {
+                Err(AuthorshipError::NotAName { environment: environment.to_string() })
+            }
+            Self::Plain => Err(AuthorshipError::PlainName),
+            Self::Moved => Err(AuthorshipError::MovedName),
+        }
+    }
+}
+
+/// What puts the leaf into a file.
+pub(in super::super) fn command(environment: &Environment, extension: &str) -> String {
+    let section = if extension == Format::Ini.extension() { r#"["DEFAULT"]"# } else { "" };
+    format!(r#"sops set {environment}.enc.{extension} '{section}["{LEAF}"]' '"{environment}"'"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn text(text: &str) -> Plaintext {
+        Plaintext::Text(Zeroizing::new(text.as_bytes().to_vec()))
+    }
+
+    fn dev() -> Environment {
+        "dev".parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_at_the_leaf_or_below_it_is_reserved_and_nothing_else() {
+        for path in [LEAF, INI_LEAF, "_vanta_environment.0", "DEFAULT._vanta_environment.x"] {
+            assert!(is_reserved(path), "{path}");
+        }
+        for path in ["_vanta_environments", "a._vanta_environment", "DEFAULT", "vanta_environment"]
+        {
+            assert!(!is_reserved(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_names_its_environment_is_its_own_and_no_others() {
+        for path in [LEAF, INI_LEAF] {
+            let leaf = EnvironmentLeaf::default().with(path, Some(text("dev")));
+            assert_eq!(leaf.check(&dev(), "yaml", true), Ok(true));
+            let refused = leaf.check(&"prod".parse().unwrap(), "yaml", false).unwrap_err();
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(refused, @"the file says that it is of environment dev: it was copied from there");
+            }
+        }
+        let number = EnvironmentLeaf::default().with(LEAF, Some(Plaintext::Int(7)));
+        assert!(number.check(&"7".parse().unwrap(), "yaml", true).is_err());
+    }
+
+    #[test]
+    fn what_could_be_done_to_the_leaf_without_the_key_is_refused() {
+        let absent = EnvironmentLeaf::default;
+        let refused = |leaf: EnvironmentLeaf| leaf.check(&dev(), "yaml", false).unwrap_err();
+        assert_eq!(refused(absent().with(LEAF, None)), AuthorshipError::PlainName);
+        let wrapped = absent().with("_vanta_environment.0", Some(text("dev")));
+        assert_eq!(refused(wrapped), AuthorshipError::MovedName);
+        let twice = absent().with(LEAF, Some(text("dev"))).with(INI_LEAF, Some(text("dev")));
+        assert_eq!(refused(twice), AuthorshipError::MovedName);
+        let value = refused(absent().with(LEAF, Some(text("hunter2 is no name"))));
+        assert!(!value.to_string().contains("hunter2"), "{value}");
+    }
+
+    #[test]
+    fn one_that_has_to_be_there_is_asked_for_with_what_to_run() {
+        let refused = |extension| EnvironmentLeaf::Absent.check(&dev(), extension, true);
+        assert_eq!(EnvironmentLeaf::Absent.check(&dev(), "yaml", false), Ok(false));
+        insta::assert_snapshot!(refused("yaml").unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused("ini").unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
+        assert_eq!(refused("bin"), Err(AuthorshipError::NoNameInBinary));
+    }
+}

@@ -1,0 +1,128 @@
+//! What is asked of a file beyond that it opens: that it names its environment, that it is no older
+//! one that was put back, and that somebody who is trusted signed it.
+//!
+//! SOPS's MAC proves that a file is whole, and not who wrote it: recipients are public, so whoever
+//! can write the file can replace it.
+//!
+//! Invariant: a file is opened, and the last good version displaced, only once its signature was
+//! found good over the very bytes that are opened, where one is asked for.
+
+mod allowed_signers;
+mod content;
+mod error;
+mod leaf;
+mod rollback;
+mod signature;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(super) use content::ContentDigest;
+pub use error::AuthorshipError;
+pub(super) use leaf::{EnvironmentLeaf, command, is_reserved};
+pub(super) use rollback::judge;
+pub use rollback::{AcceptedVersion, AcceptedVersionError};
+pub(super) use signature::{Signed, check as check_signature, read as read_signature};
+
+use crate::domain::versions::VersionMarks;
+
+/// How long a signature may come after its file before that is an alarm.
+const SIGNATURE_GRACE: Duration = Duration::from_secs(5);
+
+/// What is asked of the files of all environments.
+#[derive(Debug)]
+pub struct Authorship {
+    /// Which files have to name their environment.
+    pub leaf: RequireLeaf,
+    /// What becomes of a version that is older than one that was served.
+    pub rollback: Rollback,
+    /// Older versions that the administrator takes on purpose.
+    pub accepted: BTreeSet<AcceptedVersion>,
+    /// The highest versions that were served before, by this process or another.
+    pub served_before: VersionMarks,
+    /// A file in the form of ssh's allowed signers, one of whom has to have signed each file; none
+    /// where no signature is asked for.
+    pub trusted_signers: Option<PathBuf>,
+    /// How long a signature may come after its file while an earlier version is served.
+    pub signature_grace: Duration,
+}
+
+impl Default for Authorship {
+    fn default() -> Self {
+        Self {
+            leaf: RequireLeaf::default(),
+            rollback: Rollback::default(),
+            accepted: BTreeSet::new(),
+            served_before: VersionMarks::new(),
+            trusted_signers: None,
+            signature_grace: SIGNATURE_GRACE,
+        }
+    }
+}
+
+/// Which files have to name their environment. A name that is there has to be right whatever this
+/// says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequireLeaf {
+    /// None.
+    Never,
+    /// Those of environments without an identity of their own, once a version of them did.
+    #[default]
+    Once,
+    /// Those of environments without an identity of their own.
+    Shared,
+    /// All.
+    Always,
+}
+
+impl RequireLeaf {
+    /// Whether a file has to name its environment, which has an identity of its own or not, and of
+    /// which an earlier version did or none.
+    pub(super) fn asks(self, own_identity: bool, named_before: bool) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Once => !own_identity && named_before,
+            Self::Shared => !own_identity,
+            Self::Always => true,
+        }
+    }
+}
+
+/// What becomes of a version that is older than one that was served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rollback {
+    /// It is served, and raises an alarm.
+    #[default]
+    Alarm,
+    /// It is refused, and raises an alarm.
+    Deny,
+}
+
+/// What is wrong with an environment's file, for whoever watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Alarm {
+    /// It does not open, or is refused for what it holds.
+    Refused,
+    /// It is older than one that was served, or of the same second and other content.
+    Rollback,
+    /// Nobody who is trusted signed it.
+    Signature,
+    /// It is another environment's, or does not say of which it is though it has to.
+    Environment,
+}
+
+impl Alarm {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Refused, Self::Rollback, Self::Signature, Self::Environment];
+
+    /// Its name, in metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Rollback => "rollback",
+            Self::Signature => "signature",
+            Self::Environment => "environment",
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! A detached signature over a file: `ssh-keygen -Y sign -n vanta-sops:{environment}`
+//! (OpenSSH PROTOCOL.sshsig).
+//!
+//! The namespace is part of what is signed, so that one environment's file is not another's, and no
+//! signature that was made for something else serves here.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use jiff::Timestamp;
+use ssh_key::public::KeyData;
+use ssh_key::{Algorithm, HashAlg, LineEnding, SshSig};
+
+use super::super::error::shown;
+use super::super::source::Place;
+use super::allowed_signers::{self, Signer};
+use super::error::AuthorshipError;
+use crate::adapters::files::{ReadError, read_bounded};
+use crate::domain::names::Environment;
+
+/// The longest signature, in bytes.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// What is after the signature of a security key: its flags, and a counter of four bytes.
+const TRAILER_BYTES: usize = 5;
+
+/// The flag of a security key that somebody touched.
+const TOUCHED: u8 = 1;
+
+/// A file that a signature is for.
+pub(in super::super) struct Signed<'a> {
+    pub(in super::super) environment: &'a Environment,
+    /// The file's name without its folder.
+    pub(in super::super) file: String,
+    pub(in super::super) bytes: &'a [u8],
+}
+
+impl Signed<'_> {
+    fn namespace(&self) -> String {
+        format!("vanta-sops:{}", self.environment)
+    }
+
+    fn signature_file(&self) -> String {
+        format!("{}.sig", self.file)
+    }
+
+    fn command(&self) -> String {
+        format!("ssh-keygen -Y sign -n {} -f KEY {}", self.namespace(), self.file)
+    }
+
+    fn not_a_signature(&self) -> AuthorshipError {
+        AuthorshipError::NotASignature { file: self.signature_file(), command: self.command() }
+    }
+}
+
+/// Whether one of the trusted signers has signed a file: who, for people.
+pub(in super::super) fn check(
+    signers: &Path,
+    file: &Signed<'_>,
+    signature: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<String, AuthorshipError> {
+    let signers = allowed_signers::read(signers)?;
+    let signature = signature.ok_or_else(|| AuthorshipError::NotSigned {
+        file: file.signature_file(),
+        command: file.command(),
+    })?;
+    let signature = parse(signature).ok_or_else(|| file.not_a_signature())?;
+    verify(&signers, file, &signature, now)
+}
+
+/// Reads a signature in its one form: the reader passes over some lengths that are wrong.
+fn parse(text: &[u8]) -> Option<SshSig> {
+    let signature = SshSig::from_pem(text).ok()?;
+    let canonical = signature.to_pem(LineEnding::LF).ok()?;
+    let bare = |text: &[u8]| -> Vec<u8> {
+        text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
+    };
+    (bare(text) == bare(canonical.as_bytes())).then_some(signature)
+}
+
+fn verify(
+    signers: &[Signer],
+    file: &Signed<'_>,
+    signature: &SshSig,
+    now: Timestamp,
+) -> Result<String, AuthorshipError> {
+    if signature.version() != SshSig::VERSION {
+        return Err(file.not_a_signature());
+    }
+    let namespace = file.namespace();
+    if signature.namespace() != namespace {
+        return Err(AuthorshipError::OtherNamespace {
+            found: shown(signature.namespace()),
+            environment: file.environment.to_string(),
+            command: file.command(),
+        });
+    }
+    if signature.algorithm() == (Algorithm::Rsa { hash: None }) {
+        return Err(AuthorshipError::WeakHash);
+    }
+    // Each line stands for itself: what one does not allow another may.
+    let mut refused = None;
+    for signer in signers.iter().filter(|of| of.key.key_data() == signature.public_key()) {
+        if let Err(error) = may_sign(signer, file, &namespace, now) {
+            refused = Some(error);
+            continue;
+        }
+        let verified = signer.key.verify(&namespace, file.bytes, signature);
+        verified.map_err(|_| AuthorshipError::WrongSignature)?;
+        return was_touched(signature).map(|()| signer.shown());
+    }
+    Err(refused.unwrap_or_else(|| AuthorshipError::NotTrusted {
+        fingerprint: signature.public_key().fingerprint(HashAlg::Sha256).to_string(),
+    }))
+}
+
+fn may_sign(
+    signer: &Signer,
+    file: &Signed<'_>,
+    namespace: &str,
+    now: Timestamp,
+) -> Result<(), AuthorshipError> {
+    let not_valid = |bound: String, later| AuthorshipError::NotValidNow {
+        signer: signer.shown(),
+        bound,
+        later,
+    };
+    if !signer.may_sign(namespace) {
+        return Err(AuthorshipError::NotForEnvironment {
+            signer: signer.shown(),
+            environment: file.environment.to_string(),
+        });
+    }
+    if let Some(after) = signer.valid_after.filter(|after| now < *after) {
+        return Err(not_valid(format!("valid after {after}"), true));
+    }
+    if let Some(before) = signer.valid_before.filter(|before| now > *before) {
+        return Err(not_valid(format!("valid before {before}"), false));
+    }
+    Ok(())
+}
+
+/// The flags are part of what a security key signs.
+fn was_touched(signature: &SshSig) -> Result<(), AuthorshipError> {
+    let of_security_key =
+        matches!(signature.public_key(), KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_));
+    let bytes = signature.signature_bytes();
+    let flags = bytes.len().checked_sub(TRAILER_BYTES).and_then(|at| bytes.get(at));
+    if of_security_key && flags.is_none_or(|flags| flags & TOUCHED == 0) {
+        return Err(AuthorshipError::NotTouched);
+    }
+    Ok(())
+}
+
+/// The bytes of a signature, where there is one.
+pub(in super::super) fn read<'a>(
+    place: Option<&'a Place>,
+    file: &str,
+) -> Result<Option<Cow<'a, [u8]>>, AuthorshipError> {
+    let unreadable = |reason: String| AuthorshipError::UnreadableSignature {
+        file: format!("{file}.sig"),
+        reason,
+    };
+    match place {
+        None => Ok(None),
+        Some(Place::Given(bytes)) if bytes.len() > MAX_BYTES => {
+            Err(unreadable(ReadError::TooLong { limit: MAX_BYTES as u64 }.to_string()))
+        }
+        Some(Place::Given(bytes)) => Ok(Some(Cow::Borrowed(bytes))),
+        Some(Place::File { path, .. }) => match read_bounded(path, MAX_BYTES as u64) {
+            Ok(bytes) => Ok(Some(Cow::Owned(bytes))),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(unreadable(error.to_string())),
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "signature_tests.rs"]
+mod tests;

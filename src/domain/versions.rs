@@ -1,0 +1,157 @@
+//! Versions of an environment's file: which was the highest that was served, and whether another
+//! one is newer, the same, or one that was put back.
+//!
+//! What a version says of its own age is authentic (SOPS's MAC is bound to it), but whoever holds
+//! none of its keys can still put a whole older file back. Only memory tells.
+
+use std::collections::BTreeMap;
+
+use super::names::Environment;
+
+/// How far the clock of whoever saved a file may be ahead, in seconds.
+pub const CLOCKS_APART_SECONDS: i64 = 300;
+
+/// The highest version of each environment that was served.
+pub type VersionMarks = BTreeMap<Environment, VersionMark>;
+
+/// What is kept in mind of the highest version of an environment that was served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionMark {
+    /// When sops saved it, as it says itself, in epoch seconds.
+    pub last_modified: i64,
+    /// Of its content as it is encrypted: names, ciphertexts, types. It tells nobody a value.
+    pub digest: [u8; 32],
+    /// Whether it, or one before it, named its environment.
+    pub named: bool,
+}
+
+/// How a version stands to the highest that was served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Succession {
+    /// It is the first, a newer one, or the very same.
+    Good,
+    /// An older version than this one of the past (epoch seconds).
+    Older(i64),
+    /// Saved at the same second as the highest, and of other content.
+    OtherContent,
+    /// It says that it is of the future.
+    Future,
+}
+
+impl VersionMark {
+    /// How this version stands to the highest before it, at `now` (epoch seconds).
+    pub fn after(&self, highest: Option<&Self>, now: i64) -> Succession {
+        // Were it served as any other, all that is saved before that day would be older.
+        if self.last_modified > now.saturating_add(CLOCKS_APART_SECONDS) {
+            return Succession::Future;
+        }
+        match highest {
+            Some(highest) if self.last_modified < highest.last_modified => {
+                Succession::Older(highest.last_modified)
+            }
+            Some(highest)
+                if self.last_modified == highest.last_modified && self.digest != highest.digest =>
+            {
+                Succession::OtherContent
+            }
+            _ => Succession::Good,
+        }
+    }
+
+    /// The highest of this one, which is served, and the one before it. One of the future is not
+    /// kept in mind.
+    #[must_use]
+    pub fn highest_with(self, before: Option<&Self>, now: i64) -> Option<Self> {
+        let named = self.named || before.is_some_and(|before| before.named);
+        let highest = match self.after(before, now) {
+            Succession::Good => Some(self),
+            Succession::Older(_) | Succession::OtherContent | Succession::Future => before.copied(),
+        };
+        highest.map(|highest| Self { named, ..highest })
+    }
+}
+
+/// Takes what others have seen into what is known: of each environment the highest.
+pub fn merge(known: &mut VersionMarks, others: VersionMarks) {
+    for (environment, other) in others {
+        let mark = known.entry(environment).or_insert(other);
+        let named = mark.named || other.named;
+        if other.last_modified > mark.last_modified {
+            *mark = other;
+        }
+        mark.named = named;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_000_000;
+
+    fn version(last_modified: i64, content: u8) -> VersionMark {
+        VersionMark { last_modified, digest: [content; 32], named: false }
+    }
+
+    #[test]
+    fn the_first_a_newer_and_the_same_version_are_good() {
+        let highest = version(100, 1);
+        assert_eq!(version(100, 1).after(None, NOW), Succession::Good);
+        assert_eq!(version(101, 2).after(Some(&highest), NOW), Succession::Good);
+        assert_eq!(version(100, 1).after(Some(&highest), NOW), Succession::Good);
+    }
+
+    #[test]
+    fn an_older_one_and_another_of_the_same_second_are_told_apart_from_a_newer_one() {
+        let highest = version(100, 1);
+        assert_eq!(version(99, 1).after(Some(&highest), NOW), Succession::Older(100));
+        assert_eq!(version(100, 2).after(Some(&highest), NOW), Succession::OtherContent);
+    }
+
+    #[test]
+    fn one_of_the_future_never_makes_those_of_today_old() {
+        let future = version(NOW + CLOCKS_APART_SECONDS + 1, 1);
+        assert_eq!(future.after(None, NOW), Succession::Future);
+        assert_eq!(future.highest_with(None, NOW), None);
+        let highest = version(100, 1);
+        assert_eq!(future.highest_with(Some(&highest), NOW), Some(highest));
+        let ahead = version(NOW + CLOCKS_APART_SECONDS, 1);
+        assert_eq!(ahead.after(Some(&highest), NOW), Succession::Good);
+    }
+
+    #[test]
+    fn the_highest_stays_whatever_older_one_is_served() {
+        let highest = version(100, 1);
+        for served in [version(99, 2), version(100, 2)] {
+            assert_eq!(served.highest_with(Some(&highest), NOW), Some(highest));
+        }
+        assert_eq!(version(101, 2).highest_with(Some(&highest), NOW), Some(version(101, 2)));
+    }
+
+    #[test]
+    fn whoever_named_its_environment_once_has_done_so_for_good() {
+        let named = VersionMark { named: true, ..version(100, 1) };
+        let after = version(101, 2).highest_with(Some(&named), NOW).expect("there is one");
+        assert!(after.named && after.last_modified == 101);
+        let older = VersionMark { named: true, ..version(1, 2) };
+        let after = older.highest_with(Some(&version(100, 1)), NOW).expect("there is one");
+        assert!(after.named && after.last_modified == 100);
+    }
+
+    #[test]
+    fn of_what_several_have_seen_the_highest_is_known() {
+        let environment = |name: &str| name.parse::<Environment>().expect("it is a name");
+        let marks = |of: &[(&str, VersionMark)]| -> VersionMarks {
+            of.iter().map(|(name, mark)| (environment(name), *mark)).collect()
+        };
+        let named = |mark: VersionMark| VersionMark { named: true, ..mark };
+        let mut known = marks(&[("a", version(2, 1)), ("b", named(version(1, 1)))]);
+        merge(
+            &mut known,
+            marks(&[("a", named(version(1, 2))), ("b", version(2, 2)), ("c", version(1, 1))]),
+        );
+        let expected =
+            [("a", named(version(2, 1))), ("b", named(version(2, 2))), ("c", version(1, 1))];
+        assert_eq!(known, marks(&expected));
+    }
+}

@@ -1,0 +1,206 @@
+//! A version that is older than one that was served, or of the same second and other content.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use jiff::Timestamp;
+use vanta::adapters::sops::{Alarm, Authorship, RefreshReport, Rollback, SopsStore, StoreOptions};
+use vanta::domain::ports::SecretStore;
+use vanta::domain::versions::VersionMarks;
+
+use super::fixtures::{edit, text, value};
+use super::folder::{environment, options};
+use super::workshop::{ONE, OTHER, Workshop, read, reason};
+
+/// A folder whose file is exchanged.
+struct Exchanged {
+    folder: tempfile::TempDir,
+    rollback: Rollback,
+    accepted: Vec<&'static str>,
+}
+
+impl Exchanged {
+    fn new(rollback: Rollback) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), rollback, accepted: Vec::new() }
+    }
+
+    fn put(&self, content: &str) {
+        fs::write(self.folder.path().join("prod.enc.yaml"), content).unwrap();
+    }
+
+    /// A store that was told what was served before.
+    fn open(&self, served_before: VersionMarks) -> (SopsStore, RefreshReport) {
+        let accepted = self.accepted.iter().map(|version| version.parse().unwrap());
+        let accepted: BTreeSet<_> = accepted.collect();
+        let rollback = self.rollback;
+        let authorship = Authorship { rollback, accepted, served_before, ..Authorship::default() };
+        SopsStore::open(StoreOptions { authorship, ..options(self.folder.path()) })
+    }
+}
+
+/// When a fixture was saved.
+fn saved(text: &str) -> Timestamp {
+    let line = text.lines().find(|line| line.trim_start().starts_with("lastmodified:")).unwrap();
+    line.split('"').nth(1).unwrap().parse().unwrap()
+}
+
+/// A file, and one that was saved before it.
+fn newer_and_older() -> (String, String) {
+    let (newer, older) = (text("names.enc.yaml"), text("app.enc.yaml"));
+    assert!(saved(&newer) > saved(&older));
+    (newer, older)
+}
+
+#[test]
+fn an_older_version_is_served_with_an_alarm_unless_it_is_denied() {
+    let (newer, older) = newer_and_older();
+    let exchanged = Exchanged::new(Rollback::Alarm);
+    exchanged.put(&newer);
+    let (store, _) = exchanged.open(VersionMarks::new());
+    exchanged.put(&older);
+    let report = store.refresh();
+    let (alarm, said) = report.loaded[0].alarm.clone().unwrap();
+    assert_eq!(alarm, Alarm::Rollback);
+    let expected = format!("lastmodified went back from {} to {}", saved(&newer), saved(&older));
+    assert!(said.starts_with(&expected), "{said}");
+    assert_eq!(read(&store, "prod", "word").unwrap(), "hunter2");
+    assert_eq!(store.status()[0].alarm, Some((alarm, said)));
+    exchanged.put(&newer);
+    assert_eq!(store.refresh().loaded[0].alarm, None);
+    assert_eq!(store.status()[0].alarm, None);
+}
+
+#[test]
+fn a_denied_one_leaves_the_newer_version_serving() {
+    let (newer, older) = newer_and_older();
+    let exchanged = Exchanged::new(Rollback::Deny);
+    exchanged.put(&newer);
+    let (store, _) = exchanged.open(VersionMarks::new());
+    let keys = store.keys(&environment("prod")).unwrap();
+    exchanged.put(&older);
+    let report = store.refresh();
+    assert!(report.loaded.is_empty() && report.failed[0].serves_earlier);
+    assert_eq!(report.failed[0].alarm, Alarm::Rollback);
+    assert_eq!(store.keys(&environment("prod")).unwrap(), keys);
+}
+
+#[test]
+fn a_restart_does_not_forget_and_neither_does_a_file_that_was_away() {
+    let (newer, older) = newer_and_older();
+    let exchanged = Exchanged::new(Rollback::Deny);
+    exchanged.put(&newer);
+    let (store, _) = exchanged.open(VersionMarks::new());
+    fs::remove_file(exchanged.folder.path().join("prod.enc.yaml")).unwrap();
+    assert_eq!(store.refresh().removed, [environment("prod")]);
+    exchanged.put(&older);
+    assert_eq!(store.refresh().failed[0].alarm, Alarm::Rollback);
+    let kept = store.marks().borrow().clone();
+    assert_eq!(kept[&environment("prod")].last_modified, saved(&newer).as_second());
+    let (restarted, report) = exchanged.open(kept);
+    assert_eq!(report.failed[0].alarm, Alarm::Rollback);
+    assert!(read(&restarted, "prod", "word").is_err());
+    let (_, report) = exchanged.open(VersionMarks::new());
+    assert!(report.failed.is_empty(), "who remembers nothing cannot tell");
+}
+
+#[test]
+fn what_another_replica_has_served_counts_here() {
+    let (newer, older) = newer_and_older();
+    let exchanged = Exchanged::new(Rollback::Deny);
+    exchanged.put(&newer);
+    let elsewhere = exchanged.open(VersionMarks::new()).0.marks().borrow().clone();
+    exchanged.put("");
+    let (store, _) = exchanged.open(VersionMarks::new());
+    store.remember(elsewhere);
+    exchanged.put(&older);
+    store.refresh();
+    assert!(reason(&store, "prod").unwrap().starts_with("lastmodified went back"));
+}
+
+#[test]
+fn the_administrator_takes_an_older_version_by_its_name() {
+    let (newer, older) = newer_and_older();
+    let mut exchanged = Exchanged::new(Rollback::Deny);
+    exchanged.put(&newer);
+    let kept = exchanged.open(VersionMarks::new()).0.marks().borrow().clone();
+    exchanged.put(&older);
+    let (_, report) = exchanged.open(kept.clone());
+    let said = report.failed[0].reason.clone();
+    let name = said.rsplit(' ').next().expect("it says how");
+    assert_eq!(name, format!("prod@{}", saved(&older)));
+    exchanged.accepted = vec![Box::leak(name.to_owned().into_boxed_str())];
+    let (store, report) = exchanged.open(kept.clone());
+    assert!(report.loaded[0].alarm.is_none(), "{report:?}");
+    assert!(report.loaded[0].warnings.iter().any(|said| said.starts_with("it is accepted though")));
+    assert_eq!(read(&store, "prod", "word").unwrap(), "hunter2");
+    assert_eq!(*store.marks().borrow(), kept, "the highest stays what it was");
+}
+
+#[test]
+fn the_same_second_with_other_content_is_found_also_where_sops_finds_nothing() {
+    let app = text("app.enc.yaml");
+    let number = value(&app, "number:");
+    let entry = app.lines().find(|line| line.starts_with("word:")).unwrap();
+    let changes = [
+        edit(&app, number, &edit(number, "type:str]", "type:int]")),
+        edit(&app, entry, &entry.replace("word: ", "word:\n    - ")),
+        edit(&app, "one_unencrypted:", "three_unencrypted:"),
+    ];
+    for changed in changes {
+        let exchanged = Exchanged::new(Rollback::Deny);
+        exchanged.put(&app);
+        let (store, _) = exchanged.open(VersionMarks::new());
+        exchanged.put(&changed);
+        let failed = store.refresh().failed;
+        assert_eq!(failed[0].alarm, Alarm::Rollback, "{changed}");
+        assert!(failed[0].reason.contains("though the content is another"), "{}", failed[0].reason);
+        assert_eq!(read(&store, "prod", "word").unwrap(), "hunter2");
+    }
+    let exchanged = Exchanged::new(Rollback::Deny);
+    exchanged.put(&app);
+    let (store, _) = exchanged.open(VersionMarks::new());
+    exchanged.put(&format!("# a comment\n{app}"));
+    assert_eq!(store.refresh().failed, [], "what is not served is no content");
+}
+
+#[test]
+fn another_recipient_is_no_other_content_and_a_rotation_is_a_newer_version() {
+    let Some(workshop) = Workshop::new() else { return };
+    let app = text("app.enc.yaml");
+    workshop.put("prod.enc.yaml", app.as_bytes());
+    let (store, _) =
+        workshop.open(Authorship { rollback: Rollback::Deny, ..Authorship::default() });
+    // `sops updatekeys` leaves `lastmodified` as it is.
+    workshop.beside(".sops.yaml", &format!("creation_rules: [{{age: \"{ONE},{OTHER}\"}}]\n"));
+    let command = ["updatekeys", "--yes", "prod.enc.yaml"];
+    let updated = workshop.change("prod.enc.yaml", app.as_bytes(), &command);
+    let updated = String::from_utf8(updated).unwrap();
+    assert!(updated.contains(OTHER) && saved(&updated) == saved(&app));
+    workshop.put("prod.enc.yaml", updated.as_bytes());
+    let report = store.refresh();
+    assert!(report.failed.is_empty() && report.loaded[0].alarm.is_none(), "{report:?}");
+    // What was put back is put right so.
+    let command = ["rotate", "--in-place", "prod.enc.yaml"];
+    let rotated = workshop.change("prod.enc.yaml", app.as_bytes(), &command);
+    workshop.put("prod.enc.yaml", &rotated);
+    let report = store.refresh();
+    assert!(report.failed.is_empty() && report.loaded[0].alarm.is_none(), "{report:?}");
+    // And now the version before it is an older one.
+    workshop.put("prod.enc.yaml", app.as_bytes());
+    assert_eq!(store.refresh().failed[0].alarm, Alarm::Rollback);
+}
+
+#[test]
+fn a_bad_version_does_not_raise_what_counts_as_highest() {
+    let (newer, older) = newer_and_older();
+    let exchanged = Exchanged::new(Rollback::Deny);
+    exchanged.put(&older);
+    let (store, _) = exchanged.open(VersionMarks::new());
+    let before = store.marks().borrow().clone();
+    exchanged.put(&newer.replace("mac: ENC[AES256_GCM,data:", "mac: ENC[AES256_GCM,data:AAAA"));
+    assert_eq!(store.refresh().failed[0].alarm, Alarm::Refused);
+    assert_eq!(*store.marks().borrow(), before);
+    exchanged.put(&older);
+    store.refresh();
+    assert_eq!(store.status()[0].alarm, None, "what was served before is no older version");
+}

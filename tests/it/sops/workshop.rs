@@ -1,0 +1,110 @@
+//! Files that real sops makes while a test runs, and the folder that a store reads them from.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use vanta::adapters::sops::{
+    Authorship, Identities, Leave, RefreshReport, SharedIdentities, SopsStore, StoreOptions,
+};
+use vanta::domain::ports::{SecretStore, SecretStoreError};
+
+use super::fixtures::path;
+use super::folder::{environment, grant};
+use crate::support::sops;
+
+/// The recipients of the two fixtures' identities.
+pub(super) const ONE: &str = "age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k";
+pub(super) const OTHER: &str = "age1hyw9gynnh0ayz0hjc2va7zzweh0t5xa0ymdtyylmkyqu0hzg4ghqv7hgya";
+
+/// Where files are made and served from.
+pub(super) struct Workshop {
+    sops: &'static Path,
+    made: TempDir,
+    pub(super) served: TempDir,
+}
+
+impl Workshop {
+    /// None without sops.
+    pub(super) fn new() -> Option<Self> {
+        let (made, served) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Some(Self { sops: sops::find()?, made, served })
+    }
+
+    /// Encrypts a text for a recipient.
+    pub(super) fn encrypt(&self, file: &str, plain: &str, recipient: &str) -> Vec<u8> {
+        fs::write(self.made.path().join(file), plain).unwrap();
+        self.run(&["encrypt", "--in-place", "--age", recipient, file]);
+        fs::read(self.made.path().join(file)).unwrap()
+    }
+
+    /// What a call of sops with a file that holds these bytes makes of them.
+    pub(super) fn change(&self, file: &str, bytes: &[u8], arguments: &[&str]) -> Vec<u8> {
+        fs::write(self.made.path().join(file), bytes).unwrap();
+        self.run(arguments);
+        fs::read(self.made.path().join(file)).unwrap()
+    }
+
+    /// Writes a file beside the one that is made, `.sops.yaml` say.
+    pub(super) fn beside(&self, file: &str, text: &str) {
+        fs::write(self.made.path().join(file), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) {
+        let keys = fs::read_to_string(path("age-key.txt")).unwrap()
+            + &fs::read_to_string(path("other-age-key.txt")).unwrap();
+        fs::write(self.made.path().join("keys"), keys).unwrap();
+        let key_file = self.made.path().join("keys");
+        let mut command = sops::command(self.sops, self.made.path(), &key_file);
+        let done = command.args(arguments).output().expect("sops was found, so it can be started");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    pub(super) fn path(&self, file: &str) -> PathBuf {
+        self.served.path().join(file)
+    }
+
+    /// Puts a file in place, whole.
+    pub(super) fn put(&self, file: &str, bytes: &[u8]) {
+        let beside = self.served.path().join("beside");
+        fs::write(&beside, bytes).unwrap();
+        fs::rename(beside, self.path(file)).unwrap();
+    }
+
+    /// A store over the folder, whose environments share an identity, and which waits for no
+    /// signature.
+    pub(super) fn open(&self, authorship: Authorship) -> (SopsStore, RefreshReport) {
+        SopsStore::open(self.options(authorship))
+    }
+
+    pub(super) fn options(&self, authorship: Authorship) -> StoreOptions {
+        let shared = Identities::read(&path("age-key.txt")).unwrap();
+        StoreOptions {
+            folder: Some(self.served.path().to_owned()),
+            shared: SharedIdentities::Given(Arc::new(shared)),
+            identities_folder: None,
+            leave: Leave::default(),
+            authorship,
+            key_service: None,
+        }
+    }
+}
+
+/// The value of a key.
+pub(super) fn read(store: &SopsStore, of: &str, key: &str) -> Result<String, SecretStoreError> {
+    Ok(store.read(&grant(of, key))?.expose_str().unwrap().to_owned())
+}
+
+/// The reason why an environment's newest version is refused.
+pub(super) fn reason(store: &SopsStore, of: &str) -> Option<String> {
+    let status = store.status().into_iter().find(|status| status.environment == environment(of));
+    status.expect("there is such an environment").error
+}
+
+/// The names of the keys that are served.
+pub(super) fn served(store: &SopsStore, of: &str) -> BTreeSet<String> {
+    let keys = store.keys(&environment(of)).unwrap();
+    keys.iter().map(ToString::to_string).collect()
+}
