@@ -70,9 +70,12 @@ mutants: ## change the policy and the tokens' validation line by line, and see w
 	@scripts/setup mutants
 	scripts/mutants $(MUTANTS)
 
-soak: ## the long runs, two hours of them, each a section of docs/soak.md (nightly Rust; Linux, root)
+soak: export FUZZ_SECONDS := $(FUZZ_SECONDS)
+soak: export FUZZ_JOBS := $(FUZZ_JOBS)
+soak: export FUZZ_TARGETS := $(FUZZ_TARGETS)
+soak: ## the long runs, or SOAK_RUNS of them, each a section of docs/soak.md; hours (nightly Rust; Linux, root)
 	@scripts/setup test cluster fuzz
-	scripts/soak $(CURDIR)/docs/soak.md $(FUZZ_SECONDS) $(FUZZ_JOBS) $(FUZZ_TARGETS)
+	scripts/soak $(CURDIR)/docs/soak.md $(SOAK_RUNS)
 
 cluster-up: ## start a throwaway Kubernetes on this machine (Linux, root); the first time takes some ten minutes
 	@scripts/setup cluster
