@@ -26,7 +26,6 @@ use super::error::KeyServiceError;
 const PERIOD: Duration = Duration::from_millis(10);
 
 /// How sops is started.
-#[derive(Debug, Clone)]
 pub struct Launch {
     /// What starts it so that it ends with this process: a program and its first arguments, which
     /// the number of this process, `sops` and its arguments follow. It ends with 127 where there
