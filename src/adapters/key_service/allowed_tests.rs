@@ -69,6 +69,19 @@ fn what_is_no_entry_is_named_with_what_it_has_to_be() {
 }
 
 #[test]
+fn an_identity_or_a_token_that_was_given_as_an_entry_is_not_repeated() {
+    for secret in ["AGE-SECRET-KEY-1HUNTER2", "pgp:AGE-SECRET-KEY-1HUNTER2", "hc_vault:eyJHUNTER2"]
+    {
+        let error = AllowList::parse(secret).unwrap_err();
+        assert!(error.to_string().contains("\"[redacted]\""), "{error}");
+        assert!(!format!("{error:?}").contains("HUNTER2"), "{error:?}");
+    }
+    let of_file = KeyName::Pgp { fingerprint: "AGE-SECRET-KEY-1HUNTER2".to_owned() };
+    let error = list("").check(&of_file).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("HUNTER2"), "{error}");
+}
+
+#[test]
 fn a_fingerprint_is_compared_without_its_spaces_and_its_case() {
     let spaced = "fbc7 b9e2 a4f9 289a c0c1  d484 3d16 cee4 a273 81b4".to_owned();
     let list = list(&format!("pgp:{FINGERPRINT}"));

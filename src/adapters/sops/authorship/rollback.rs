@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use super::error::AuthorshipError;
-use crate::domain::names::{Environment, InvalidName};
+use crate::domain::names::{Environment, InvalidName, Shown};
 use crate::domain::versions::{Succession, VersionMark};
 
 /// An older version that is taken on purpose: `{environment}@{lastmodified}`.
@@ -29,8 +29,8 @@ pub enum AcceptedVersionError {
     #[error(transparent)]
     Environment(#[from] InvalidName),
     /// The time is none.
-    #[error("{0:?} is no time in the form of RFC 3339: copy it from `lastmodified` in the file")]
-    Time(String),
+    #[error("\"{0}\" is no time in the form of RFC 3339: copy it from `lastmodified` in the file")]
+    Time(Shown),
 }
 
 impl FromStr for AcceptedVersion {
@@ -39,7 +39,7 @@ impl FromStr for AcceptedVersion {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (environment, time) = text.split_once('@').ok_or(AcceptedVersionError::Form)?;
         let last_modified =
-            time.parse().map_err(|_| AcceptedVersionError::Time(time.to_owned()))?;
+            time.parse().map_err(|_| AcceptedVersionError::Time(Shown::new(time)))?;
         Ok(Self { environment: environment.parse()?, last_modified })
     }
 }
