@@ -59,8 +59,10 @@ impl MasterKeys {
     pub(super) fn service(self) -> io::Result<Arc<KeyService>> {
         let Self { list, program, environment } = self;
         // Also where the vault's file was replaced since.
-        let host = vec!["/proc/self/exe".into(), BOUND.into()];
-        let launch = Launch { host, program, environment, folder: std::env::temp_dir() };
+        let host = PathBuf::from("/proc/self/exe");
+        let arguments = vec![BOUND.into()];
+        let folder = std::env::temp_dir();
+        let launch = Launch { host, arguments, program, environment, folder };
         KeyService::new(list, launch, Deadlines::default()).map(Arc::new)
     }
 }

@@ -61,7 +61,8 @@ impl Scenario {
         let given = service.environment.iter().map(|(name, value)| (name.into(), value.into()));
         let environment = vanta::adapters::key_service::environment(&list, given);
         let launch = Launch {
-            host: vec![env!("CARGO_BIN_EXE_vanta-vault").into(), OsString::from("bound-to")],
+            host: env!("CARGO_BIN_EXE_vanta-vault").into(),
+            arguments: vec![OsString::from("bound-to")],
             program: service.program.to_owned(),
             environment,
             folder: folder.path().to_owned(),
