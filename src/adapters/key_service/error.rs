@@ -27,6 +27,9 @@ pub enum KeyServiceError {
     /// It answered that it could not.
     #[error("sops could not decrypt the data key: {0}")]
     Refused(Cause),
+    /// The ciphertext is longer than any data key's.
+    #[error("the encrypted data key is too long")]
+    TooLong,
     /// More keys are being asked for than anybody has files.
     #[error("too many data keys are being asked for at once")]
     Busy,

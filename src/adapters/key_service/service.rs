@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::allowed::{AllowList, Allowed};
 use super::error::KeyServiceError;
 use super::process::Launch;
-use super::protocol;
+use super::protocol::{self, MAX_CIPHERTEXT};
 use super::worker::{Answer, Deadlines, Job, Worker};
 
 /// How long an answer is kept for who asked.
@@ -94,6 +94,9 @@ impl KeyService {
     /// The plaintext of a data key, where sops has given it; else sops is asked, and the answer is
     /// there at a later call.
     pub fn data_key(&self, key: &Allowed, ciphertext: &[u8]) -> DataKeyOf {
+        if ciphertext.len() > MAX_CIPHERTEXT {
+            return DataKeyOf::Failed(KeyServiceError::TooLong);
+        }
         let request = protocol::request(key, ciphertext);
         let digest: RequestDigest = Sha256::digest(&request).into();
         let now = Instant::now();
@@ -159,5 +162,46 @@ impl Shared {
             known.state = State::Answered(answer, Instant::now());
         }
         self.answered.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "hckms:r:1-2";
+
+    fn service() -> KeyService {
+        let launch = Launch {
+            host: "/no/such/host".into(),
+            arguments: Vec::new(),
+            program: "/no/such/sops".into(),
+            environment: Vec::new(),
+            folder: "/tmp".into(),
+        };
+        KeyService::new(AllowList::parse(KEY).unwrap(), launch, Deadlines::default()).unwrap()
+    }
+
+    fn asked(service: &KeyService, ciphertext: &[u8]) -> DataKeyOf {
+        let name = super::super::grammar::entry(KEY).unwrap();
+        service.data_key(&service.list().check(&name).unwrap(), ciphertext)
+    }
+
+    #[test]
+    fn for_a_ciphertext_that_is_too_long_nobody_is_asked() {
+        let longest = vec![0; MAX_CIPHERTEXT];
+        assert!(matches!(asked(&service(), &longest), DataKeyOf::Awaited));
+        let longer = vec![0; MAX_CIPHERTEXT + 1];
+        let answer = asked(&service(), &longer);
+        assert!(matches!(answer, DataKeyOf::Failed(KeyServiceError::TooLong)), "{answer:?}");
+    }
+
+    #[test]
+    fn where_its_host_is_not_there_nobody_says_that_sops_is_missing() {
+        let service = service();
+        assert!(matches!(asked(&service, b"x"), DataKeyOf::Awaited));
+        service.wait(Duration::from_mins(1));
+        let answer = asked(&service, b"x");
+        assert!(matches!(answer, DataKeyOf::Failed(KeyServiceError::Start(_))), "{answer:?}");
     }
 }
