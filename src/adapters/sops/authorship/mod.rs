@@ -104,7 +104,8 @@ pub enum Rollback {
 pub enum Alarm {
     /// It does not open, or is refused for what it holds.
     Refused,
-    /// It is older than one that was served, or of the same second and other content.
+    /// It is older than one that was served, or of the same second and other content, or says that
+    /// it is of the future.
     Rollback,
     /// Nobody who is trusted signed it.
     Signature,
