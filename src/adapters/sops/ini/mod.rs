@@ -13,7 +13,7 @@ use super::limits::Budget;
 use super::tree::{Document, MapItem, Node, Scalar, refuse_duplicates};
 use lines::Lines;
 
-/// Where keys before the first section are; also where there are none.
+/// The section of the keys before the first section.
 const DEFAULT: &str = "DEFAULT";
 
 /// The section of the metadata.
@@ -86,11 +86,10 @@ impl<'a> Reader<'a> {
     }
 
     fn section(&mut self, rest: &str) -> Result<(), FileError> {
-        let refused = |reason| FileError::NotIni { line: self.lines.number(), reason };
-        let end = rest.rfind(']').ok_or_else(|| refused("a section's name does not end"))?;
+        let end = rest.rfind(']').ok_or_else(|| self.refuse("a section's name does not end"))?;
         let name = rest[..end].to_owned();
         if name.is_empty() {
-            return Err(refused("a section has no name"));
+            return Err(self.refuse("a section has no name"));
         }
         if let Some(begin) = rest[end..].find(['#', ';']) {
             self.comment.push_str(&rest[end + begin..]);
@@ -101,10 +100,9 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&mut self, line: &str) -> Result<(), FileError> {
-        let refused = |reason| FileError::NotIni { line: self.lines.number(), reason };
-        let (name, rest) = value::name(line).map_err(refused)?;
+        let (name, rest) = value::name(line).map_err(|reason| self.refuse(reason))?;
         if name == "-" {
-            return Err(refused("ini readers number a key '-' by themselves: name it"));
+            return Err(self.refuse("ini readers number a key '-' by themselves: name it"));
         }
         let (name, value) = (name.to_owned(), self.value(rest)?);
         self.budget.spend(3, name.len())?;
@@ -120,6 +118,11 @@ impl<'a> Reader<'a> {
             section.items.extend(comment);
         }
         Ok(())
+    }
+
+    /// Refuses the line that was read last.
+    fn refuse(&self, reason: &'static str) -> FileError {
+        FileError::NotIni { line: self.lines.number(), reason }
     }
 
     fn taken_comment(&mut self) -> Option<MapItem> {

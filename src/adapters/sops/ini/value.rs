@@ -98,10 +98,6 @@ impl Reader<'_> {
         }
         Ok(value)
     }
-
-    fn refuse(&self, reason: &'static str) -> FileError {
-        FileError::NotIni { line: self.lines.number(), reason }
-    }
 }
 
 /// Without the quotes around, where there are no others of their kind.
