@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authorship::{Alarm, AuthorshipError};
+use super::authorship::{Alarm, AuthorshipError, signature_name};
 use super::error::FileError;
 use super::format::Format;
 use super::limits::MAX_FILE_BYTES;
@@ -90,11 +90,6 @@ impl Place {
     }
 }
 
-/// The name of a file's signature, which is beside it.
-fn signature(file: &str) -> String {
-    format!("{file}.sig")
-}
-
 /// What files there are.
 #[derive(Default)]
 pub(super) struct Listing {
@@ -118,7 +113,7 @@ impl Listing {
         for (name, path) in found {
             if let Some((environment, extension)) = self.environment_of(&name, "") {
                 let signature =
-                    self.signed.then(|| Place::at(path.with_file_name(signature(&name))));
+                    self.signed.then(|| Place::at(path.with_file_name(signature_name(&name))));
                 let source = Source { name, extension, place: Place::at(path), signature };
                 self.sources.entry(environment).or_default().push(source);
             }
@@ -132,7 +127,7 @@ impl Listing {
             let config_map = format!("ConfigMap {}: ", name.config_map);
             if let Some((environment, extension)) = self.environment_of(&name.key, &config_map) {
                 let place = Place::Given(Arc::clone(bytes));
-                let beside = ConfigMapKey { key: signature(&name.key), ..name.clone() };
+                let beside = ConfigMapKey { key: signature_name(&name.key), ..name.clone() };
                 let beside = files.get(&beside).filter(|_| self.signed);
                 let signature = beside.map(|bytes| Place::Given(Arc::clone(bytes)));
                 let source = Source { name: name.to_string(), extension, place, signature };

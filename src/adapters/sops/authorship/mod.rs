@@ -23,7 +23,9 @@ pub use error::AuthorshipError;
 pub(super) use leaf::{EnvironmentLeaf, command, is_reserved};
 pub(super) use rollback::judge;
 pub use rollback::{AcceptedVersion, AcceptedVersionError};
-pub(super) use signature::{Signed, check as check_signature, read as read_signature};
+pub(super) use signature::{
+    Signed, check as check_signature, file_name as signature_name, read as read_signature,
+};
 
 use crate::domain::versions::VersionMarks;
 
