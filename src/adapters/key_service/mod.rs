@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod grammar;
 mod name;
+mod pause;
 mod process;
 mod protocol;
 mod service;

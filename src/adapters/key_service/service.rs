@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::allowed::{AllowList, Allowed};
 use super::error::KeyServiceError;
+use super::pause::Pause;
 use super::process::Launch;
 use super::protocol::{self, MAX_CIPHERTEXT};
 use super::worker::{Answer, Deadlines, Job, Worker};
@@ -22,22 +24,18 @@ use super::worker::{Answer, Deadlines, Job, Worker};
 /// How long an answer is kept for who asked.
 const KEPT: Duration = Duration::from_secs(30);
 
-/// The pauses after the first failure of a data key and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+/// How long a data key is not asked for again after a failure.
+const PAUSES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
 
 /// How many data keys are known of at once.
 const MOST: usize = 4096;
 
 /// What is known of one data key.
-struct Known {
-    state: State,
-    /// How long it is not asked for again after a failure.
-    pause: Duration,
-}
-
-enum State {
-    Asked,
-    Answered(Answer, Instant),
+enum Known {
+    /// It is being asked for, after a failure or not.
+    Asked(Option<Pause>),
+    Answered(Zeroizing<Vec<u8>>, Instant),
+    Failed(KeyServiceError, Pause),
 }
 
 /// Of the request that was sent.
@@ -99,24 +97,19 @@ impl KeyService {
         }
         let request = protocol::request(key, ciphertext);
         let digest: RequestDigest = Sha256::digest(&request).into();
-        let now = Instant::now();
         let mut known = self.shared.lock();
-        known.retain(|other, known| *other == digest || known.is_of_use(now));
-        let pause = match known.get(&digest) {
-            Some(Known { state: State::Asked, .. }) => return DataKeyOf::Awaited,
-            Some(Known { state: State::Answered(Ok(key), _), .. }) => {
-                return DataKeyOf::Known(key.clone());
-            }
-            Some(Known { state: State::Answered(Err(error), at), pause })
-                if now.duration_since(*at) < *pause =>
-            {
+        known.retain(|other, known| *other == digest || known.is_of_use());
+        let failed = match known.get(&digest) {
+            Some(Known::Asked(_)) => return DataKeyOf::Awaited,
+            Some(Known::Answered(key, _)) => return DataKeyOf::Known(key.clone()),
+            Some(Known::Failed(error, pause)) if pause.lasts() => {
                 return DataKeyOf::Failed(*error);
             }
-            Some(Known { pause, .. }) => *pause,
+            Some(Known::Failed(_, pause)) => Some(*pause),
             None if known.len() >= MOST => return DataKeyOf::Failed(KeyServiceError::Busy),
-            None => Duration::ZERO,
+            None => None,
         };
-        known.insert(digest, Known { state: State::Asked, pause });
+        known.insert(digest, Known::Asked(failed));
         drop(known);
         let shared = Arc::clone(&self.shared);
         let done = Box::new(move |answer| shared.take(digest, answer));
@@ -130,7 +123,7 @@ impl KeyService {
     /// Waits until nothing is being asked for any more, or the time is over.
     pub fn wait(&self, limit: Duration) {
         let asks = |known: &mut HashMap<RequestDigest, Known>| {
-            known.values().any(|known| matches!(known.state, State::Asked))
+            known.values().any(|known| matches!(known, Known::Asked(_)))
         };
         drop(self.shared.answered.wait_timeout_while(self.shared.lock(), limit, asks));
     }
@@ -138,12 +131,12 @@ impl KeyService {
 
 impl Known {
     /// Whether somebody may still ask for it.
-    fn is_of_use(&self, now: Instant) -> bool {
-        match &self.state {
-            State::Asked => true,
-            State::Answered(Ok(_), at) => now.duration_since(*at) < KEPT,
+    fn is_of_use(&self) -> bool {
+        match self {
+            Self::Asked(_) => true,
+            Self::Answered(_, at) => at.elapsed() < KEPT,
             // So that the pause after the next failure is longer.
-            State::Answered(Err(_), at) => now.duration_since(*at) < self.pause + KEPT,
+            Self::Failed(_, pause) => pause.lasted_within(KEPT),
         }
     }
 }
@@ -155,11 +148,14 @@ impl Shared {
 
     fn take(&self, digest: RequestDigest, answer: Answer) {
         if let Some(known) = self.lock().get_mut(&digest) {
-            known.pause = match &answer {
-                Ok(_) => Duration::ZERO,
-                Err(_) => (known.pause * 2).clamp(PAUSES.0, PAUSES.1),
+            let failed = match known {
+                Known::Asked(failed) => *failed,
+                Known::Answered(..) | Known::Failed(..) => None,
             };
-            known.state = State::Answered(answer, Instant::now());
+            *known = match answer {
+                Ok(key) => Known::Answered(key, Instant::now()),
+                Err(error) => Known::Failed(error, Pause::after(failed, &PAUSES)),
+            };
         }
         self.answered.notify_all();
     }
