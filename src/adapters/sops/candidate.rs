@@ -10,7 +10,6 @@ use super::authorship::{
     judge, read_signature,
 };
 use super::file::EncryptedFile;
-use super::format::Format;
 use super::source::{Refusal, Source};
 use super::store::StoreOptions;
 use crate::domain::names::Environment;
@@ -30,7 +29,6 @@ pub(super) struct Opened {
 pub(super) struct Candidate<'a> {
     source: &'a Source,
     bytes: Cow<'a, [u8]>,
-    format: Format,
     /// What its signature is, or why it cannot be read.
     signature: Result<Option<Cow<'a, [u8]>>, AuthorshipError>,
 }
@@ -45,22 +43,16 @@ impl<'a> Candidate<'a> {
                 "two files claim it: remove all but one of {names}"
             )));
         };
-        let format = Format::from_extension(&source.extension).map_err(Refusal::lasting)?;
         let bytes = source.read()?;
         let signature = read_signature(source.signature.as_ref(), &source.name);
-        Ok(Self { source, bytes, format, signature })
+        Ok(Self { source, bytes, signature })
     }
 
     /// Of all that the answer depends on in it.
     pub(super) fn digest(&self) -> [u8; 32] {
-        let format = match self.format {
-            Format::Yaml => b'y',
-            Format::Json => b'j',
-            Format::Dotenv => b'e',
-            Format::Ini => b'i',
-            Format::Binary => b'b',
-        };
-        let file = Sha256::new().chain_update([format]).chain_update(&self.bytes).finalize();
+        // What follows the format cannot be taken for more of it.
+        let file = Sha256::new().chain_update(self.source.format.extension()).chain_update([0]);
+        let file = file.chain_update(&self.bytes).finalize();
         let signature = self.signature.as_ref().map(|bytes| bytes.as_ref().map(Sha256::digest));
         let signature = match signature {
             Ok(Some(digest)) => digest.into(),
@@ -81,7 +73,7 @@ impl<'a> Candidate<'a> {
         let signature = self.signature.as_ref().map_err(Clone::clone)?;
         let file = Signed {
             environment,
-            file: format!("{environment}.enc.{}", self.source.extension),
+            file: format!("{environment}.enc.{}", self.source.format.extension()),
             bytes: &self.bytes,
         };
         check_signature(signers, &file, signature.as_deref(), now).map(Some)
@@ -101,7 +93,7 @@ impl<'a> Candidate<'a> {
         let now = Timestamp::now();
         let signer = self.check_signature(environment, authorship, now);
         let signer = signer.map_err(Refusal::of_authorship)?;
-        let file = options.open(environment, &self.bytes, self.format)?;
+        let file = options.open(environment, &self.bytes, self.source.format)?;
         let mut warnings = file.warnings().to_vec();
 
         let wrong =
@@ -110,10 +102,10 @@ impl<'a> Candidate<'a> {
         let own = options.has_own_identity(environment);
         let named_before = highest.is_some_and(|highest| highest.named) && !accepted;
         let asked = authorship.leaf.asks(own, named_before);
-        let named = file.environment().check(environment, &self.source.extension, asked);
+        let named = file.environment().check(environment, self.source.format, asked);
         let named = named.map_err(Refusal::of_authorship)?;
         if !named && !own && sharing > 1 && authorship.leaf != RequireLeaf::Never {
-            let command = command(environment, &self.source.extension);
+            let command = command(environment, self.source.format);
             warnings.push(format!("it shares its identity with other environments and does not say which it is, so that their files could be put in its place: run `{command}`"));
         }
 

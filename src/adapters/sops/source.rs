@@ -43,7 +43,7 @@ pub type ConfigMapFiles = BTreeMap<ConfigMapKey, Arc<[u8]>>;
 pub(super) struct Source {
     /// What people are told of where it is.
     pub(super) name: String,
-    pub(super) extension: String,
+    pub(super) format: Format,
     pub(super) place: Place,
     /// Where its signature would be, where one is asked for.
     pub(super) signature: Option<Place>,
@@ -111,10 +111,10 @@ impl Listing {
             }
         }
         for (name, path) in found {
-            if let Some((environment, extension)) = self.environment_of(&name, "") {
+            if let Some((environment, format)) = self.environment_of(&name, "") {
                 let signature =
                     self.signed.then(|| Place::at(path.with_file_name(signature_name(&name))));
-                let source = Source { name, extension, place: Place::at(path), signature };
+                let source = Source { name, format, place: Place::at(path), signature };
                 self.sources.entry(environment).or_default().push(source);
             }
         }
@@ -125,20 +125,20 @@ impl Listing {
     pub(super) fn add_given(&mut self, files: &ConfigMapFiles) {
         for (name, bytes) in files {
             let config_map = format!("ConfigMap {}: ", name.config_map);
-            if let Some((environment, extension)) = self.environment_of(&name.key, &config_map) {
+            if let Some((environment, format)) = self.environment_of(&name.key, &config_map) {
                 let place = Place::Given(Arc::clone(bytes));
                 let beside = ConfigMapKey { key: signature_name(&name.key), ..name.clone() };
                 let beside = files.get(&beside).filter(|_| self.signed);
                 let signature = beside.map(|bytes| Place::Given(Arc::clone(bytes)));
-                let source = Source { name: name.to_string(), extension, place, signature };
+                let source = Source { name: name.to_string(), format, place, signature };
                 self.sources.entry(environment).or_default().push(source);
             }
         }
     }
 
-    /// The environment and the extension of a file that is named
+    /// The environment and the format of a file that is named
     /// `{environment}.enc.{yaml,json,env,ini,bin}`. `whence` precedes what is said of another one.
-    fn environment_of(&mut self, name: &str, whence: &str) -> Option<(Environment, String)> {
+    fn environment_of(&mut self, name: &str, whence: &str) -> Option<(Environment, Format)> {
         let (stem, extension) = name.rsplit_once('.')?;
         let Some(environment) = stem.strip_suffix(".enc") else {
             // Such a file is meant for VANTA; what else is there, a README say, is not.
@@ -149,12 +149,13 @@ impl Listing {
             }
             return None;
         };
-        if Format::ALL.iter().all(|format| format.extension() != extension) {
+        let mut formats = Format::ALL.into_iter();
+        let Some(format) = formats.find(|format| format.extension() == extension) else {
             self.ignored.insert(format!("{whence}{name:?}: it has to end in {ENDINGS}"));
             return None;
-        }
+        };
         match environment.parse() {
-            Ok(environment) => Some((environment, extension.to_owned())),
+            Ok(environment) => Some((environment, format)),
             Err(error) => {
                 self.ignored.insert(format!("{whence}{error}"));
                 None
