@@ -66,7 +66,7 @@ pub enum Cause {
     #[error("the encrypted data key is not one of this key's")]
     Ciphertext,
     /// Something else.
-    #[error("run `sops decrypt` on the file with the same environment to see why")]
+    #[error("run `sops decrypt` on the file with the same variables to see why")]
     Other,
 }
 

@@ -36,7 +36,7 @@ pub struct Launch {
     /// The program sops.
     pub program: PathBuf,
     /// Its variables, all of them.
-    pub environment: Vec<(OsString, OsString)>,
+    pub variables: Vec<(OsString, OsString)>,
     /// Where the folder of the socket is made.
     pub folder: PathBuf,
 }
@@ -89,7 +89,7 @@ impl Process {
             .args(["keyservice", "--network", "unix", "--address"])
             .arg(socket)
             .env_clear()
-            .envs(launch.environment.iter().map(|(name, value)| (name, value)))
+            .envs(launch.variables.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

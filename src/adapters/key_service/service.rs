@@ -172,7 +172,7 @@ mod tests {
             host: "/no/such/host".into(),
             arguments: Vec::new(),
             program: "/no/such/sops".into(),
-            environment: Vec::new(),
+            variables: Vec::new(),
             folder: "/tmp".into(),
         };
         KeyService::new(AllowList::parse(KEY).unwrap(), launch, Deadlines::default()).unwrap()

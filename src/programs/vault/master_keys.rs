@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::args::MasterKeyArgs;
 use crate::adapters::key_service::{
-    AllowList, AllowListError, Deadlines, KeyService, Launch, environment,
+    AllowList, AllowListError, Deadlines, KeyService, Launch, variables_for,
 };
 use crate::adapters::process::become_bound;
 
@@ -21,7 +21,7 @@ const BOUND: &str = "bound-to";
 pub(super) struct MasterKeys {
     pub(super) list: AllowList,
     pub(super) program: PathBuf,
-    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) variables: Vec<(OsString, OsString)>,
     /// Where the folder of its socket is made.
     pub(super) folder: PathBuf,
 }
@@ -61,19 +61,19 @@ impl MasterKeys {
         if list.is_empty() {
             return Ok(None);
         }
-        let Inherited { variables, path, temporary: folder } = inherited;
+        let Inherited { variables: all, path, temporary: folder } = inherited;
         let found = found(&program, path.as_deref());
         let program = found.ok_or(MasterKeysError::NoSops(program))?;
-        let environment = environment(&list, variables.into_iter());
-        Ok(Some(Self { list, program, environment, folder }))
+        let variables = variables_for(&list, all.into_iter());
+        Ok(Some(Self { list, program, variables, folder }))
     }
 
     /// The service that opens them. It starts nothing yet.
     pub(super) fn service(self) -> io::Result<Arc<KeyService>> {
-        let Self { list, program, environment, folder } = self;
+        let Self { list, program, variables, folder } = self;
         // Also where the vault's file was replaced since.
         let host = PathBuf::from("/proc/self/exe");
-        let launch = Launch { host, arguments: vec![BOUND.into()], program, environment, folder };
+        let launch = Launch { host, arguments: vec![BOUND.into()], program, variables, folder };
         KeyService::new(list, launch, Deadlines::default()).map(Arc::new)
     }
 }
