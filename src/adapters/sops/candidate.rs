@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::authorship::{
-    Alarm, Authorship, AuthorshipError, RequireLeaf, Rollback, Signed, check_signature, command,
-    judge, read_signature,
+    Alarm, Authorship, AuthorshipError, RequireLeaf, Rollback, Signed, check_signature, judge,
+    leaf_command, read_signature,
 };
 use super::file::EncryptedFile;
 use super::source::{Refusal, Source};
@@ -105,7 +105,7 @@ impl<'a> Candidate<'a> {
         let named = file.environment().check(environment, self.source.format, asked);
         let named = named.map_err(Refusal::of_authorship)?;
         if !named && !own && sharing > 1 && authorship.leaf != RequireLeaf::Never {
-            let command = command(environment, self.source.format);
+            let command = leaf_command(environment, self.source.format);
             warnings.push(format!("it shares its identity with other environments and does not say which it is, so that their files could be put in its place: run `{command}`"));
         }
 

@@ -12,7 +12,7 @@ use super::candidate::{Candidate, Opened};
 use super::file::EncryptedFile;
 use super::format::Format;
 use super::identities::{Identities, IdentityError};
-use super::keys::Keys;
+use super::key_sources::KeySources;
 use super::report::{Failed, Loaded, RefreshReport};
 use super::source::{Refusal, Source};
 use super::store::{SharedIdentities, StoreOptions};
@@ -217,7 +217,7 @@ impl StoreOptions {
                 return Err(Refusal { fault: FileFault::NoIdentity, ..refusal });
             }
         };
-        let keys = Keys { identities: &identities, service: self.key_service.as_deref() };
+        let keys = KeySources { identities: &identities, service: self.key_service.as_deref() };
         EncryptedFile::open(bytes, format, keys, self.leave).map_err(Refusal::of_file)
     }
 

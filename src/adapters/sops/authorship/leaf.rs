@@ -64,7 +64,9 @@ impl EnvironmentLeaf {
         match self {
             Self::Absent if !is_asked => Ok(false),
             Self::Absent if format == Format::Binary => Err(AuthorshipError::NoNameInBinary),
-            Self::Absent => Err(AuthorshipError::NoName { command: command(environment, format) }),
+            Self::Absent => {
+                Err(AuthorshipError::NoName { command: leaf_command(environment, format) })
+            }
             Self::Says(Some(named)) if named == environment => Ok(true),
             Self::Says(Some(named)) => Err(AuthorshipError::OtherName { named: named.to_string() }),
             Self::Says(None) => {
@@ -77,7 +79,7 @@ impl EnvironmentLeaf {
 }
 
 /// What puts the leaf into a file.
-pub(in super::super) fn command(environment: &Environment, format: Format) -> String {
+pub(in super::super) fn leaf_command(environment: &Environment, format: Format) -> String {
     let section = if format == Format::Ini { r#"["DEFAULT"]"# } else { "" };
     let extension = format.extension();
     format!(r#"sops set {environment}.enc.{extension} '{section}["{LEAF}"]' '"{environment}"'"#)

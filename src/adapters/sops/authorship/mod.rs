@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub(super) use content::ContentDigest;
 pub use error::AuthorshipError;
-pub(super) use leaf::{EnvironmentLeaf, command, is_reserved};
+pub(super) use leaf::{EnvironmentLeaf, is_reserved, leaf_command};
 pub(super) use rollback::judge;
 pub use rollback::{AcceptedVersion, AcceptedVersionError};
 pub(super) use signature::{
