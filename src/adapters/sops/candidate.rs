@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::authorship::{
-    Alarm, Authorship, AuthorshipError, RequireLeaf, Rollback, Signed, check_signature, judge,
-    leaf_command, read_signature,
+    Alarm, Authorship, AuthorshipError, Objection, RequireLeaf, Rollback, Signed, check_signature,
+    judge, leaf_command, read_signature,
 };
 use super::file::EncryptedFile;
 use super::source::{Refusal, Source};
@@ -98,7 +98,7 @@ impl<'a> Candidate<'a> {
 
         let wrong =
             judge(environment, &file.mark(false), highest, &authorship.accepted, now.as_second());
-        let accepted = wrong.as_ref().is_some_and(|(_, accepted)| *accepted);
+        let accepted = wrong.as_ref().is_some_and(|objection| objection.accepted);
         let own = options.has_own_identity(environment);
         let named_before = highest.is_some_and(|highest| highest.named) && !accepted;
         let asked = authorship.leaf.asks(own, named_before);
@@ -112,11 +112,13 @@ impl<'a> Candidate<'a> {
         let mut alarm = None;
         match wrong {
             None => {}
-            Some((error, true)) => warnings.push(format!("it is accepted though {error}")),
-            Some((error, false)) if authorship.rollback == Rollback::Deny => {
+            Some(Objection { error, accepted: true }) => {
+                warnings.push(format!("it is accepted though {error}"));
+            }
+            Some(Objection { error, .. }) if authorship.rollback == Rollback::Deny => {
                 return Err(Refusal::of_authorship(error));
             }
-            Some((error, false)) => alarm = Some((error.alarm(), error.to_string())),
+            Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
         }
         let mark = file.mark(named).highest_with(highest, now.as_second());
         Ok(Opened { file, warnings, alarm, signer, mark })

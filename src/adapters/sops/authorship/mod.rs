@@ -21,8 +21,8 @@ use std::time::Duration;
 pub(super) use content::ContentDigest;
 pub use error::AuthorshipError;
 pub(super) use leaf::{EnvironmentLeaf, is_reserved, leaf_command};
-pub(super) use rollback::judge;
 pub use rollback::{AcceptedVersion, AcceptedVersionError};
+pub(super) use rollback::{Objection, judge};
 pub(super) use signature::{
     Signed, check as check_signature, file_name as signature_name, read as read_signature,
 };
