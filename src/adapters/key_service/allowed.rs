@@ -102,13 +102,6 @@ fn covered(entry: &KeyName, name: &KeyName) -> Option<KeyName> {
     }
 }
 
-#[cfg(test)]
-impl AllowList {
-    pub(super) fn one(&self) -> &KeyName {
-        &self.0[0]
-    }
-}
-
 impl Allowed {
     pub(super) fn name(&self) -> &KeyName {
         &self.0
