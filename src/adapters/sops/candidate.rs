@@ -10,7 +10,8 @@ use super::authorship::{
     judge, leaf_command, read_signature,
 };
 use super::file::EncryptedFile;
-use super::source::{Refusal, Source};
+use super::refusal::Refusal;
+use super::source::Source;
 use super::store::StoreOptions;
 use crate::domain::names::Environment;
 use crate::domain::versions::VersionMark;

@@ -43,6 +43,7 @@ mod metadata;
 mod number;
 mod plaintext;
 mod print;
+mod refusal;
 mod report;
 mod sealed;
 mod selection;
