@@ -80,9 +80,8 @@ impl<'a> Candidate<'a> {
         check_signature(signers, &file, signature.as_deref(), now).map(Some)
     }
 
-    /// Opens the file, where it is signed, and what it should be.
-    /// The highest version that was served before is needed for it, and how many environments
-    /// share their identities.
+    /// Opens the file where it is signed, and is what it should be beside the highest version that
+    /// was served before. `sharing` is how many environments share their identities.
     pub(super) fn open(
         &self,
         options: &StoreOptions,
