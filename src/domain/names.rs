@@ -20,19 +20,24 @@ pub struct InvalidName {
 
 impl InvalidName {
     pub(crate) fn new(what: &'static str, given: &str, rule: &'static str) -> Self {
-        Self { what, given: repeated(given).collect(), rule }
+        Self { what, given: repeated(given, LONGEST_SHOWN).collect(), rule }
     }
 }
 
-/// What somebody wrote, as a message and a log may hold it: printable, at most 64 characters, and
-/// nothing where it holds what has the form of a secret or a token.
+/// What somebody wrote, as a message and a log may hold it: printable, cut, and nothing where it
+/// holds what has the form of a secret or a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown(String);
 
 impl Shown {
-    /// Shows a text, whatever it is.
+    /// Shows at most 64 characters of a text, whatever it is.
     pub fn new(text: &str) -> Self {
-        Self(repeated(text).flat_map(char::escape_debug).take(LONGEST_SHOWN).collect())
+        Self::up_to(text, LONGEST_SHOWN)
+    }
+
+    /// Shows at most so many characters of a text, for names that are longer as a rule.
+    pub fn up_to(text: &str, characters: usize) -> Self {
+        Self(repeated(text, characters).flat_map(char::escape_debug).take(characters).collect())
     }
 }
 
@@ -46,9 +51,9 @@ impl fmt::Display for Shown {
 const LONGEST_SHOWN: usize = 64;
 
 /// What is repeated of a text that may come from an attacker.
-fn repeated(text: &str) -> impl Iterator<Item = char> {
+fn repeated(text: &str, characters: usize) -> impl Iterator<Item = char> {
     let text = if holds_secret(text) { "[redacted]" } else { text };
-    text.chars().take(LONGEST_SHOWN)
+    text.chars().take(characters)
 }
 
 /// Whether a client's secret, an age identity or a JWT (RFC 7519) may begin anywhere in a text.
@@ -314,6 +319,7 @@ mod tests {
             let shown = Shown::new(&text).to_string();
             assert_eq!(shown.chars().count(), 64, "{shown}");
             assert!(!shown.contains(char::is_control), "{shown}");
+            assert_eq!(Shown::up_to(&text, 100).to_string().chars().count(), 100);
         }
     }
 }

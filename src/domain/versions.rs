@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::names::Environment;
 
 /// How far the clock of whoever saved a file may be ahead, in seconds.
-pub const CLOCKS_APART_SECONDS: i64 = 300;
+const MOST_AHEAD_SECONDS: i64 = 300;
 
 /// The highest version of each environment that was served.
 pub type VersionMarks = BTreeMap<Environment, VersionMark>;
@@ -42,7 +42,7 @@ impl VersionMark {
     /// How this version stands to the highest before it, at `now` (epoch seconds).
     pub fn after(&self, highest: Option<&Self>, now: i64) -> Succession {
         // Were it served as any other, all that is saved before that day would be older.
-        if self.last_modified > now.saturating_add(CLOCKS_APART_SECONDS) {
+        if self.last_modified > now.saturating_add(MOST_AHEAD_SECONDS) {
             return Succession::Future;
         }
         match highest {
@@ -110,12 +110,12 @@ mod tests {
 
     #[test]
     fn one_of_the_future_never_makes_those_of_today_old() {
-        let future = version(NOW + CLOCKS_APART_SECONDS + 1, 1);
+        let future = version(NOW + MOST_AHEAD_SECONDS + 1, 1);
         assert_eq!(future.after(None, NOW), Succession::Future);
         assert_eq!(future.highest_with(None, NOW), None);
         let highest = version(100, 1);
         assert_eq!(future.highest_with(Some(&highest), NOW), Some(highest));
-        let ahead = version(NOW + CLOCKS_APART_SECONDS, 1);
+        let ahead = version(NOW + MOST_AHEAD_SECONDS, 1);
         assert_eq!(ahead.after(Some(&highest), NOW), Succession::Good);
     }
 

@@ -25,11 +25,11 @@ const EXCEPTIONS: [(&str, &str); 12] = [
     ("serve", "trust"),
     // One way to read a file that somebody else may have prepared, and to see that it changed.
     ("sops", "files"),
-    // Master keys that are not age's are opened by sops itself.
-    ("sops", "key_service"),
     ("access", "files"),
     ("identity", "files"),
     ("serve", "files"),
+    // Master keys that are not age's are opened by sops itself.
+    ("sops", "key_service"),
     // A server is hardened and ends as the other programs are and do.
     ("serve", "process"),
     // One way to ask the API server, and to say why it has not done something.

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use super::grammar::{self, Reason};
 use super::name::{KeyName, Kind};
+use crate::domain::names::Shown;
 
 /// The most characters of a name that a message repeats.
 const MAX_SHOWN: usize = 300;
@@ -24,24 +25,22 @@ pub struct Allowed(KeyName);
 
 /// What is wrong with an allow-list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("entry {number} of the allowed master keys, {entry}: {reason}")]
+#[error("entry {number} of the allowed master keys, \"{entry}\": {reason}")]
 pub struct AllowListError {
     /// From 1.
     number: usize,
-    /// Escaped and cut.
-    entry: String,
+    entry: Shown,
     reason: Reason,
 }
 
 /// A file has a master key that is not on the list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the file has the master key {name}, which is not among the allowed ones, so that sops is not \
+    "the file has the master key \"{name}\", which is not among the allowed ones, so that sops is not \
      asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file"
 )]
 pub struct NotAllowed {
-    /// Escaped and cut.
-    name: String,
+    name: Shown,
 }
 
 impl AllowList {
@@ -52,7 +51,7 @@ impl AllowList {
         let keys = entries.map(|(at, entry)| {
             grammar::entry(entry).map_err(|reason| AllowListError {
                 number: at + 1,
-                entry: shown(entry),
+                entry: Shown::up_to(entry, MAX_SHOWN),
                 reason,
             })
         });
@@ -82,7 +81,8 @@ impl AllowList {
     pub fn check(&self, name: &KeyName) -> Result<Allowed, NotAllowed> {
         let normal = name.clone().normal();
         let allowed = self.0.iter().find_map(|entry| covered(entry, &normal));
-        allowed.map(Allowed).ok_or_else(|| NotAllowed { name: shown(&name.to_string()) })
+        let name = || Shown::up_to(&name.to_string(), MAX_SHOWN);
+        allowed.map(Allowed).ok_or_else(|| NotAllowed { name: name() })
     }
 }
 
@@ -102,24 +102,10 @@ fn covered(entry: &KeyName, name: &KeyName) -> Option<KeyName> {
     }
 }
 
-#[cfg(test)]
-impl AllowList {
-    pub(super) fn one(&self) -> &KeyName {
-        &self.0[0]
-    }
-}
-
 impl Allowed {
     pub(super) fn name(&self) -> &KeyName {
         &self.0
     }
-}
-
-/// A stranger's text as a message repeats it: escaped, and cut.
-fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(MAX_SHOWN).collect();
-    let dots = if cut.len() < text.len() { "…" } else { "" };
-    format!("{cut:?}{dots}")
 }
 
 #[cfg(test)]

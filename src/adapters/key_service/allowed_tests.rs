@@ -1,7 +1,8 @@
 //! What may stand on an allow-list, and which names of files are on it.
 
 use super::*;
-use crate::adapters::key_service::{KmsName, variables};
+use crate::adapters::key_service::KmsName;
+use crate::adapters::key_service::variables::{of_kind, variables_for};
 
 const FINGERPRINT: &str = "FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4";
 const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/9f0c";
@@ -66,6 +67,19 @@ fn what_is_no_entry_is_named_with_what_it_has_to_be() {
     ] {
         assert!(AllowList::parse(bad).is_err(), "{bad} was accepted");
     }
+}
+
+#[test]
+fn an_identity_or_a_token_that_was_given_as_an_entry_is_not_repeated() {
+    for secret in ["AGE-SECRET-KEY-1HUNTER2", "pgp:AGE-SECRET-KEY-1HUNTER2", "hc_vault:eyJHUNTER2"]
+    {
+        let error = AllowList::parse(secret).unwrap_err();
+        assert!(error.to_string().contains("\"[redacted]\""), "{error}");
+        assert!(!format!("{error:?}").contains("HUNTER2"), "{error:?}");
+    }
+    let of_file = KeyName::Pgp { fingerprint: "AGE-SECRET-KEY-1HUNTER2".to_owned() };
+    let error = list("").check(&of_file).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("HUNTER2"), "{error}");
 }
 
 #[test]
@@ -151,7 +165,7 @@ fn sops_is_given_the_variables_of_the_allowed_kinds_alone() {
     ];
     let given = |text: &str| {
         let all = all.iter().map(|name| ((*name).into(), "x".into()));
-        let given = super::super::environment(&list(text), all).into_iter();
+        let given = variables_for(&list(text), all).into_iter();
         let mut given: Vec<String> = given.map(|(name, _)| name.into_string().unwrap()).collect();
         given.sort();
         given.join(" ")
@@ -162,5 +176,5 @@ fn sops_is_given_the_variables_of_the_allowed_kinds_alone() {
         given("hc_vault:https://vault/v1/t/keys/k"),
         "HOME HTTPS_PROXY SOPS_HC_VAULT_ALLOWLIST VAULT_TOKEN"
     );
-    assert!(Kind::ALL.into_iter().all(|kind| !variables(kind).is_empty()));
+    assert!(Kind::ALL.into_iter().all(|kind| !of_kind(kind).is_empty()));
 }

@@ -27,6 +27,9 @@ pub enum KeyServiceError {
     /// It answered that it could not.
     #[error("sops could not decrypt the data key: {0}")]
     Refused(Cause),
+    /// The ciphertext is longer than any data key's.
+    #[error("the encrypted data key is too long")]
+    TooLong,
     /// More keys are being asked for than anybody has files.
     #[error("too many data keys are being asked for at once")]
     Busy,
@@ -63,7 +66,7 @@ pub enum Cause {
     #[error("the encrypted data key is not one of this key's")]
     Ciphertext,
     /// Something else.
-    #[error("run `sops decrypt` on the file with the same environment to see why")]
+    #[error("run `sops decrypt` on the file with the same variables to see why")]
     Other,
 }
 

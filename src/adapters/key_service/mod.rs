@@ -5,25 +5,26 @@
 //! and one encrypted data key.
 //!
 //! Invariants: nothing is started, and nothing sent, for a key that is not on the allow-list
-//! ([`AllowList::check`]); the process has no variables but those of [`environment`]; nothing that
+//! ([`AllowList::check`]); the process has no variables but those of [`variables_for`]; nothing that
 //! it writes is passed on; who asks does not wait for it.
 
 mod allowed;
 mod connection;
-mod environment;
 mod error;
 mod grammar;
 mod name;
+mod pause;
 mod process;
 mod protocol;
 mod service;
+mod variables;
 mod worker;
 
 pub use allowed::{AllowList, AllowListError, Allowed, NotAllowed};
-pub use environment::{environment, variables};
 pub use error::{Cause, KeyServiceError};
 pub use name::{KeyName, Kind, KmsName};
 pub use process::Launch;
 pub use protocol::MAX_CIPHERTEXT;
 pub use service::{DataKeyOf, KeyService};
+pub use variables::variables_for;
 pub use worker::Deadlines;

@@ -26,16 +26,17 @@ use super::error::KeyServiceError;
 const PERIOD: Duration = Duration::from_millis(10);
 
 /// How sops is started.
-#[derive(Debug, Clone)]
 pub struct Launch {
-    /// What starts it so that it ends with this process: a program and its first arguments, which
-    /// the number of this process, `sops` and its arguments follow. It ends with 127 where there
-    /// is no such program.
-    pub host: Vec<OsString>,
+    /// The program that starts it so that it ends with this process. It ends with 127 where there
+    /// is no sops.
+    pub host: PathBuf,
+    /// The host's first arguments, which the number of this process, `sops` and its arguments
+    /// follow.
+    pub arguments: Vec<OsString>,
     /// The program sops.
     pub program: PathBuf,
     /// Its variables, all of them.
-    pub environment: Vec<(OsString, OsString)>,
+    pub variables: Vec<(OsString, OsString)>,
     /// Where the folder of the socket is made.
     pub folder: PathBuf,
 }
@@ -81,17 +82,14 @@ fn socket_folder(parent: &Path) -> io::Result<TempDir> {
 
 impl Process {
     fn start(launch: &Launch, socket: &Path) -> Result<Self, KeyServiceError> {
-        let Some((host, arguments)) = launch.host.split_first() else {
-            return Err(KeyServiceError::Start("nothing is configured that starts it"));
-        };
-        let child = Command::new(host)
-            .args(arguments)
+        let child = Command::new(&launch.host)
+            .args(&launch.arguments)
             .arg(std::process::id().to_string())
             .arg(&launch.program)
             .args(["keyservice", "--network", "unix", "--address"])
             .arg(socket)
             .env_clear()
-            .envs(launch.environment.iter().map(|(name, value)| (name, value)))
+            .envs(launch.variables.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -99,10 +97,8 @@ impl Process {
             // So that what it starts ends with it.
             .process_group(0)
             .spawn();
-        child.map(Self).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => KeyServiceError::NoProgram,
-            _ => KeyServiceError::Start("the system does not start its process"),
-        })
+        // It is the host that was not started: of sops nothing is known yet.
+        child.map(Self).map_err(|_| KeyServiceError::Start("the system does not start its process"))
     }
 
     /// Connects once it listens.

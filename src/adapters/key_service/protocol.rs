@@ -81,7 +81,7 @@ struct ThreeTexts {
     third: String,
 }
 
-/// A framed request.
+/// A framed request for a ciphertext of at most [`MAX_CIPHERTEXT`].
 pub(super) fn request(key: &Allowed, ciphertext: &[u8]) -> Vec<u8> {
     let text = |name: &str| OneText { name: name.to_owned() };
     let texts = |address: &str, second: &str, third: &str| ThreeTexts {
@@ -108,9 +108,10 @@ pub(super) fn request(key: &Allowed, ciphertext: &[u8]) -> Vec<u8> {
         key: Some(Key { key_type: Some(key_type) }),
         ciphertext: ciphertext.to_vec(),
     };
+    let length = u32::try_from(message.encoded_len());
+    let length = length.expect("a ciphertext has at most MAX_CIPHERTEXT bytes");
     let mut framed = vec![0; PREFIX];
-    framed[1..]
-        .copy_from_slice(&(u32::try_from(message.encoded_len()).unwrap_or(u32::MAX)).to_be_bytes());
+    framed[1..].copy_from_slice(&length.to_be_bytes());
     message.encode(&mut framed).expect("a vector grows as it is needed");
     framed
 }

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,29 +16,26 @@ use zeroize::Zeroizing;
 
 use super::allowed::{AllowList, Allowed};
 use super::error::KeyServiceError;
+use super::pause::Pause;
 use super::process::Launch;
-use super::protocol;
+use super::protocol::{self, MAX_CIPHERTEXT};
 use super::worker::{Answer, Deadlines, Job, Worker};
 
 /// How long an answer is kept for who asked.
 const KEPT: Duration = Duration::from_secs(30);
 
-/// The pauses after the first failure of a data key and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+/// How long a data key is not asked for again after a failure.
+const PAUSES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
 
 /// How many data keys are known of at once.
 const MOST: usize = 4096;
 
 /// What is known of one data key.
-struct Known {
-    state: State,
-    /// How long it is not asked for again after a failure.
-    pause: Duration,
-}
-
-enum State {
-    Asked,
-    Answered(Answer, Instant),
+enum Known {
+    /// It is being asked for, after a failure or not.
+    Asked(Option<Pause>),
+    Answered(Zeroizing<Vec<u8>>, Instant),
+    Failed(KeyServiceError, Pause),
 }
 
 /// Of the request that was sent.
@@ -94,26 +92,24 @@ impl KeyService {
     /// The plaintext of a data key, where sops has given it; else sops is asked, and the answer is
     /// there at a later call.
     pub fn data_key(&self, key: &Allowed, ciphertext: &[u8]) -> DataKeyOf {
+        if ciphertext.len() > MAX_CIPHERTEXT {
+            return DataKeyOf::Failed(KeyServiceError::TooLong);
+        }
         let request = protocol::request(key, ciphertext);
         let digest: RequestDigest = Sha256::digest(&request).into();
-        let now = Instant::now();
         let mut known = self.shared.lock();
-        known.retain(|other, known| *other == digest || known.is_of_use(now));
-        let pause = match known.get(&digest) {
-            Some(Known { state: State::Asked, .. }) => return DataKeyOf::Awaited,
-            Some(Known { state: State::Answered(Ok(key), _), .. }) => {
-                return DataKeyOf::Known(key.clone());
-            }
-            Some(Known { state: State::Answered(Err(error), at), pause })
-                if now.duration_since(*at) < *pause =>
-            {
+        known.retain(|other, known| *other == digest || known.is_of_use());
+        let failed = match known.get(&digest) {
+            Some(Known::Asked(_)) => return DataKeyOf::Awaited,
+            Some(Known::Answered(key, _)) => return DataKeyOf::Known(key.clone()),
+            Some(Known::Failed(error, pause)) if pause.lasts() => {
                 return DataKeyOf::Failed(*error);
             }
-            Some(Known { pause, .. }) => *pause,
+            Some(Known::Failed(_, pause)) => Some(*pause),
             None if known.len() >= MOST => return DataKeyOf::Failed(KeyServiceError::Busy),
-            None => Duration::ZERO,
+            None => None,
         };
-        known.insert(digest, Known { state: State::Asked, pause });
+        known.insert(digest, Known::Asked(failed));
         drop(known);
         let shared = Arc::clone(&self.shared);
         let done = Box::new(move |answer| shared.take(digest, answer));
@@ -127,7 +123,7 @@ impl KeyService {
     /// Waits until nothing is being asked for any more, or the time is over.
     pub fn wait(&self, limit: Duration) {
         let asks = |known: &mut HashMap<RequestDigest, Known>| {
-            known.values().any(|known| matches!(known.state, State::Asked))
+            known.values().any(|known| matches!(known, Known::Asked(_)))
         };
         drop(self.shared.answered.wait_timeout_while(self.shared.lock(), limit, asks));
     }
@@ -135,12 +131,12 @@ impl KeyService {
 
 impl Known {
     /// Whether somebody may still ask for it.
-    fn is_of_use(&self, now: Instant) -> bool {
-        match &self.state {
-            State::Asked => true,
-            State::Answered(Ok(_), at) => now.duration_since(*at) < KEPT,
+    fn is_of_use(&self) -> bool {
+        match self {
+            Self::Asked(_) => true,
+            Self::Answered(_, at) => at.elapsed() < KEPT,
             // So that the pause after the next failure is longer.
-            State::Answered(Err(_), at) => now.duration_since(*at) < self.pause + KEPT,
+            Self::Failed(_, pause) => pause.lasted_within(KEPT),
         }
     }
 }
@@ -152,12 +148,56 @@ impl Shared {
 
     fn take(&self, digest: RequestDigest, answer: Answer) {
         if let Some(known) = self.lock().get_mut(&digest) {
-            known.pause = match &answer {
-                Ok(_) => Duration::ZERO,
-                Err(_) => (known.pause * 2).clamp(PAUSES.0, PAUSES.1),
+            let failed = match known {
+                Known::Asked(failed) => *failed,
+                Known::Answered(..) | Known::Failed(..) => None,
             };
-            known.state = State::Answered(answer, Instant::now());
+            *known = match answer {
+                Ok(key) => Known::Answered(key, Instant::now()),
+                Err(error) => Known::Failed(error, Pause::after(failed, &PAUSES)),
+            };
         }
         self.answered.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "hckms:r:1-2";
+
+    fn service() -> KeyService {
+        let launch = Launch {
+            host: "/no/such/host".into(),
+            arguments: Vec::new(),
+            program: "/no/such/sops".into(),
+            variables: Vec::new(),
+            folder: "/tmp".into(),
+        };
+        KeyService::new(AllowList::parse(KEY).unwrap(), launch, Deadlines::default()).unwrap()
+    }
+
+    fn asked(service: &KeyService, ciphertext: &[u8]) -> DataKeyOf {
+        let name = super::super::grammar::entry(KEY).unwrap();
+        service.data_key(&service.list().check(&name).unwrap(), ciphertext)
+    }
+
+    #[test]
+    fn for_a_ciphertext_that_is_too_long_nobody_is_asked() {
+        let longest = vec![0; MAX_CIPHERTEXT];
+        assert!(matches!(asked(&service(), &longest), DataKeyOf::Awaited));
+        let longer = vec![0; MAX_CIPHERTEXT + 1];
+        let answer = asked(&service(), &longer);
+        assert!(matches!(answer, DataKeyOf::Failed(KeyServiceError::TooLong)), "{answer:?}");
+    }
+
+    #[test]
+    fn where_its_host_is_not_there_nobody_says_that_sops_is_missing() {
+        let service = service();
+        assert!(matches!(asked(&service, b"x"), DataKeyOf::Awaited));
+        service.wait(Duration::from_mins(1));
+        let answer = asked(&service, b"x");
+        assert!(matches!(answer, DataKeyOf::Failed(KeyServiceError::Start(_))), "{answer:?}");
     }
 }

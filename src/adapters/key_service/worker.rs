@@ -4,13 +4,15 @@
 //! started it, not with its process.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::error::KeyServiceError;
+use super::pause::Pause;
 use super::process::{Launch, Running};
 use super::protocol;
 
@@ -48,8 +50,8 @@ impl Default for Deadlines {
     }
 }
 
-/// The shortest and the longest pause.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// How long nothing is asked of what failed.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::from_secs(30);
 
 /// Sops, where it runs.
 pub(super) struct Worker {
@@ -61,25 +63,6 @@ pub(super) struct Worker {
     /// The keys whose services did not answer in time: they are given a rest, so that many files
     /// for one of them do not hold back those for others.
     pub(super) silent: HashMap<String, Pause>,
-}
-
-/// How long, and since when.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pause {
-    length: Duration,
-    since: Instant,
-}
-
-impl Pause {
-    /// The one after another, which is twice as long.
-    fn after(before: Option<Self>) -> Self {
-        let length = before.map_or(PAUSES.0, |before| (before.length * 2).min(PAUSES.1));
-        Self { length, since: Instant::now() }
-    }
-
-    fn lasts(self) -> bool {
-        self.since.elapsed() < self.length
-    }
 }
 
 impl Worker {
@@ -111,7 +94,7 @@ impl Worker {
             answer => answer,
         };
         if matches!(answer, Err(KeyServiceError::Deadline)) {
-            self.silent.insert(key, Pause::after(silent));
+            self.silent.insert(key, Pause::after(silent, &PAUSES));
         } else {
             self.silent.remove(&key);
         }
@@ -146,7 +129,7 @@ impl Worker {
                     self.running = Some(running);
                 }
                 Err(error) => {
-                    let pause = Pause::after(self.failed.map(|(_, pause)| pause));
+                    let pause = Pause::after(self.failed.map(|(_, pause)| pause), &PAUSES);
                     self.failed = Some((error, pause));
                     return Err(error);
                 }

@@ -4,6 +4,7 @@
 //! Invariant: a signal reaches the child once. What a terminal sends to the whole foreground
 //! process group has reached the child already and is not sent again.
 
+#[cfg(feature = "vault")]
 mod bound;
 mod child;
 pub mod hardening;
@@ -11,6 +12,7 @@ mod signals;
 mod status;
 mod termination;
 
+#[cfg(feature = "vault")]
 pub use bound::become_bound;
 pub use child::{Child, Ended, RunError, run};
 pub use status::Status;

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::authorship::{
-    Alarm, Authorship, AuthorshipError, RequireLeaf, Rollback, Signed, check_signature, command,
-    judge, read_signature,
+    Alarm, Authorship, AuthorshipError, Objection, RequireLeaf, Rollback, Signed, check_signature,
+    judge, leaf_command, read_signature,
 };
 use super::file::EncryptedFile;
-use super::format::Format;
-use super::source::{Refusal, Source};
+use super::refusal::Refusal;
+use super::source::Source;
 use super::store::StoreOptions;
 use crate::domain::names::Environment;
 use crate::domain::versions::VersionMark;
@@ -30,7 +30,6 @@ pub(super) struct Opened {
 pub(super) struct Candidate<'a> {
     source: &'a Source,
     bytes: Cow<'a, [u8]>,
-    format: Format,
     /// What its signature is, or why it cannot be read.
     signature: Result<Option<Cow<'a, [u8]>>, AuthorshipError>,
 }
@@ -45,22 +44,16 @@ impl<'a> Candidate<'a> {
                 "two files claim it: remove all but one of {names}"
             )));
         };
-        let format = Format::from_extension(&source.extension).map_err(Refusal::lasting)?;
         let bytes = source.read()?;
         let signature = read_signature(source.signature.as_ref(), &source.name);
-        Ok(Self { source, bytes, format, signature })
+        Ok(Self { source, bytes, signature })
     }
 
     /// Of all that the answer depends on in it.
     pub(super) fn digest(&self) -> [u8; 32] {
-        let format = match self.format {
-            Format::Yaml => b'y',
-            Format::Json => b'j',
-            Format::Dotenv => b'e',
-            Format::Ini => b'i',
-            Format::Binary => b'b',
-        };
-        let file = Sha256::new().chain_update([format]).chain_update(&self.bytes).finalize();
+        // What follows the format cannot be taken for more of it.
+        let file = Sha256::new().chain_update(self.source.format.extension()).chain_update([0]);
+        let file = file.chain_update(&self.bytes).finalize();
         let signature = self.signature.as_ref().map(|bytes| bytes.as_ref().map(Sha256::digest));
         let signature = match signature {
             Ok(Some(digest)) => digest.into(),
@@ -81,15 +74,14 @@ impl<'a> Candidate<'a> {
         let signature = self.signature.as_ref().map_err(Clone::clone)?;
         let file = Signed {
             environment,
-            file: format!("{environment}.enc.{}", self.source.extension),
+            file: format!("{environment}.enc.{}", self.source.format.extension()),
             bytes: &self.bytes,
         };
         check_signature(signers, &file, signature.as_deref(), now).map(Some)
     }
 
-    /// Opens the file, where it is signed, and what it should be.
-    /// The highest version that was served before is needed for it, and how many environments
-    /// share their identities.
+    /// Opens the file where it is signed, and is what it should be beside the highest version that
+    /// was served before. `sharing` is how many environments share their identities.
     pub(super) fn open(
         &self,
         options: &StoreOptions,
@@ -101,30 +93,32 @@ impl<'a> Candidate<'a> {
         let now = Timestamp::now();
         let signer = self.check_signature(environment, authorship, now);
         let signer = signer.map_err(Refusal::of_authorship)?;
-        let file = options.open(environment, &self.bytes, self.format)?;
+        let file = options.open(environment, &self.bytes, self.source.format)?;
         let mut warnings = file.warnings().to_vec();
 
         let wrong =
             judge(environment, &file.mark(false), highest, &authorship.accepted, now.as_second());
-        let accepted = wrong.as_ref().is_some_and(|(_, accepted)| *accepted);
+        let accepted = wrong.as_ref().is_some_and(|objection| objection.accepted);
         let own = options.has_own_identity(environment);
         let named_before = highest.is_some_and(|highest| highest.named) && !accepted;
         let asked = authorship.leaf.asks(own, named_before);
-        let named = file.environment().check(environment, &self.source.extension, asked);
+        let named = file.environment().check(environment, self.source.format, asked);
         let named = named.map_err(Refusal::of_authorship)?;
         if !named && !own && sharing > 1 && authorship.leaf != RequireLeaf::Never {
-            let command = command(environment, &self.source.extension);
+            let command = leaf_command(environment, self.source.format);
             warnings.push(format!("it shares its identity with other environments and does not say which it is, so that their files could be put in its place: run `{command}`"));
         }
 
         let mut alarm = None;
         match wrong {
             None => {}
-            Some((error, true)) => warnings.push(format!("it is accepted though {error}")),
-            Some((error, false)) if authorship.rollback == Rollback::Deny => {
+            Some(Objection { error, accepted: true }) => {
+                warnings.push(format!("it is accepted though {error}"));
+            }
+            Some(Objection { error, .. }) if authorship.rollback == Rollback::Deny => {
                 return Err(Refusal::of_authorship(error));
             }
-            Some((error, false)) => alarm = Some((error.alarm(), error.to_string())),
+            Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
         }
         let mark = file.mark(named).highest_with(highest, now.as_second());
         Ok(Opened { file, warnings, alarm, signer, mark })

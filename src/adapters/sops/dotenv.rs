@@ -4,10 +4,10 @@
 //! A key that is there twice is refused, unlike in sops. This is not what other programs make of
 //! a dotenv file: quotes, spaces and `export` are part of what they stand in.
 
-use super::error::{FileError, shown};
+use super::error::FileError;
 use super::flat;
 use super::limits::Budget;
-use super::tree::{Document, MapItem, Node, Scalar, duplicate};
+use super::tree::{Document, MapItem, Node, Scalar, refuse_duplicates};
 
 /// Before the name of each field of the metadata.
 const PREFIX: &str = "sops_";
@@ -36,13 +36,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Document, Vec<MapItem>), FileError>
             document.push(MapItem::Entry(key.to_owned(), value));
         }
     }
-    let keys = document.iter().filter_map(|item| match item {
-        MapItem::Entry(key, _) => Some(key.as_str()),
-        MapItem::Comment(_) => None,
-    });
-    if let Some(key) = duplicate(keys) {
-        return Err(FileError::DuplicateKey { key: shown(&key) });
-    }
+    refuse_duplicates(&document)?;
     if fields.is_empty() {
         return Err(FileError::NoMetadata);
     }

@@ -13,7 +13,7 @@ use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
 use super::format::{Format, Parsed};
 use super::groups;
-use super::keys::Keys;
+use super::key_sources::KeySources;
 use super::leave::{Leave, Withheld};
 use super::limits::check_length;
 use super::metadata::{self, Metadata};
@@ -40,11 +40,11 @@ impl OpenedFile {
     pub fn open<'a>(
         bytes: &[u8],
         format: Format,
-        keys: impl Into<Keys<'a>>,
+        keys: impl Into<KeySources<'a>>,
         leave: Leave,
     ) -> Result<Self, FileError> {
         check_length(bytes)?;
-        let keys: Keys<'_> = keys.into();
+        let keys: KeySources<'_> = keys.into();
         let Parsed { documents, metadata } = format.parse(bytes)?;
         let metadata = metadata::read(&metadata, leave)?;
         if metadata.mac_only_encrypted && !leave.mac_only_encrypted {
@@ -138,7 +138,7 @@ impl EncryptedFile {
     pub fn open<'a>(
         bytes: &[u8],
         format: Format,
-        keys: impl Into<Keys<'a>>,
+        keys: impl Into<KeySources<'a>>,
         leave: Leave,
     ) -> Result<Self, FileError> {
         let mut opened = OpenedFile::open(bytes, format, keys, leave)?;

@@ -15,7 +15,7 @@ const MAX_NAME: usize = 1024;
 
 /// What is written flat, with the line feeds that are escaped in it.
 pub(super) fn unflatten(entries: Vec<(String, String)>) -> Result<Vec<MapItem>, FileError> {
-    let mut root = Place::default();
+    let mut root = Branch::default();
     for (name, text) in entries {
         root.put(&name, text)?;
     }
@@ -27,31 +27,31 @@ pub(super) fn unflatten(entries: Vec<(String, String)>) -> Result<Vec<MapItem>, 
 
 /// A value, or what is below it by name or by number.
 #[derive(Default)]
-struct Place {
+struct Branch {
     text: Option<String>,
-    keys: BTreeMap<String, Place>,
-    elements: BTreeMap<usize, Place>,
+    keys: BTreeMap<String, Branch>,
+    elements: BTreeMap<usize, Branch>,
 }
 
-impl Place {
+impl Branch {
     fn put(&mut self, name: &str, text: String) -> Result<(), FileError> {
         let refused = || FileError::BadFlatMetadata { name: shown(name) };
         if name.len() > MAX_NAME {
             return Err(refused());
         }
-        let mut place = self;
+        let mut branch = self;
         let mut rest = name;
         let mut list = false;
         for _ in 0..MAX_DEPTH {
             let found = separator(rest);
             let part = &rest[..found.map_or(rest.len(), |(at, _)| at)];
-            place = if list {
-                place.elements.entry(number(part).ok_or_else(refused)?).or_default()
+            branch = if list {
+                branch.elements.entry(number(part).ok_or_else(refused)?).or_default()
             } else {
-                place.keys.entry(part.to_owned()).or_default()
+                branch.keys.entry(part.to_owned()).or_default()
             };
             let Some((at, separator)) = found else {
-                return match place.text.replace(text) {
+                return match branch.text.replace(text) {
                     None => Ok(()),
                     Some(_) => Err(FileError::DuplicateKey { key: shown(name) }),
                 };
@@ -67,8 +67,8 @@ impl Place {
         match (self.text, self.keys.is_empty(), self.elements.is_empty()) {
             (Some(text), true, true) => Ok(Node::Scalar(Scalar::Text(text.into_bytes()))),
             (None, _, true) => {
-                let items = self.keys.into_iter().map(|(key, place)| {
-                    let node = place.node(&key)?;
+                let items = self.keys.into_iter().map(|(key, branch)| {
+                    let node = branch.node(&key)?;
                     Ok(MapItem::Entry(key, node))
                 });
                 items.collect::<Result<_, FileError>>().map(Node::Map)
@@ -79,7 +79,7 @@ impl Place {
                     return Err(refused());
                 }
                 let elements = self.elements.into_values();
-                let items = elements.map(|place| place.node(name).map(ListItem::Element));
+                let items = elements.map(|branch| branch.node(name).map(ListItem::Element));
                 items.collect::<Result<_, FileError>>().map(Node::List)
             }
             _ => Err(refused()),

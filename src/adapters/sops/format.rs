@@ -34,7 +34,8 @@ impl Format {
     /// Every format.
     pub const ALL: [Self; 5] = [Self::Yaml, Self::Json, Self::Dotenv, Self::Ini, Self::Binary];
 
-    /// The format that a file's ending stands for.
+    /// The format that any file's ending stands for, `yml` too, as `examples/decrypt.rs` takes it.
+    /// An environment's file ends in [`Self::extension`] alone.
     pub fn from_extension(extension: &str) -> Result<Self, FileError> {
         if extension == "yml" {
             return Ok(Self::Yaml);

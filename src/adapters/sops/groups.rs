@@ -78,8 +78,7 @@ pub(super) fn data_key(keys: &KeyGroups, open: Open<'_>) -> Result<DataKey, File
             break;
         }
         for (group, tried) in keys.groups.iter().zip(&mut tried) {
-            let mut of_wave = group.0.iter().filter(|key| is_age(key) == age);
-            tried.any(&mut of_wave, open)?;
+            tried.try_keys(group.0.iter().filter(|key| is_age(key) == age), open)?;
         }
     }
     let groups = tried.len();
@@ -107,9 +106,9 @@ pub(super) fn data_key(keys: &KeyGroups, open: Open<'_>) -> Result<DataKey, File
 impl Tried {
     /// Has the first of these keys open it that does, where none has. The error is one that refuses
     /// the whole file.
-    fn any(
+    fn try_keys<'k>(
         &mut self,
-        keys: &mut dyn Iterator<Item = &MasterKey>,
+        mut keys: impl Iterator<Item = &'k MasterKey>,
         open: Open<'_>,
     ) -> Result<(), FileError> {
         while self.opened.is_none()

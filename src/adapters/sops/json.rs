@@ -7,9 +7,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
-use super::error::{FileError, shown};
+use super::error::FileError;
 use super::limits::Budget;
-use super::tree::{Document, ListItem, MapItem, Node, Scalar, duplicate};
+use super::tree::{Document, ListItem, MapItem, Node, Scalar, refuse_duplicates};
 
 /// The file's one document.
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Document>, FileError> {
@@ -121,13 +121,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
             let value = access.next_value_seed(self.inner())?;
             items.push(MapItem::Entry(key, value));
         }
-        let keys = items.iter().filter_map(|item| match item {
-            MapItem::Entry(key, _) => Some(key.as_str()),
-            MapItem::Comment(_) => None,
-        });
-        if let Some(key) = duplicate(keys) {
-            self.reader.check(Err(FileError::DuplicateKey { key: shown(&key) }))?;
-        }
+        self.reader.check(refuse_duplicates(&items))?;
         Ok(Node::Map(items))
     }
 }

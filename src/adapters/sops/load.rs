@@ -12,9 +12,10 @@ use super::candidate::{Candidate, Opened};
 use super::file::EncryptedFile;
 use super::format::Format;
 use super::identities::{Identities, IdentityError};
-use super::keys::Keys;
+use super::key_sources::KeySources;
+use super::refusal::Refusal;
 use super::report::{Failed, Loaded, RefreshReport};
-use super::source::{Refusal, Source};
+use super::source::Source;
 use super::store::{SharedIdentities, StoreOptions};
 use crate::adapters::files::Fingerprint;
 use crate::domain::names::Environment;
@@ -217,7 +218,7 @@ impl StoreOptions {
                 return Err(Refusal { fault: FileFault::NoIdentity, ..refusal });
             }
         };
-        let keys = Keys { identities: &identities, service: self.key_service.as_deref() };
+        let keys = KeySources { identities: &identities, service: self.key_service.as_deref() };
         EncryptedFile::open(bytes, format, keys, self.leave).map_err(Refusal::of_file)
     }
 

@@ -60,10 +60,10 @@ pub enum KeyError {
     /// The administrator does not allow the key.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
-    /// The file is of a sops that wrote another format.
+    /// The file is of a sops that wrote another format, or does not say of which.
     #[error(
-        "the file is of a sops before 3.3.0, for which sops is not asked: change it with a newer \
-         sops edit, or encrypt it again"
+        "the file is of a sops before 3.3.0 or says no version, and for such a one sops is not \
+         asked: change it with a newer sops edit, or encrypt it again"
     )]
     TooOld,
     /// What is wrapped is longer than any data key's.

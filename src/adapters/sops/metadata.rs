@@ -75,12 +75,12 @@ fn is_version(text: &str) -> bool {
 
 /// Whether a version is before 3.3.0; a preliminary 3.3.0 is, and so is none at all.
 fn is_before_3_3(version: &str) -> bool {
-    let core = version.split(['-', '+']).next().unwrap_or_default();
-    let preliminary = version.strip_prefix(core).is_some_and(|rest| rest.starts_with('-'));
-    let numbers: Vec<u64> = core.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect();
     if version.is_empty() {
         return true;
     }
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    let preliminary = version.strip_prefix(core).is_some_and(|rest| rest.starts_with('-'));
+    let numbers: Vec<u64> = core.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect();
     match numbers.as_slice().cmp(&[3, 3, 0]) {
         Ordering::Less => true,
         Ordering::Equal => preliminary,

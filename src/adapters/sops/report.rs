@@ -33,8 +33,8 @@ impl RefreshReport {
         *self == Self::default()
     }
 
-    /// This one, and what a refresh after it did.
-    pub(super) fn and(&mut self, after: Self) {
+    /// Adds what a refresh after this one did.
+    pub(super) fn add(&mut self, after: Self) {
         self.loaded.extend(after.loaded);
         self.failed.extend(after.failed);
         self.awaited.extend(after.awaited);

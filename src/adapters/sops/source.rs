@@ -7,15 +7,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::authorship::{Alarm, AuthorshipError};
+use super::authorship::signature_name;
 use super::error::FileError;
 use super::format::Format;
 use super::limits::MAX_FILE_BYTES;
+use super::refusal::Refusal;
 use crate::adapters::files::{Fingerprint, ReadError, read_bounded};
 use crate::domain::names::Environment;
-use crate::domain::ports::FileFault;
 
 /// A key of a ConfigMap, which is the name of a file: `{environment}.enc.yaml` and so on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +42,7 @@ pub type ConfigMapFiles = BTreeMap<ConfigMapKey, Arc<[u8]>>;
 pub(super) struct Source {
     /// What people are told of where it is.
     pub(super) name: String,
-    pub(super) extension: String,
+    pub(super) format: Format,
     pub(super) place: Place,
     /// Where its signature would be, where one is asked for.
     pub(super) signature: Option<Place>,
@@ -90,11 +89,6 @@ impl Place {
     }
 }
 
-/// The name of a file's signature, which is beside it.
-fn signature(file: &str) -> String {
-    format!("{file}.sig")
-}
-
 /// What files there are.
 #[derive(Default)]
 pub(super) struct Listing {
@@ -116,10 +110,10 @@ impl Listing {
             }
         }
         for (name, path) in found {
-            if let Some((environment, extension)) = self.environment_of(&name, "") {
+            if let Some((environment, format)) = self.environment_of(&name, "") {
                 let signature =
-                    self.signed.then(|| Place::at(path.with_file_name(signature(&name))));
-                let source = Source { name, extension, place: Place::at(path), signature };
+                    self.signed.then(|| Place::at(path.with_file_name(signature_name(&name))));
+                let source = Source { name, format, place: Place::at(path), signature };
                 self.sources.entry(environment).or_default().push(source);
             }
         }
@@ -130,20 +124,20 @@ impl Listing {
     pub(super) fn add_given(&mut self, files: &ConfigMapFiles) {
         for (name, bytes) in files {
             let config_map = format!("ConfigMap {}: ", name.config_map);
-            if let Some((environment, extension)) = self.environment_of(&name.key, &config_map) {
+            if let Some((environment, format)) = self.environment_of(&name.key, &config_map) {
                 let place = Place::Given(Arc::clone(bytes));
-                let beside = ConfigMapKey { key: signature(&name.key), ..name.clone() };
+                let beside = ConfigMapKey { key: signature_name(&name.key), ..name.clone() };
                 let beside = files.get(&beside).filter(|_| self.signed);
                 let signature = beside.map(|bytes| Place::Given(Arc::clone(bytes)));
-                let source = Source { name: name.to_string(), extension, place, signature };
+                let source = Source { name: name.to_string(), format, place, signature };
                 self.sources.entry(environment).or_default().push(source);
             }
         }
     }
 
-    /// The environment and the extension of a file that is named
+    /// The environment and the format of a file that is named
     /// `{environment}.enc.{yaml,json,env,ini,bin}`. `whence` precedes what is said of another one.
-    fn environment_of(&mut self, name: &str, whence: &str) -> Option<(Environment, String)> {
+    fn environment_of(&mut self, name: &str, whence: &str) -> Option<(Environment, Format)> {
         let (stem, extension) = name.rsplit_once('.')?;
         let Some(environment) = stem.strip_suffix(".enc") else {
             // Such a file is meant for VANTA; what else is there, a README say, is not.
@@ -154,65 +148,17 @@ impl Listing {
             }
             return None;
         };
-        if Format::ALL.iter().all(|format| format.extension() != extension) {
+        let mut formats = Format::ALL.into_iter();
+        let Some(format) = formats.find(|format| format.extension() == extension) else {
             self.ignored.insert(format!("{whence}{name:?}: it has to end in {ENDINGS}"));
             return None;
-        }
+        };
         match environment.parse() {
-            Ok(environment) => Some((environment, extension.to_owned())),
+            Ok(environment) => Some((environment, format)),
             Err(error) => {
                 self.ignored.insert(format!("{whence}{error}"));
                 None
             }
         }
-    }
-}
-
-/// Why an environment cannot be loaded.
-pub(super) struct Refusal {
-    pub(super) reason: String,
-    /// What callers are told of it.
-    pub(super) fault: FileFault,
-    /// What it is for whoever watches.
-    pub(super) alarm: Alarm,
-    /// Whether it may pass without a change of any file, such as a lack of file descriptors.
-    pub(super) passing: bool,
-    /// Whether it is none yet: sops is being asked for the data key.
-    pub(super) awaited: bool,
-    /// How long it is left as it is where no file changes.
-    pub(super) rest: Duration,
-}
-
-/// How long a file rests for which sops could not decrypt the data key. How often sops itself is
-/// asked is another matter; opening the file costs something too.
-const REST: Duration = Duration::from_secs(1);
-
-#[expect(clippy::needless_pass_by_value, reason = "so that `map_err` takes them as they are")]
-impl Refusal {
-    pub(super) fn lasting(reason: impl ToString) -> Self {
-        Self {
-            reason: reason.to_string(),
-            fault: FileFault::Refused,
-            alarm: Alarm::Refused,
-            passing: false,
-            awaited: false,
-            rest: Duration::ZERO,
-        }
-    }
-
-    pub(super) fn of_file(error: FileError) -> Self {
-        let (awaited, passing) = (error.is_awaited(), error.is_passing());
-        let rest = if passing && !awaited { REST } else { Duration::ZERO };
-        let fault = error.fault();
-        Self { fault, passing: passing || awaited, awaited, rest, ..Self::lasting(error) }
-    }
-
-    pub(super) fn of_authorship(error: AuthorshipError) -> Self {
-        let (alarm, passing) = (error.alarm(), error.is_passing());
-        Self { alarm, passing, ..Self::lasting(error) }
-    }
-
-    pub(super) fn passing(reason: impl ToString) -> Self {
-        Self { passing: true, ..Self::lasting(reason) }
     }
 }

@@ -122,7 +122,7 @@ impl SopsStore {
             let end = Instant::now() + FIRST_WAIT;
             while watch.seen.values().any(|seen| seen.awaited) && Instant::now() < end {
                 service.wait(end.saturating_duration_since(Instant::now()));
-                report.and(self.look_once(watch));
+                report.add(self.look_once(watch));
             }
         }
         report
@@ -237,6 +237,7 @@ impl SopsStore {
             SecretStoreError::Unreadable { environment: environment.clone(), fault, reason }
         })
     }
+
     /// Why there is nothing to be had of an environment.
     fn absent(&self, environment: &Environment) -> SecretStoreError {
         let environment = environment.clone();

@@ -1,5 +1,8 @@
 //! A file's documents as SOPS sees them, whatever the format: aliases expanded, scalars resolved.
 
+use std::collections::HashSet;
+
+use super::error::{FileError, shown};
 use super::time::Time;
 
 /// One document: its own mapping.
@@ -42,8 +45,15 @@ impl Scalar {
     }
 }
 
-/// Whether a key is there already, for the formats to refuse it.
-pub(super) fn duplicate<'a>(keys: impl Iterator<Item = &'a str>) -> Option<String> {
-    let mut seen = std::collections::HashSet::new();
-    keys.into_iter().find(|key| !seen.insert(*key)).map(str::to_owned)
+/// Refuses a mapping that has a key twice: which value is meant differs from reader to reader.
+pub(super) fn refuse_duplicates(items: &[MapItem]) -> Result<(), FileError> {
+    let mut seen = HashSet::new();
+    let mut keys = items.iter().filter_map(|item| match item {
+        MapItem::Entry(key, _) => Some(key.as_str()),
+        MapItem::Comment(_) => None,
+    });
+    match keys.find(|key| !seen.insert(*key)) {
+        Some(key) => Err(FileError::DuplicateKey { key: shown(key) }),
+        None => Ok(()),
+    }
 }

@@ -1,7 +1,6 @@
 //! Configuration as meant, from arguments as said; each variable that is no option is named here
 //! alone.
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::args::{DevArgs, ServeArgs, SigningKeyArgs, SopsAllow, SourceArgs};
-use super::master_keys::{MasterKeys, MasterKeysError};
+use super::master_keys::{Inherited, MasterKeys, MasterKeysError};
 use crate::adapters::audit::Rotation;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
@@ -381,10 +380,14 @@ pub(super) fn trace_settings() -> Result<Option<TraceSettings>, String> {
     }))
 }
 
-/// Every variable that this process has.
+/// What this process was started with.
 #[expect(clippy::disallowed_methods, reason = "this is the program's config.rs")]
-fn inherited() -> Vec<(OsString, OsString)> {
-    std::env::vars_os().collect()
+fn inherited() -> Inherited {
+    Inherited {
+        variables: std::env::vars_os().collect(),
+        path: std::env::var_os("PATH"),
+        temporary: std::env::temp_dir(),
+    }
 }
 
 /// A variable that is set to something.

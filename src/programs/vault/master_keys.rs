@@ -3,13 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::args::MasterKeyArgs;
 use crate::adapters::key_service::{
-    AllowList, AllowListError, Deadlines, KeyService, Launch, environment,
+    AllowList, AllowListError, Deadlines, KeyService, Launch, variables_for,
 };
 use crate::adapters::process::become_bound;
 
@@ -20,7 +21,19 @@ const BOUND: &str = "bound-to";
 pub(super) struct MasterKeys {
     pub(super) list: AllowList,
     pub(super) program: PathBuf,
-    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) variables: Vec<(OsString, OsString)>,
+    /// Where the folder of its socket is made.
+    pub(super) folder: PathBuf,
+}
+
+/// What this process was started with.
+pub(super) struct Inherited {
+    /// Every variable.
+    pub(super) variables: Vec<(OsString, OsString)>,
+    /// The folders that programs are looked for in.
+    pub(super) path: Option<OsString>,
+    /// The folder for what is not kept.
+    pub(super) temporary: PathBuf,
 }
 
 /// Why master keys cannot be opened.
@@ -29,8 +42,8 @@ pub(super) enum MasterKeysError {
     #[error("--sops-allowed-keys (VANTA_SOPS_ALLOWED_KEYS) cannot be used: {0}")]
     AllowedKeys(#[from] AllowListError),
     #[error(
-        "there is no program {}, which the allowed master keys need: install sops, and name it in \
-         --sops-program (VANTA_SOPS_PROGRAM)",
+        "there is no program {} that can be executed, and the allowed master keys need one: install \
+         sops, and name it in --sops-program (VANTA_SOPS_PROGRAM)",
         .0.display()
     )]
     NoSops(PathBuf),
@@ -41,26 +54,26 @@ impl MasterKeys {
     /// that the keys need.
     pub(super) fn configured(
         args: MasterKeyArgs,
-        variables: Vec<(OsString, OsString)>,
+        inherited: Inherited,
     ) -> Result<Option<Self>, MasterKeysError> {
         let MasterKeyArgs { sops_allowed_keys: allowed, sops_program: program } = args;
         let list = AllowList::parse(allowed.as_deref().unwrap_or_default())?;
         if list.is_empty() {
             return Ok(None);
         }
-        let path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
-        let found = found(&program, path.map(OsString::as_os_str));
+        let Inherited { variables: all, path, temporary: folder } = inherited;
+        let found = found(&program, path.as_deref());
         let program = found.ok_or(MasterKeysError::NoSops(program))?;
-        let environment = environment(&list, variables.into_iter());
-        Ok(Some(Self { list, program, environment }))
+        let variables = variables_for(&list, all.into_iter());
+        Ok(Some(Self { list, program, variables, folder }))
     }
 
     /// The service that opens them. It starts nothing yet.
     pub(super) fn service(self) -> io::Result<Arc<KeyService>> {
-        let Self { list, program, environment } = self;
+        let Self { list, program, variables, folder } = self;
         // Also where the vault's file was replaced since.
-        let host = vec!["/proc/self/exe".into(), BOUND.into()];
-        let launch = Launch { host, program, environment, folder: std::env::temp_dir() };
+        let host = PathBuf::from("/proc/self/exe");
+        let launch = Launch { host, arguments: vec![BOUND.into()], program, variables, folder };
         KeyService::new(list, launch, Deadlines::default()).map(Arc::new)
     }
 }
@@ -73,8 +86,15 @@ fn found(program: &Path, path: Option<&OsStr>) -> Option<PathBuf> {
         let path = path.unwrap_or_default();
         std::env::split_paths(path).map(|folder| folder.join(program)).collect()
     };
-    let found = candidates.into_iter().find(|candidate| candidate.is_file())?;
+    let found = candidates.into_iter().find(|candidate| is_executable(candidate))?;
     std::path::absolute(found).ok()
+}
+
+/// A plain file of its name, earlier on the path, is not the program.
+fn is_executable(file: &Path) -> bool {
+    const BY_ANYBODY: u32 = 0o111;
+    let executable = |mode: u32| mode & BY_ANYBODY != 0;
+    file.metadata().is_ok_and(|it| it.is_file() && executable(it.permissions().mode()))
 }
 
 /// Becomes what the vault has started it for, where it has; where it returns something, it failed.
@@ -82,4 +102,31 @@ pub(super) fn become_what_was_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let asked = arguments.next().is_some_and(|first| first == BOUND);
     asked.then(|| become_bound(arguments).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+
+    use super::*;
+
+    #[test]
+    fn a_program_is_the_first_on_the_path_that_can_be_executed() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let file = |folder: usize| folders[folder].path().join("sops");
+        let path = std::env::join_paths(folders.iter().map(tempfile::TempDir::path)).unwrap();
+        let sops = || found(Path::new("sops"), Some(&path));
+        assert_eq!(sops(), None);
+        fs::write(file(0), "").unwrap();
+        fs::create_dir(file(1)).unwrap();
+        assert_eq!(sops(), None);
+        assert_eq!(found(&file(0), None), None);
+        fs::remove_dir(file(1)).unwrap();
+        fs::write(file(1), "").unwrap();
+        fs::set_permissions(file(1), Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(sops(), Some(file(1)));
+        fs::set_permissions(file(0), Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(sops(), Some(file(0)));
+        assert_eq!(found(&file(0), None), Some(file(0)));
+    }
 }

@@ -54,20 +54,18 @@ impl EnvironmentLeaf {
     }
 
     /// Whether the file names its environment; an error where it names another one, or none though
-    /// it is asked to. `extension` is that of the file.
+    /// it is asked to.
     pub(in super::super) fn check(
         &self,
         environment: &Environment,
-        extension: &str,
+        format: Format,
         is_asked: bool,
     ) -> Result<bool, AuthorshipError> {
         match self {
             Self::Absent if !is_asked => Ok(false),
-            Self::Absent if extension == Format::Binary.extension() => {
-                Err(AuthorshipError::NoNameInBinary)
-            }
+            Self::Absent if format == Format::Binary => Err(AuthorshipError::NoNameInBinary),
             Self::Absent => {
-                Err(AuthorshipError::NoName { command: command(environment, extension) })
+                Err(AuthorshipError::NoName { command: leaf_command(environment, format) })
             }
             Self::Says(Some(named)) if named == environment => Ok(true),
             Self::Says(Some(named)) => Err(AuthorshipError::OtherName { named: named.to_string() }),
@@ -81,8 +79,9 @@ impl EnvironmentLeaf {
 }
 
 /// What puts the leaf into a file.
-pub(in super::super) fn command(environment: &Environment, extension: &str) -> String {
-    let section = if extension == Format::Ini.extension() { r#"["DEFAULT"]"# } else { "" };
+pub(in super::super) fn leaf_command(environment: &Environment, format: Format) -> String {
+    let section = if format == Format::Ini { r#"["DEFAULT"]"# } else { "" };
+    let extension = format.extension();
     format!(r#"sops set {environment}.enc.{extension} '{section}["{LEAF}"]' '"{environment}"'"#)
 }
 
@@ -115,20 +114,20 @@ mod tests {
     fn a_file_that_names_its_environment_is_its_own_and_no_others() {
         for path in [LEAF, INI_LEAF] {
             let leaf = EnvironmentLeaf::default().with(path, Some(text("dev")));
-            assert_eq!(leaf.check(&dev(), "yaml", true), Ok(true));
-            let refused = leaf.check(&"prod".parse().unwrap(), "yaml", false).unwrap_err();
+            assert_eq!(leaf.check(&dev(), Format::Yaml, true), Ok(true));
+            let refused = leaf.check(&"prod".parse().unwrap(), Format::Yaml, false).unwrap_err();
             insta::allow_duplicates! {
                 insta::assert_snapshot!(refused, @"the file says that it is of environment dev: it was copied from there");
             }
         }
         let number = EnvironmentLeaf::default().with(LEAF, Some(Plaintext::Int(7)));
-        assert!(number.check(&"7".parse().unwrap(), "yaml", true).is_err());
+        assert!(number.check(&"7".parse().unwrap(), Format::Yaml, true).is_err());
     }
 
     #[test]
     fn what_could_be_done_to_the_leaf_without_the_key_is_refused() {
         let absent = EnvironmentLeaf::default;
-        let refused = |leaf: EnvironmentLeaf| leaf.check(&dev(), "yaml", false).unwrap_err();
+        let refused = |leaf: EnvironmentLeaf| leaf.check(&dev(), Format::Yaml, false).unwrap_err();
         assert_eq!(refused(absent().with(LEAF, None)), AuthorshipError::PlainName);
         let wrapped = absent().with("_vanta_environment.0", Some(text("dev")));
         assert_eq!(refused(wrapped), AuthorshipError::MovedName);
@@ -140,10 +139,10 @@ mod tests {
 
     #[test]
     fn one_that_has_to_be_there_is_asked_for_with_what_to_run() {
-        let refused = |extension| EnvironmentLeaf::Absent.check(&dev(), extension, true);
-        assert_eq!(EnvironmentLeaf::Absent.check(&dev(), "yaml", false), Ok(false));
-        insta::assert_snapshot!(refused("yaml").unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
-        insta::assert_snapshot!(refused("ini").unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
-        assert_eq!(refused("bin"), Err(AuthorshipError::NoNameInBinary));
+        let refused = |format| EnvironmentLeaf::Absent.check(&dev(), format, true);
+        assert_eq!(EnvironmentLeaf::Absent.check(&dev(), Format::Yaml, false), Ok(false));
+        insta::assert_snapshot!(refused(Format::Yaml).unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused(Format::Ini).unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
+        assert_eq!(refused(Format::Binary), Err(AuthorshipError::NoNameInBinary));
     }
 }

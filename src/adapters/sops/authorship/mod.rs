@@ -20,10 +20,12 @@ use std::time::Duration;
 
 pub(super) use content::ContentDigest;
 pub use error::AuthorshipError;
-pub(super) use leaf::{EnvironmentLeaf, command, is_reserved};
-pub(super) use rollback::judge;
+pub(super) use leaf::{EnvironmentLeaf, is_reserved, leaf_command};
 pub use rollback::{AcceptedVersion, AcceptedVersionError};
-pub(super) use signature::{Signed, check as check_signature, read as read_signature};
+pub(super) use rollback::{Objection, judge};
+pub(super) use signature::{
+    Signed, check as check_signature, file_name as signature_name, read as read_signature,
+};
 
 use crate::domain::versions::VersionMarks;
 
@@ -104,7 +106,8 @@ pub enum Rollback {
 pub enum Alarm {
     /// It does not open, or is refused for what it holds.
     Refused,
-    /// It is older than one that was served, or of the same second and other content.
+    /// It is older than one that was served, or of the same second and other content, or says that
+    /// it is of the future.
     Rollback,
     /// Nobody who is trusted signed it.
     Signature,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use super::error::AuthorshipError;
-use crate::domain::names::{Environment, InvalidName};
+use crate::domain::names::{Environment, InvalidName, Shown};
 use crate::domain::versions::{Succession, VersionMark};
 
 /// An older version that is taken on purpose: `{environment}@{lastmodified}`.
@@ -29,8 +29,8 @@ pub enum AcceptedVersionError {
     #[error(transparent)]
     Environment(#[from] InvalidName),
     /// The time is none.
-    #[error("{0:?} is no time in the form of RFC 3339: copy it from `lastmodified` in the file")]
-    Time(String),
+    #[error("\"{0}\" is no time in the form of RFC 3339: copy it from `lastmodified` in the file")]
+    Time(Shown),
 }
 
 impl FromStr for AcceptedVersion {
@@ -39,7 +39,7 @@ impl FromStr for AcceptedVersion {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (environment, time) = text.split_once('@').ok_or(AcceptedVersionError::Form)?;
         let last_modified =
-            time.parse().map_err(|_| AcceptedVersionError::Time(time.to_owned()))?;
+            time.parse().map_err(|_| AcceptedVersionError::Time(Shown::new(time)))?;
         Ok(Self { environment: environment.parse()?, last_modified })
     }
 }
@@ -50,16 +50,24 @@ impl fmt::Display for AcceptedVersion {
     }
 }
 
+/// What is wrong with a version's age.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) struct Objection {
+    pub(in super::super) error: AuthorshipError,
+    /// Whether the administrator takes the version all the same.
+    pub(in super::super) accepted: bool,
+}
+
 /// What is wrong with a version's age, where something is: beside the highest that was served, at
-/// `now`. The second of the two is whether the administrator takes it all the same.
+/// `now`.
 pub(in super::super) fn judge(
     environment: &Environment,
     found: &VersionMark,
     highest: Option<&VersionMark>,
     accepted: &BTreeSet<AcceptedVersion>,
     now: i64,
-) -> Option<(AuthorshipError, bool)> {
-    let name = found.last_modified();
+) -> Option<Objection> {
+    let name = of_epoch(found.last_modified);
     let version = AcceptedVersion { environment: environment.clone(), last_modified: name };
     let accept = || version.to_string();
     let error = match found.after(highest, now) {
@@ -74,26 +82,16 @@ pub(in super::super) fn judge(
         }
         // That no leave is given for: it would make all that is saved before that day older.
         Succession::Future => {
-            return Some((AuthorshipError::Future { found: name.to_string() }, false));
+            let error = AuthorshipError::Future { found: name.to_string() };
+            return Some(Objection { error, accepted: false });
         }
     };
-    Some((error, accepted.contains(&version)))
+    Some(Objection { error, accepted: accepted.contains(&version) })
 }
 
 fn of_epoch(seconds: i64) -> Timestamp {
     // What is beyond the years that can be told is not a time that sops writes.
     Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-/// When a version was saved.
-trait LastModified {
-    fn last_modified(&self) -> Timestamp;
-}
-
-impl LastModified for VersionMark {
-    fn last_modified(&self) -> Timestamp {
-        of_epoch(self.last_modified)
-    }
 }
 
 #[cfg(test)]
@@ -106,7 +104,7 @@ mod tests {
         VersionMark { last_modified, digest: [content; 32], named: false }
     }
 
-    fn judged(found: VersionMark, accepted: &[&str]) -> Option<(AuthorshipError, bool)> {
+    fn judged(found: VersionMark, accepted: &[&str]) -> Option<Objection> {
         let accepted = accepted.iter().map(|version| version.parse().unwrap()).collect();
         let highest = version(1_700_000_000, 1);
         judge(&"prod".parse().unwrap(), &found, Some(&highest), &accepted, NOW)
@@ -115,7 +113,7 @@ mod tests {
     #[test]
     fn an_older_version_is_told_with_what_to_do() {
         assert_eq!(judged(version(1_700_000_000, 1), &[]), None);
-        let (error, accepted) = judged(version(1_600_000_000, 1), &[]).unwrap();
+        let Objection { error, accepted } = judged(version(1_600_000_000, 1), &[]).unwrap();
         assert!(!accepted);
         insta::assert_snapshot!(error, @"lastmodified went back from 2023-11-14T22:13:20Z to 2020-09-13T12:26:40Z: an old version was put back. If that is meant, save it anew (`sops rotate -i`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2020-09-13T12:26:40Z");
     }
@@ -123,15 +121,15 @@ mod tests {
     #[test]
     fn just_the_version_that_is_named_is_accepted() {
         let older = version(1_600_000_000, 1);
-        let accepts = |named| judged(older, &[named]).unwrap().1;
+        let accepts = |named| judged(older, &[named]).unwrap().accepted;
         assert!(accepts("prod@2020-09-13T12:26:40Z"));
         assert!(accepts("prod@2020-09-13T14:26:40+02:00"));
         assert!(!accepts("dev@2020-09-13T12:26:40Z"));
         assert!(!accepts("prod@2020-09-13T12:26:41Z"));
         let same_second = version(1_700_000_000, 2);
-        assert!(judged(same_second, &["prod@2023-11-14T22:13:20Z"]).unwrap().1);
+        assert!(judged(same_second, &["prod@2023-11-14T22:13:20Z"]).unwrap().accepted);
         let future = version(NOW + 3600, 2);
-        assert!(!judged(future, &["prod@2027-01-15T09:00:00Z"]).unwrap().1);
+        assert!(!judged(future, &["prod@2027-01-15T09:00:00Z"]).unwrap().accepted);
     }
 
     #[test]

@@ -27,6 +27,11 @@ const TRAILER_BYTES: usize = 5;
 /// The flag of a security key that somebody touched.
 const TOUCHED: u8 = 1;
 
+/// The name of a file's signature, which is beside it.
+pub(in super::super) fn file_name(file: &str) -> String {
+    format!("{file}.sig")
+}
+
 /// A file that a signature is for.
 pub(in super::super) struct Signed<'a> {
     pub(in super::super) environment: &'a Environment,
@@ -40,16 +45,12 @@ impl Signed<'_> {
         format!("vanta-sops:{}", self.environment)
     }
 
-    fn signature_file(&self) -> String {
-        format!("{}.sig", self.file)
-    }
-
     fn command(&self) -> String {
         format!("ssh-keygen -Y sign -n {} -f KEY {}", self.namespace(), self.file)
     }
 
     fn not_a_signature(&self) -> AuthorshipError {
-        AuthorshipError::NotASignature { file: self.signature_file(), command: self.command() }
+        AuthorshipError::NotASignature { file: file_name(&self.file), command: self.command() }
     }
 }
 
@@ -62,7 +63,7 @@ pub(in super::super) fn check(
 ) -> Result<String, AuthorshipError> {
     let signers = allowed_signers::read(signers)?;
     let signature = signature.ok_or_else(|| AuthorshipError::NotSigned {
-        file: file.signature_file(),
+        file: file_name(&file.file),
         command: file.command(),
     })?;
     let signature = parse(signature).ok_or_else(|| file.not_a_signature())?;
@@ -158,10 +159,8 @@ pub(in super::super) fn read<'a>(
     place: Option<&'a Place>,
     file: &str,
 ) -> Result<Option<Cow<'a, [u8]>>, AuthorshipError> {
-    let unreadable = |reason: String| AuthorshipError::UnreadableSignature {
-        file: format!("{file}.sig"),
-        reason,
-    };
+    let unreadable =
+        |reason: String| AuthorshipError::UnreadableSignature { file: file_name(file), reason };
     match place {
         None => Ok(None),
         Some(Place::Given(bytes)) if bytes.len() > MAX_BYTES => {

@@ -7,13 +7,13 @@
 mod lines;
 mod value;
 
-use super::error::{FileError, shown};
+use super::error::FileError;
 use super::flat;
 use super::limits::Budget;
-use super::tree::{Document, MapItem, Node, Scalar, duplicate};
+use super::tree::{Document, MapItem, Node, Scalar, refuse_duplicates};
 use lines::Lines;
 
-/// Where keys before the first section are; also where there are none.
+/// The section of the keys before the first section.
 const DEFAULT: &str = "DEFAULT";
 
 /// The section of the metadata.
@@ -22,56 +22,26 @@ const METADATA: &str = "sops";
 /// The file's one document, and the metadata beside it.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Document, Vec<MapItem>), FileError> {
     let text = std::str::from_utf8(bytes).map_err(|_| FileError::NotUtf8)?;
-    let mut sections = Reader::new(text).read()?;
+    let Reader { mut sections, fields, .. } = Reader::new(text).read()?;
     // Empty, it is there as well where the file has a section of this name.
     if sections[0].items.is_empty() && sections[1..].iter().any(|other| other.name == DEFAULT) {
         sections.remove(0);
     }
-    refuse_twice(sections.iter().map(|section| section.name.as_str()))?;
     let mut document = Document::new();
-    let mut metadata = None;
-    for section in sections {
-        refuse_twice(section.items.iter().filter_map(Item::key))?;
-        if section.name == METADATA {
-            let entries = section.items.into_iter().filter_map(|item| match item {
-                Item::Key(key, value) => Some((key, value.replace("\\n", "\n"))),
-                Item::Comment(_) => None,
-            });
-            metadata = Some(flat::unflatten(entries.collect())?);
-            continue;
-        }
-        let items = section.items.into_iter().map(|item| match item {
-            Item::Comment(comment) => MapItem::Comment(comment),
-            Item::Key(key, value) => {
-                MapItem::Entry(key, Node::Scalar(Scalar::Text(value.into_bytes())))
-            }
-        });
-        document.push(MapItem::Entry(section.name, Node::Map(items.collect())));
+    for Section { name, items } in sections {
+        refuse_duplicates(&items)?;
+        document.push(MapItem::Entry(name, Node::Map(items)));
     }
-    Ok((document, metadata.ok_or(FileError::NoMetadata)?))
-}
-
-fn refuse_twice<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), FileError> {
-    duplicate(names).map_or(Ok(()), |key| Err(FileError::DuplicateKey { key: shown(&key) }))
+    refuse_duplicates(&document)?;
+    let is_metadata = |item: &MapItem| matches!(item, MapItem::Entry(name, _) if name == METADATA);
+    let metadata = document.iter().position(is_metadata).ok_or(FileError::NoMetadata)?;
+    document.remove(metadata);
+    Ok((document, flat::unflatten(fields)?))
 }
 
 struct Section {
     name: String,
-    items: Vec<Item>,
-}
-
-enum Item {
-    Comment(String),
-    Key(String, String),
-}
-
-impl Item {
-    fn key(&self) -> Option<&str> {
-        match self {
-            Self::Key(key, _) => Some(key),
-            Self::Comment(_) => None,
-        }
-    }
+    items: Vec<MapItem>,
 }
 
 struct Reader<'a> {
@@ -79,6 +49,8 @@ struct Reader<'a> {
     /// What has been commented since the last section or key.
     comment: String,
     sections: Vec<Section>,
+    /// The keys of the section of the metadata, which are not among the others.
+    fields: Vec<(String, String)>,
     budget: Budget,
 }
 
@@ -89,11 +61,13 @@ impl<'a> Reader<'a> {
             lines: Lines::new(text),
             comment: String::new(),
             sections: vec![Section { name: DEFAULT.to_owned(), items: Vec::new() }],
+            fields: Vec::new(),
             budget: Budget::new(),
         }
     }
 
-    fn read(mut self) -> Result<Vec<Section>, FileError> {
+    /// Reads all that there is.
+    fn read(mut self) -> Result<Self, FileError> {
         while let Some(line) = self.lines.next() {
             let line = line.trim_start();
             if line.is_empty() {
@@ -108,15 +82,14 @@ impl<'a> Reader<'a> {
                 self.key(line)?;
             }
         }
-        Ok(self.sections)
+        Ok(self)
     }
 
     fn section(&mut self, rest: &str) -> Result<(), FileError> {
-        let refused = |reason| FileError::NotIni { line: self.lines.number(), reason };
-        let end = rest.rfind(']').ok_or_else(|| refused("a section's name does not end"))?;
+        let end = rest.rfind(']').ok_or_else(|| self.refuse("a section's name does not end"))?;
         let name = rest[..end].to_owned();
         if name.is_empty() {
-            return Err(refused("a section has no name"));
+            return Err(self.refuse("a section has no name"));
         }
         if let Some(begin) = rest[end..].find(['#', ';']) {
             self.comment.push_str(&rest[end + begin..]);
@@ -127,30 +100,39 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&mut self, line: &str) -> Result<(), FileError> {
-        let refused = |reason| FileError::NotIni { line: self.lines.number(), reason };
-        let (name, rest) = value::name(line).map_err(refused)?;
+        let (name, rest) = value::name(line).map_err(|reason| self.refuse(reason))?;
         if name == "-" {
-            return Err(refused("ini readers number a key '-' by themselves: name it"));
+            return Err(self.refuse("ini readers number a key '-' by themselves: name it"));
         }
         let (name, value) = (name.to_owned(), self.value(rest)?);
         self.budget.spend(3, name.len())?;
         // The comment before a key comes after it, as sops has it.
         let comment = self.taken_comment();
         if let Some(section) = self.sections.last_mut() {
-            section.items.push(Item::Key(name, value));
+            if section.name == METADATA {
+                self.fields.push((name, value.replace("\\n", "\n")));
+            } else {
+                let value = Node::Scalar(Scalar::Text(value.into_bytes()));
+                section.items.push(MapItem::Entry(name, value));
+            }
             section.items.extend(comment);
         }
         Ok(())
     }
 
-    fn taken_comment(&mut self) -> Option<Item> {
+    /// Refuses the line that was read last.
+    fn refuse(&self, reason: &'static str) -> FileError {
+        FileError::NotIni { line: self.lines.number(), reason }
+    }
+
+    fn taken_comment(&mut self) -> Option<MapItem> {
         let comment = std::mem::take(&mut self.comment);
         let comment = comment.trim();
         let text = match comment.as_bytes().first()? {
             b';' => comment.trim_start_matches([';', ' ']),
             _ => comment.trim_start_matches(['#', ' ']),
         };
-        Some(Item::Comment(text.to_owned()))
+        Some(MapItem::Comment(text.to_owned()))
     }
 }
 

@@ -98,10 +98,6 @@ impl Reader<'_> {
         }
         Ok(value)
     }
-
-    fn refuse(&self, reason: &'static str) -> FileError {
-        FileError::NotIni { line: self.lines.number(), reason }
-    }
 }
 
 /// Without the quotes around, where there are no others of their kind.
@@ -115,13 +111,16 @@ fn without_quotes(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tree::{MapItem, Node, Scalar};
     use super::*;
 
     fn value(text: &str) -> String {
-        let sections = Reader::new(text).read().unwrap();
-        match &sections[0].items[0] {
-            super::super::Item::Key(_, value) => value.clone(),
-            super::super::Item::Comment(_) => "a comment".to_owned(),
+        let read = Reader::new(text).read().unwrap();
+        match &read.sections[0].items[0] {
+            MapItem::Entry(_, Node::Scalar(Scalar::Text(value))) => {
+                String::from_utf8(value.clone()).unwrap()
+            }
+            _ => "not a key".to_owned(),
         }
     }
 

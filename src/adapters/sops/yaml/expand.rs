@@ -1,8 +1,8 @@
 //! The graph as trees: an alias becomes a copy, and each node of the copy is paid for.
 
-use super::super::error::{FileError, shown};
+use super::super::error::FileError;
 use super::super::limits::Budget;
-use super::super::tree::{Document, ListItem, MapItem, Node, Scalar, duplicate};
+use super::super::tree::{Document, ListItem, MapItem, Node, Scalar, refuse_duplicates};
 use super::graph::{Graph, Item, Raw};
 use super::scalar;
 
@@ -61,13 +61,7 @@ impl Expander<'_> {
                 Item::Node { node, line } => waiting = Some(self.key(*node, *line, depth)?),
             }
         }
-        let keys = entries.iter().filter_map(|item| match item {
-            MapItem::Entry(key, _) => Some(key.as_str()),
-            MapItem::Comment(_) => None,
-        });
-        if let Some(key) = duplicate(keys) {
-            return Err(FileError::DuplicateKey { key: shown(&key) });
-        }
+        refuse_duplicates(&entries)?;
         Ok(entries)
     }
 

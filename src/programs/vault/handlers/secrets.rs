@@ -36,9 +36,8 @@ use crate::programs::vault::service::Service;
     tag = "secrets",
     summary = "Read one value",
     description = "Needs a token with `read`, and takes one use. Out of scope is 403 whether or not \
-        the key exists. `Accept` chooses the form: `text/plain` without it. A \
-        value that is not UTF-8 text comes as `application/octet-stream`, and as JSON not at all. \
-        HEAD is refused.",
+        the key exists. `Accept` chooses the form: `text/plain` without it. A value that is not \
+        UTF-8 text comes as `application/octet-stream`, and as JSON not at all. HEAD is refused.",
     security(("accessToken" = [])),
     params(
         ("environment" = Environment, Path, description = "The environment"),
@@ -51,7 +50,7 @@ use crate::programs::vault::service::Service;
             description = "The value",
             content(
                 (String = "text/plain"),
-                (Vec<u8> = "application/octet-stream"),
+                ("application/octet-stream"),
                 (OneValue = "application/json", example = json!({
                     "environment": "dev", "key": "APP_DB_USER", "value": "app"
                 }))

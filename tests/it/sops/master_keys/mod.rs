@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use age::armor::ArmoredReader;
 use tempfile::TempDir;
-use vanta::adapters::key_service::{AllowList, Deadlines, KeyService, Launch};
+use vanta::adapters::key_service::{AllowList, Deadlines, KeyService, Launch, variables_for};
 use vanta::adapters::sops::{Identities, RefreshReport, SharedIdentities, SopsStore, StoreOptions};
 use vanta::domain::ports::SecretStore;
 
@@ -59,11 +59,12 @@ impl Scenario {
         // As the program does.
         let list = AllowList::parse(service.allowed).unwrap();
         let given = service.environment.iter().map(|(name, value)| (name.into(), value.into()));
-        let environment = vanta::adapters::key_service::environment(&list, given);
+        let variables = variables_for(&list, given);
         let launch = Launch {
-            host: vec![env!("CARGO_BIN_EXE_vanta-vault").into(), OsString::from("bound-to")],
+            host: env!("CARGO_BIN_EXE_vanta-vault").into(),
+            arguments: vec![OsString::from("bound-to")],
             program: service.program.to_owned(),
-            environment,
+            variables,
             folder: folder.path().to_owned(),
         };
         let key_service = KeyService::new(list, launch, service.deadlines).unwrap();

@@ -21,7 +21,7 @@ const NETWORK: [&str; 9] = [
 ];
 
 /// Which variables a kind of key is given: whole names, and beginnings that end in `_`.
-pub fn variables(kind: Kind) -> Vec<&'static str> {
+pub(super) fn of_kind(kind: Kind) -> Vec<&'static str> {
     let own: &[&str] = match kind {
         Kind::Kms => &["AWS_"],
         // It runs `gpg`, which is looked for on the path.
@@ -35,11 +35,11 @@ pub fn variables(kind: Kind) -> Vec<&'static str> {
 }
 
 /// Of the variables that there are, those that the keys on the list need.
-pub fn environment(
+pub fn variables_for(
     list: &AllowList,
     all: impl Iterator<Item = (OsString, OsString)>,
 ) -> Vec<(OsString, OsString)> {
-    let needed: BTreeSet<&str> = list.kinds().into_iter().flat_map(variables).collect();
+    let needed: BTreeSet<&str> = list.kinds().into_iter().flat_map(of_kind).collect();
     let is_needed = |name: &OsStr| {
         name.to_str().is_some_and(|name| {
             let begins = |it: &&str| it.ends_with('_') && name.starts_with(*it);

@@ -12,22 +12,22 @@ use crate::adapters::key_service::{Allowed, DataKeyOf, KeyService, MAX_CIPHERTEX
 /// The most keys of a file that sops may be asked for: each may be a call.
 const MAX_OTHERS: usize = 100;
 
-/// What opens master keys.
+/// What opens master keys, each kind of which is a key source to sops.
 #[derive(Debug, Clone, Copy)]
-pub struct Keys<'a> {
+pub struct KeySources<'a> {
     /// For those of age.
     pub identities: &'a Identities,
     /// For those of all other kinds.
     pub service: Option<&'a KeyService>,
 }
 
-impl<'a> From<&'a Identities> for Keys<'a> {
+impl<'a> From<&'a Identities> for KeySources<'a> {
     fn from(identities: &'a Identities) -> Self {
         Self { identities, service: None }
     }
 }
 
-impl Keys<'_> {
+impl KeySources<'_> {
     /// What one of the file's master keys wraps.
     pub(super) fn open(&self, key: &MasterKey, file: &Metadata) -> Result<Unwrapped, KeyError> {
         match (key, self.service) {

@@ -1,0 +1,56 @@
+//! Why an environment's file is not served, for those who ask and those who watch.
+
+use std::time::Duration;
+
+use super::authorship::{Alarm, AuthorshipError};
+use super::error::FileError;
+use crate::domain::ports::FileFault;
+
+/// Why an environment cannot be loaded.
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// What callers are told of it.
+    pub(super) fault: FileFault,
+    /// What it is for whoever watches.
+    pub(super) alarm: Alarm,
+    /// Whether it may pass without a change of any file, such as a lack of file descriptors.
+    pub(super) passing: bool,
+    /// Whether it is none yet: sops is being asked for the data key.
+    pub(super) awaited: bool,
+    /// How long it is left as it is where no file changes.
+    pub(super) rest: Duration,
+}
+
+/// How long a file rests for which sops could not decrypt the data key. How often sops itself is
+/// asked is another matter; opening the file costs something too.
+const REST: Duration = Duration::from_secs(1);
+
+#[expect(clippy::needless_pass_by_value, reason = "so that `map_err` takes them as they are")]
+impl Refusal {
+    pub(super) fn lasting(reason: impl ToString) -> Self {
+        Self {
+            reason: reason.to_string(),
+            fault: FileFault::Refused,
+            alarm: Alarm::Refused,
+            passing: false,
+            awaited: false,
+            rest: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn of_file(error: FileError) -> Self {
+        let (awaited, passing) = (error.is_awaited(), error.is_passing());
+        let rest = if passing && !awaited { REST } else { Duration::ZERO };
+        let fault = error.fault();
+        Self { fault, passing: passing || awaited, awaited, rest, ..Self::lasting(error) }
+    }
+
+    pub(super) fn of_authorship(error: AuthorshipError) -> Self {
+        let (alarm, passing) = (error.alarm(), error.is_passing());
+        Self { alarm, passing, ..Self::lasting(error) }
+    }
+
+    pub(super) fn passing(reason: impl ToString) -> Self {
+        Self { passing: true, ..Self::lasting(reason) }
+    }
+}
