@@ -4,8 +4,10 @@
 mod bombs;
 mod config_maps;
 mod environment_leaf;
+mod exchange;
 pub(crate) mod fixtures;
 mod folder;
+mod grants;
 mod groups;
 mod hostile;
 mod hostile_formats;

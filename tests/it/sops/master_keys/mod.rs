@@ -23,8 +23,8 @@ use vanta::adapters::key_service::{AllowList, Deadlines, KeyService, Launch};
 use vanta::adapters::sops::{Identities, RefreshReport, SharedIdentities, SopsStore, StoreOptions};
 use vanta::domain::ports::SecretStore;
 
-use super::fixtures::{identities, path, text};
-use super::folder::{grant, options};
+use super::fixtures::{identities, options, path, text};
+use super::grants::grant;
 use crate::support::program::until;
 
 /// A folder of files and a store that asks a program for their data keys.
