@@ -31,6 +31,7 @@ use crate::support::program::until;
 struct Scenario {
     folder: TempDir,
     store: SopsStore,
+    service: Arc<KeyService>,
 }
 
 /// How the service of a scenario is started.
@@ -66,14 +67,14 @@ impl Scenario {
             environment,
             folder: folder.path().to_owned(),
         };
-        let key_service = KeyService::new(list, launch, service.deadlines).unwrap();
+        let key_service = Arc::new(KeyService::new(list, launch, service.deadlines).unwrap());
         let options = StoreOptions {
             shared: SharedIdentities::Given(Arc::new((service.identities)())),
-            key_service: Some(Arc::new(key_service)),
+            key_service: Some(Arc::clone(&key_service)),
             ..options(&folder.path().join("files"))
         };
         let (store, report) = SopsStore::open(options);
-        (Self { folder, store }, report)
+        (Self { folder, store, service: key_service }, report)
     }
 
     fn write(&self, environment: &str, text: &str) {
@@ -91,6 +92,12 @@ impl Scenario {
             self.store.refresh();
             self.read(environment, key)
         })
+    }
+
+    /// Waits until whatever was asked is answered, and so whatever is started was: at once where
+    /// nothing was asked.
+    fn settle(&self) {
+        self.service.wait(Duration::from_secs(10));
     }
 
     /// Why an environment is not as its file is.
