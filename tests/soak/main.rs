@@ -12,13 +12,14 @@ mod encrypted;
 #[path = "../e2e/support/kubectl.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod kubectl;
-#[path = "../it/sops/made/mod.rs"]
-mod made;
 mod report;
 mod severed;
+#[expect(dead_code, clippy::unwrap_used, reason = "the tests use more of it, and fail so")]
+mod sops;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod support;
+mod swapped;
 mod wire;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ const RUNS: &[Run] = &[
     ("heavy", "good reads beside bodies of a gibibyte and heads of a mebibyte", attacked::heavy),
     ("killed", "the audit after the vault was killed under load 20 times", crashed::killed),
     ("encrypted", "SOPS files against real sops, changed, and hostile", encrypted::encrypted),
+    ("swapped", "SOPS files that are exchanged under 5,000 reads a second", swapped::swapped),
     ("described", "requests made from the OpenAPI document, by schemathesis", described::attacked),
 ];
 
