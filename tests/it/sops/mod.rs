@@ -11,6 +11,7 @@ mod grants;
 mod groups;
 mod hostile;
 mod hostile_formats;
+mod hostile_json;
 mod made;
 mod master_keys;
 #[cfg(target_os = "linux")]

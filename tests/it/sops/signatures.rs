@@ -193,6 +193,28 @@ fn a_signature_catches_whatever_sops_cannot_tell() {
 }
 
 #[test]
+fn a_signature_catches_it_in_each_format() {
+    for format in ["json", "env", "ini", "bin"] {
+        let Some(signed) = Signed::new() else { return };
+        let (original, file) = (text(&format!("app.enc.{format}")), format!("dev.enc.{format}"));
+        let changed = match original.lines().find(|line| line.contains("number")) {
+            Some(number) => edit(&original, number, &edit(number, "type:str]", "type:int]")),
+            // There is no other type that a binary file may have.
+            None => format!("{original}\n"),
+        };
+        signed.put_signed(&file, original.as_bytes(), "dev");
+        let store = signed.open(Duration::ZERO);
+        assert_eq!(alarm(&store, "dev"), None, "{format}");
+        signed.put(&file, changed.as_bytes());
+        store.refresh();
+        let (kind, said) = alarm(&store, "dev").expect(format);
+        assert_eq!(kind, Alarm::Signature, "{format}: {said}");
+        let (trusting, _) = SopsStore::open(options(signed.folder.path()));
+        assert_eq!(alarm(&trusting, "dev"), None, "{format}: nothing else tells");
+    }
+}
+
+#[test]
 fn a_signature_catches_what_a_mac_of_encrypted_values_alone_cannot_tell() {
     let Some(signed) = Signed::new() else { return };
     let original = text("mac-only.enc.yaml");
