@@ -7,7 +7,7 @@
 # fetched or compiled:  --build-context binaries=FOLDER
 ARG RUST_VERSION=1.95
 # Of the stage with sops alone.
-ARG GO_VERSION=1.25
+ARG GO_VERSION=1.26
 ARG ALPINE_VERSION=3.22
 
 # Alpine's own libc is musl, so its Rust links static programs for whichever platform this runs on.
