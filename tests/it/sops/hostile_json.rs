@@ -123,10 +123,8 @@ fn an_unwrapped_list_of_maps_is_served_under_the_path_that_it_was_encrypted_for(
     let wrapped = open(&original, Leave::default()).unwrap();
     assert_eq!(wrapped.read(&path).err(), Some(ReadError::NoKey));
     let begin = original.find("\t\"maps\": [").unwrap();
-    let end = begin + original[begin..].find(']').unwrap();
-    // The first bracket that closes is the value's own.
-    let end = end + original[end + 1..].find("\n\t]").unwrap() + 1;
-    let list = &original[begin..end + "\n\t]".len()];
+    let end = begin + original[begin..].find("\n\t]").unwrap() + "\n\t]".len();
+    let list = &original[begin..end];
     let map = list.replacen("[\n", "", 1).replacen("\n\t]", "", 1);
     let unwrapped = edit(&original, list, &map);
     assert_eq!(read(&open(&unwrapped, Leave::default()).unwrap(), "maps.k"), "v");
