@@ -2,10 +2,13 @@
 #
 #   docker build --target vanta-vault --tag vanta-vault --build-arg VERSION=… .
 #
-# The targets are vanta-vault, vanta-vault-sops, vanta-injector, vanta-agent and vanta-cli. Where the programs are
-# built already, their folder takes the place of the stage `binaries`, and nothing is fetched or
-# compiled:  --build-context binaries=FOLDER
+# The targets are vanta-vault, vanta-vault-sops, vanta-injector, vanta-agent and vanta-cli. Where the
+# programs are built already, their folder takes the place of the stage `binaries`, and nothing is
+# fetched or compiled:  --build-context binaries=FOLDER
 ARG RUST_VERSION=1.95
+# Of the stage with sops alone.
+ARG GO_VERSION=1.26
+ARG ALPINE_VERSION=3.22
 
 # Alpine's own libc is musl, so its Rust links static programs for whichever platform this runs on.
 FROM docker.io/library/rust:${RUST_VERSION}-alpine AS build
@@ -43,12 +46,12 @@ ENTRYPOINT ["/vanta-vault"]
 
 # The vault with sops and GnuPG, for master keys that are not age's (docs/keys.md). What they need is
 # not in an image from scratch.
-FROM docker.io/library/golang:1-alpine AS sops
+FROM docker.io/library/golang:${GO_VERSION}-alpine AS sops
 ARG SOPS_VERSION=3.13.3
 RUN CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' \
     "github.com/getsops/sops/v3/cmd/sops@v${SOPS_VERSION}"
 
-FROM docker.io/library/alpine:3 AS vanta-vault-sops
+FROM docker.io/library/alpine:${ALPINE_VERSION} AS vanta-vault-sops
 ARG VERSION=development
 LABEL org.opencontainers.image.source="https://github.com/vanta-dev/vanta" \
       org.opencontainers.image.licenses="Apache-2.0" \

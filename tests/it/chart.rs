@@ -5,6 +5,8 @@
 mod authorship;
 #[path = "chart/master_keys.rs"]
 mod master_keys;
+#[path = "chart/pod.rs"]
+mod pod;
 #[path = "chart/tracing.rs"]
 mod tracing;
 

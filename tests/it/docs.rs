@@ -92,6 +92,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/agent.md",
     "docs/api.md",
     "docs/audit.md",
+    "docs/authorship.md",
     "docs/configuration.md",
     "docs/injection.md",
     "docs/install.md",
@@ -99,6 +100,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/metrics.md",
     "docs/oidc.md",
     "docs/problems.md",
+    "docs/sops.md",
     "docs/testing.md",
     "docs/tracing.md",
 ];

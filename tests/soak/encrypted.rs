@@ -9,17 +9,16 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use vanta::adapters::sops::{EncryptedFile, Format, Identities, Leave};
 
-use crate::made::keys::Keys;
-use crate::made::mutations::{self, Changed};
-use crate::made::random::Random;
-use crate::made::{Maker, Outcome, hostile};
 use crate::report::Report;
-use crate::support::sops;
+use crate::sops::made::keys::Keys;
+use crate::sops::made::mutations::{self, Changed};
+use crate::sops::made::random::Random;
+use crate::sops::made::{Maker, Outcome, each, hostile};
+use crate::support;
 
 const FILES: usize = 1000;
 /// How often a byte of each file is changed that opens without leave.
 const CHANGES: usize = 20;
-const WORKERS: usize = 4;
 const SEED: u64 = 20_260_201;
 /// What a hostile file takes of a processor at the most, before it comes to its keys.
 const SOON: Duration = Duration::from_millis(100);
@@ -51,7 +50,7 @@ impl Found {
 
 /// Every file that sops reads is read the same, and a changed one is refused or serves the same.
 pub(crate) fn encrypted(report: &mut Report) {
-    let programs = sops::generations();
+    let programs = support::sops::generations();
     if programs.is_empty() {
         report.line("There is no sops to compare with: nothing was done.");
         report.fail();
@@ -59,23 +58,8 @@ pub(crate) fn encrypted(report: &mut Report) {
     }
     let folder = tempfile::tempdir().expect("a folder can be made");
     let keys = Keys::new(folder.path());
-    let found = std::thread::scope(|scope| {
-        let (keys, programs) = (&keys, programs.as_slice());
-        let workers: Vec<_> = (0..WORKERS)
-            .map(|first| {
-                scope.spawn(move || {
-                    let folder = tempfile::tempdir().expect("a folder can be made");
-                    let maker = Maker::new(folder.path(), keys, programs, SEED);
-                    let numbers = (first..FILES).step_by(WORKERS);
-                    numbers.fold(Found::default(), |found, number| {
-                        found.and(one(&maker, keys, number))
-                    })
-                })
-            })
-            .collect();
-        let found = workers.into_iter().map(|worker| worker.join().expect("no worker panics"));
-        found.fold(Found::default(), Found::and)
-    });
+    let found = each(&keys, &programs, SEED, FILES, |maker, number| one(maker, &keys, number));
+    let found = found.into_iter().fold(Found::default(), Found::and);
     let same: usize = found.same.values().sum();
     let formats: Vec<String> =
         found.same.iter().map(|(format, count)| format!("{format} {count}")).collect();

@@ -12,13 +12,14 @@ mod encrypted;
 #[path = "../e2e/support/kubectl.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod kubectl;
-#[path = "../it/sops/made/mod.rs"]
-mod made;
 mod report;
 mod severed;
+#[expect(dead_code, clippy::unwrap_used, reason = "the tests use more of it, and fail so")]
+mod sops;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod support;
+mod swapped;
 mod wire;
 
 use std::process::ExitCode;
@@ -29,18 +30,17 @@ use report::Report;
 /// A run: its name, what it does, and the function that does it.
 type Run = (&'static str, &'static str, fn(&mut Report));
 
-/// The runs that need this machine alone, in the order in which `all` goes through them.
+/// The runs, in the order in which `make soak` goes through them.
 const RUNS: &[Run] = &[
     ("slowloris", "good reads beside 200 connections that never finish", attacked::slowloris),
     ("heavy", "good reads beside bodies of a gibibyte and heads of a mebibyte", attacked::heavy),
     ("killed", "the audit after the vault was killed under load 20 times", crashed::killed),
     ("encrypted", "SOPS files against real sops, changed, and hostile", encrypted::encrypted),
+    ("swapped", "SOPS files that are exchanged under 5,000 reads a second", swapped::swapped),
     ("described", "requests made from the OpenAPI document, by schemathesis", described::attacked),
+    // This one is run inside a cluster.
+    ("severed", "the grants of a real API server that is cut off", severed::severed),
 ];
-
-/// The one that is run inside a cluster, by its name.
-const IN_CLUSTER: Run =
-    ("severed", "the grants of a real API server that is cut off", severed::severed);
 
 /// Waits for what takes minutes.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -57,20 +57,18 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--report" => file = arguments.next(),
-            "all" => names.extend(RUNS.iter().map(|(name, ..)| (*name).to_owned())),
             // What cargo says to every test's program.
             _ if argument.starts_with("--") => {}
             _ => names.push(argument),
         }
     }
-    let runs = || RUNS.iter().chain([&IN_CLUSTER]);
-    let known = |name: &String| runs().find(|(known, ..)| known == name);
+    let known = |name: &String| RUNS.iter().find(|(known, ..)| known == name);
     let Some(chosen) = names.iter().map(known).collect::<Option<Vec<&Run>>>() else {
         println!("soak: there is no such run; without a name, they are listed");
         return ExitCode::from(64);
     };
     if chosen.is_empty() {
-        for (name, what, _) in runs() {
+        for (name, what, _) in RUNS {
             println!("{name:12} {what}");
         }
     }

@@ -2,33 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::{helm, named, render};
+use super::pod::{pod, variable};
+use super::{helm, render};
 
 const ALLOWED: &str = "vault.masterKeys.allowed={pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4,\
                        hc_vault:https://vault:8200/v1/transit/keys/sops}";
 
 /// The vault's pod with some values.
-fn pod(helm: &std::path::Path, values: &[&str]) -> Value {
+fn vault(helm: &std::path::Path, values: &[&str]) -> Value {
     let values: Vec<&str> = values.iter().flat_map(|value| ["--set", value]).collect();
-    let objects = render(helm, &values).unwrap();
-    named(&objects, "Deployment vanta-vault")["spec"]["template"]["spec"].clone()
-}
-
-fn variable<'a>(container: &'a Value, name: &str) -> Option<&'a Value> {
-    let mut variables = container["env"].as_array().unwrap().iter();
-    variables.find(|variable| variable["name"] == name).map(|variable| &variable["value"])
+    pod(&render(helm, &values).unwrap(), "vanta-vault").clone()
 }
 
 #[test]
 fn what_sops_needs_is_there_once_a_key_is_allowed() {
     let Some(helm) = helm() else { return };
     let secrets = ["vault.masterKeys.pgpSecret=pgp", "vault.masterKeys.environmentSecret=sops"];
-    let without = pod(helm, &secrets);
+    let without = vault(helm, &secrets);
     assert_eq!(without["initContainers"], Value::Null);
     assert_eq!(without["containers"][0]["envFrom"], Value::Null);
     assert_eq!(variable(&without["containers"][0], "VANTA_SOPS_ALLOWED_KEYS"), None);
 
-    let with = pod(helm, &[ALLOWED, secrets[0], secrets[1]]);
+    let with = vault(helm, &[ALLOWED, secrets[0], secrets[1]]);
     let vault = &with["containers"][0];
     assert_eq!(
         variable(vault, "VANTA_SOPS_ALLOWED_KEYS"),

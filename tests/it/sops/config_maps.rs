@@ -9,8 +9,8 @@ use vanta::adapters::sops::{
 };
 use vanta::domain::ports::{FileFault, SecretStore, SecretStoreError};
 
-use super::fixtures::{path, text};
-use super::folder::{environment, grant, options};
+use super::fixtures::{options, path, text};
+use super::grants::{environment, grant};
 
 /// A store without a folder.
 fn store() -> SopsStore {

@@ -7,8 +7,8 @@ use vanta::adapters::sops::{Alarm, Authorship, RequireLeaf, SopsStore, StoreOpti
 use vanta::domain::ports::FileFault;
 
 use super::fixtures::path;
-use super::folder::environment;
-use super::workshop::{ONE, OTHER, Workshop, read, reason, served};
+use super::made::keys::{OURS, SECOND};
+use super::workshop::{Workshop, alarm, read, reason, served};
 
 const PLAIN: &str = "PASSWORD: of-ENV\n_vanta_environment: ENV\n";
 
@@ -20,16 +20,15 @@ fn asking(leaf: RequireLeaf) -> Authorship {
 fn both(workshop: &Workshop) -> (Vec<u8>, Vec<u8>) {
     let of = |name: &str| {
         let file = format!("{name}.enc.yaml");
-        let bytes = workshop.encrypt(&file, &PLAIN.replace("ENV", name), ONE);
+        let bytes = workshop.encrypt(&file, &PLAIN.replace("ENV", name), OURS);
         workshop.put(&file, &bytes);
         bytes
     };
     (of("dev"), of("prod"))
 }
 
-fn alarm(store: &SopsStore, of: &str) -> Option<Alarm> {
-    let status = store.status().into_iter().find(|status| status.environment == environment(of));
-    status.and_then(|status| Some(status.alarm?.0))
+fn kind_of_alarm(store: &SopsStore, of: &str) -> Option<Alarm> {
+    Some(alarm(store, of)?.0)
 }
 
 #[test]
@@ -50,15 +49,15 @@ fn prods_file_copied_over_devs_is_refused_by_the_leaf_where_they_share_an_identi
         assert_eq!((failed[0].alarm, failed[0].serves_earlier), (Alarm::Environment, true));
         assert_eq!(read(&store, "dev", "PASSWORD").unwrap(), "of-dev");
         assert_eq!(read(&store, "prod", "PASSWORD").unwrap(), "of-prod");
-        assert_eq!(alarm(&store, "dev"), Some(Alarm::Environment));
+        assert_eq!(kind_of_alarm(&store, "dev"), Some(Alarm::Environment));
     }
 }
 
 #[test]
 fn prods_file_copied_over_devs_is_refused_where_they_have_identities_of_their_own() {
     let Some(workshop) = Workshop::new() else { return };
-    let prod = workshop.encrypt("prod.enc.yaml", "PASSWORD: of-prod\n", ONE);
-    let dev = workshop.encrypt("dev.enc.yaml", "PASSWORD: of-dev\n", OTHER);
+    let prod = workshop.encrypt("prod.enc.yaml", "PASSWORD: of-prod\n", OURS);
+    let dev = workshop.encrypt("dev.enc.yaml", "PASSWORD: of-dev\n", SECOND);
     let own = tempfile::tempdir().unwrap();
     fs::copy(path("age-key.txt"), own.path().join("prod.txt")).unwrap();
     fs::copy(path("other-age-key.txt"), own.path().join("dev.txt")).unwrap();
@@ -90,7 +89,7 @@ fn what_is_asked_for_is_put_in_by_the_command_that_the_refusal_names() {
     for (file, plain) in
         [("dev.enc.yaml", "PASSWORD: p\n"), ("dev.enc.json", "{\"PASSWORD\": \"p\"}\n")]
     {
-        let bytes = workshop.encrypt(file, plain, ONE);
+        let bytes = workshop.encrypt(file, plain, OURS);
         workshop.put(file, &bytes);
         let (store, report) = workshop.open(asking(RequireLeaf::Shared));
         assert_eq!(report.failed[0].alarm, Alarm::Environment);
@@ -107,12 +106,12 @@ fn what_is_asked_for_is_put_in_by_the_command_that_the_refusal_names() {
 #[test]
 fn whoever_shares_an_identity_need_not_name_it_until_it_did_once() {
     let Some(workshop) = Workshop::new() else { return };
-    let unnamed = workshop.encrypt("dev.enc.yaml", "PASSWORD: old\n", ONE);
+    let unnamed = workshop.encrypt("dev.enc.yaml", "PASSWORD: old\n", OURS);
     workshop.put("dev.enc.yaml", &unnamed);
     let (store, report) = workshop.open(Authorship::default());
     assert!(report.loaded[0].warnings.is_empty(), "alone it shares with nobody: {report:?}");
 
-    let prod = workshop.encrypt("prod.enc.yaml", "PASSWORD: old\n", ONE);
+    let prod = workshop.encrypt("prod.enc.yaml", "PASSWORD: old\n", OURS);
     workshop.put("prod.enc.yaml", &prod);
     let warnings = &store.refresh().loaded[0].warnings;
     assert!(warnings[0].contains("run `sops set prod.enc.yaml"), "{warnings:?}");
@@ -126,15 +125,15 @@ fn whoever_shares_an_identity_need_not_name_it_until_it_did_once() {
     let restarted = Authorship { served_before: kept, ..Authorship::default() };
     for store in [store, workshop.open(restarted).0] {
         store.refresh();
-        assert_eq!(alarm(&store, "dev"), Some(Alarm::Environment));
-        assert_eq!(alarm(&store, "prod"), None, "each is asked for its own name");
+        assert_eq!(kind_of_alarm(&store, "dev"), Some(Alarm::Environment));
+        assert_eq!(kind_of_alarm(&store, "prod"), None, "each is asked for its own name");
     }
 }
 
 #[test]
 fn an_identity_of_its_own_is_name_enough_but_for_always() {
     let Some(workshop) = Workshop::new() else { return };
-    workshop.put("dev.enc.yaml", &workshop.encrypt("dev.enc.yaml", "PASSWORD: p\n", ONE));
+    workshop.put("dev.enc.yaml", &workshop.encrypt("dev.enc.yaml", "PASSWORD: p\n", OURS));
     let own = tempfile::tempdir().unwrap();
     fs::copy(path("age-key.txt"), own.path().join("dev.txt")).unwrap();
     for (leaf, loads) in [
@@ -184,9 +183,9 @@ fn a_leaf_that_the_files_rule_leaves_plain_proves_nothing() {
     let Some(workshop) = Workshop::new() else { return };
     workshop.beside(
         ".sops.yaml",
-        &format!("creation_rules:\n  - {{age: {ONE}, encrypted_regex: PASSWORD}}\n"),
+        &format!("creation_rules:\n  - {{age: {OURS}, encrypted_regex: PASSWORD}}\n"),
     );
-    let bytes = workshop.encrypt("dev.enc.yaml", &PLAIN.replace("ENV", "dev"), ONE);
+    let bytes = workshop.encrypt("dev.enc.yaml", &PLAIN.replace("ENV", "dev"), OURS);
     let rule = String::from_utf8(bytes.clone()).unwrap();
     assert!(rule.contains("_vanta_environment: dev"), "{rule}");
     workshop.put("dev.enc.yaml", &bytes);
@@ -203,7 +202,7 @@ fn the_leaf_is_found_in_each_format_and_in_another_one_that_it_is_written_anew_i
         ("prod.enc.env", format!("A=a\n{leaf}=prod\n"), ["A"]),
         ("prod.enc.ini", format!("{leaf} = prod\n\n[s]\nA = a\n"), ["s.A"]),
     ] {
-        let bytes = workshop.encrypt(file, &plain, ONE);
+        let bytes = workshop.encrypt(file, &plain, OURS);
         workshop.put(file, &bytes);
         let (store, report) = workshop.open(asking(RequireLeaf::Always));
         assert!(report.failed.is_empty(), "{report:?}");
@@ -212,19 +211,19 @@ fn the_leaf_is_found_in_each_format_and_in_another_one_that_it_is_written_anew_i
         let elsewhere = file.replace("prod", "dev");
         workshop.put(&elsewhere, &bytes);
         let (store, _) = workshop.open(asking(RequireLeaf::Never));
-        assert_eq!(alarm(&store, "dev"), Some(Alarm::Environment), "{file}");
+        assert_eq!(kind_of_alarm(&store, "dev"), Some(Alarm::Environment), "{file}");
         fs::remove_file(workshop.path(&elsewhere)).unwrap();
     }
     // What is a section of an ini file is a mapping of a YAML file, value by value.
     let yaml = workshop.encrypt(
         "prod.enc.yaml",
         &format!("DEFAULT:\n    {leaf}: prod\ns:\n    A: a\n"),
-        ONE,
+        OURS,
     );
     workshop.put("dev.enc.yaml", &yaml);
     let (store, _) = workshop.open(asking(RequireLeaf::Never));
-    assert_eq!(alarm(&store, "dev"), Some(Alarm::Environment));
-    let binary = workshop.encrypt("dev.enc.bin", "binary", ONE);
+    assert_eq!(kind_of_alarm(&store, "dev"), Some(Alarm::Environment));
+    let binary = workshop.encrypt("dev.enc.bin", "binary", OURS);
     fs::remove_file(workshop.path("dev.enc.yaml")).unwrap();
     workshop.put("dev.enc.bin", &binary);
     let (store, _) = workshop.open(asking(RequireLeaf::Always));

@@ -1,8 +1,11 @@
 //! Files made with real sops, and edits of them by somebody who holds no key.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use vanta::adapters::sops::{EncryptedFile, FileError, Format, Identities, Leave};
+use vanta::adapters::sops::{
+    Authorship, EncryptedFile, FileError, Format, Identities, Leave, SharedIdentities, StoreOptions,
+};
 use vanta::domain::names::Key;
 
 /// The path of a fixture.
@@ -18,6 +21,33 @@ pub(crate) fn text(name: &str) -> String {
 /// The identities that open the fixtures.
 pub(crate) fn identities() -> Identities {
     Identities::read(&path("age-key.txt")).expect("the fixture's key is valid")
+}
+
+/// The identities of both groups of `groups.enc.yaml`.
+pub(crate) fn both_identities() -> Identities {
+    let other = Identities::read(&path("other-age-key.txt")).expect("the fixture's key is valid");
+    identities().and(other)
+}
+
+/// `groups.enc.yaml` in parts: what comes before its groups, each of the two, and the rest.
+pub(crate) fn groups() -> [String; 4] {
+    let whole = text("groups.enc.yaml");
+    let begins: Vec<usize> = whole.match_indices("        - age:").map(|(at, _)| at).collect();
+    let [first, second] = begins[..] else { panic!("there are two groups") };
+    let end = whole.find("    lastmodified").expect("the file was saved");
+    [&whole[..first], &whole[first..second], &whole[second..end], &whole[end..]].map(str::to_owned)
+}
+
+/// A store over a folder, with these identities and nothing asked for.
+pub(crate) fn options(folder: &Path) -> StoreOptions {
+    StoreOptions {
+        folder: Some(folder.to_path_buf()),
+        shared: SharedIdentities::Given(Arc::new(identities())),
+        identities_folder: None,
+        leave: Leave::default(),
+        authorship: Authorship::default(),
+        key_service: None,
+    }
 }
 
 /// Opens a text as YAML.

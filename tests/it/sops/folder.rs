@@ -2,21 +2,18 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
-use vanta::adapters::sops::{
-    Authorship, Leave, RefreshReport, SharedIdentities, SopsStore, StoreOptions,
-};
-use vanta::domain::grants::{Access, Grants, Permission, Policy, SubjectSelector};
-use vanta::domain::identity::{Administers, Identity, Method, Subject};
-use vanta::domain::names::{Environment, Key};
-use vanta::domain::policy::{self, Grant, Request, Target};
+use vanta::adapters::sops::{RefreshReport, SharedIdentities, SopsStore, StoreOptions};
+use vanta::domain::grants::Permission;
+use vanta::domain::names::Key;
+use vanta::domain::policy::Target;
 use vanta::domain::ports::{SecretStore, SecretStoreError};
 
-use super::fixtures::{edit, identities, path, text};
+use super::exchange::Ends;
+use super::fixtures::{edit, options, path, text};
+use super::grants::{decide, environment, grant};
 
 /// A folder of its own and the store upon it.
 struct Scenario {
@@ -49,67 +46,6 @@ impl Scenario {
         let value = self.store.read(&grant(environment, key))?;
         Ok(value.expose_str().unwrap().to_owned())
     }
-}
-
-pub(super) fn options(folder: &Path) -> StoreOptions {
-    StoreOptions {
-        folder: Some(folder.to_path_buf()),
-        shared: SharedIdentities::Given(Arc::new(identities())),
-        identities_folder: None,
-        leave: Leave::default(),
-        authorship: Authorship::default(),
-        key_service: None,
-    }
-}
-
-pub(super) fn environment(name: &str) -> Environment {
-    name.parse().unwrap()
-}
-
-/// A grant to read one key, by way of the policy, since there is no other.
-pub(super) fn grant(environment: &str, key: &str) -> Grant {
-    decide(environment, Permission::Read, Target::Key(key.parse::<Key>().unwrap()))
-}
-
-fn decide(environment: &str, permission: Permission, target: Target) -> Grant {
-    let client = Subject::Client("tester".parse().unwrap());
-    let access = Access {
-        namespace: "tests".parse().unwrap(),
-        name: "all".parse().unwrap(),
-        subject: client.clone(),
-        environment: environment.parse().unwrap(),
-        key_pattern: "*".parse().unwrap(),
-        permissions: vec![Permission::Read, Permission::List],
-        ttl_minutes: None,
-        usage_limit: None,
-        file: None,
-    };
-    let selector = SubjectSelector::Client {
-        namespace: "tests".parse().unwrap(),
-        name: "tester".parse().unwrap(),
-    };
-    let policy = Policy {
-        name: "all".parse().unwrap(),
-        environment: environment.parse().unwrap(),
-        subjects: vec![selector],
-        key_patterns: vec!["*".parse().unwrap()],
-        permissions: vec![Permission::Read, Permission::List],
-        max_ttl_minutes: None,
-        max_usage_limit: None,
-        require_pod_bound_token: false,
-    };
-    let grants = Grants { accesses: vec![access], policies: vec![policy] };
-    let identity = Identity {
-        method: Method::ClientCredential,
-        subject: client,
-        pod: None,
-        service_account_uid: None,
-        credential_id: None,
-        expires_at: None,
-        administers: Administers::Nothing,
-    };
-    let request = Request { environment: environment.parse().unwrap(), permission, target };
-    policy::decide(&grants, &identity, &request, jiff::Timestamp::UNIX_EPOCH).unwrap()
 }
 
 #[test]
@@ -353,6 +289,7 @@ fn readers_see_one_version_or_the_other_while_files_are_swapped() {
     let done = AtomicBool::new(false);
     let all = |key: &Key| Some(grant("prod", key.as_str()));
     std::thread::scope(|scope| {
+        let ends = Ends(&done);
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 let values = scenario.store.read_all(&environment("prod"), &all).unwrap();
@@ -365,6 +302,6 @@ fn readers_see_one_version_or_the_other_while_files_are_swapped() {
             fs::rename(new, scenario.folder.path().join("prod.enc.yaml")).unwrap();
             assert_eq!(scenario.store.refresh().loaded.len(), 1);
         }
-        done.store(true, Ordering::Relaxed);
+        drop(ends);
     });
 }

@@ -2,7 +2,7 @@
 
 use vanta::adapters::sops::{EncryptedFile, FileError, Format, Identities, Leave};
 
-use super::fixtures::{edit, identities, line, path, read, text};
+use super::fixtures::{both_identities, edit, groups, identities, line, read, text};
 
 fn open(text: &str, identities: &Identities) -> Result<EncryptedFile, FileError> {
     EncryptedFile::open(text.as_bytes(), Format::Yaml, identities, Leave::default())
@@ -12,13 +12,9 @@ fn refusal(text: &str, identities: &Identities) -> FileError {
     open(text, identities).err().expect("the file was accepted")
 }
 
-fn both() -> Identities {
-    identities().and(Identities::read(&path("other-age-key.txt")).unwrap())
-}
-
 #[test]
 fn a_share_of_each_needed_group_gives_the_data_key() {
-    let file = open(&text("groups.enc.yaml"), &both()).unwrap();
+    let file = open(&text("groups.enc.yaml"), &both_identities()).unwrap();
     assert_eq!(read(&file, "word"), "hunter2");
 }
 
@@ -33,16 +29,13 @@ fn too_few_groups_are_told_one_by_one() {
 
 #[test]
 fn shares_that_do_not_fit_together_are_refused() {
-    let original = text("groups.enc.yaml");
+    let [before, first, _, rest] = groups();
     // The first group twice: two shares in one place.
-    let begin = original.find("        - age:").unwrap();
-    let second = begin + 1 + original[begin + 1..].find("        - age:").unwrap();
-    let end = original.find("    lastmodified").unwrap();
-    let twice = format!("{}{}{}", &original[..second], &original[begin..second], &original[end..]);
-    assert_eq!(refusal(&twice, &both()), FileError::BadShares);
+    let twice = format!("{before}{first}{first}{rest}");
+    assert_eq!(refusal(&twice, &both_identities()), FileError::BadShares);
     // One group alone wraps a share, which is longer than a key.
-    let one = format!("{}{}", &original[..second], &original[end..]);
-    assert_eq!(refusal(&one, &both()), FileError::BadDataKey);
+    let one = format!("{before}{first}{rest}");
+    assert_eq!(refusal(&one, &both_identities()), FileError::BadDataKey);
 }
 
 #[test]
@@ -51,7 +44,7 @@ fn a_threshold_is_a_small_number() {
     let threshold = line(&original, "    shamir_threshold");
     for bad in ["-1", "256", "two", "[2]", "1.5"] {
         let changed = edit(&original, threshold, &format!("    shamir_threshold: {bad}"));
-        let refused = refusal(&changed, &both());
+        let refused = refusal(&changed, &both_identities());
         assert!(
             matches!(refused, FileError::BadMetadata { field: "shamir_threshold", .. }),
             "{bad}: {refused}"
@@ -59,5 +52,5 @@ fn a_threshold_is_a_small_number() {
     }
     // As sops 3.13 takes it, and as other formats write it.
     let text = edit(&original, threshold, "    shamir_threshold: \"2\"");
-    assert_eq!(read(&open(&text, &both()).unwrap(), "word"), "hunter2");
+    assert_eq!(read(&open(&text, &both_identities()).unwrap(), "word"), "hunter2");
 }

@@ -1,4 +1,5 @@
-//! What `hostile.rs` tells of YAML, in every other format where it can be said.
+//! What `hostile.rs` tells of YAML, in every other format where it can be said; `hostile_json.rs`
+//! tells what can be said of JSON alone besides.
 
 use vanta::adapters::sops::{
     EncryptedFile, FileError, Format, Leave, OpenedFile, ReadError, ValueError, Withheld,
@@ -6,8 +7,8 @@ use vanta::adapters::sops::{
 
 use super::fixtures::{edit, identities, keys, line, read, text};
 
-/// The formats beside YAML that have several keys, each with how an entry and an empty one are
-/// written, and the prefix of its keys' paths.
+/// The flat formats: each with what stands between a key and its value, and what the paths of the
+/// keys begin with.
 const FLAT: [(Format, &str, &str); 2] = [(Format::Dotenv, "=", ""), (Format::Ini, " = ", "main.")];
 
 fn app(format: Format) -> String {
@@ -285,6 +286,14 @@ fn a_file_without_a_mac_or_a_version_is_refused() {
         };
         assert_eq!(refusal(format, &without("mac")), FileError::NoMac);
         assert_eq!(refusal(format, &without("version")), FileError::NoVersion);
+    }
+    for format in [Format::Json, Format::Binary] {
+        let original = app(format);
+        let mac = line(&original, "\t\t\"mac\"");
+        let without = edit(&original, &format!("{mac}\n"), "");
+        assert_eq!(refusal(format, &without), FileError::NoMac);
+        let without = edit(&original, ",\n\t\t\"version\": \"3.13.3\"", "");
+        assert_eq!(refusal(format, &without), FileError::NoVersion);
     }
 }
 

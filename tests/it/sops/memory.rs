@@ -8,8 +8,7 @@ use std::process::Command;
 use nix::sys::resource::{Resource, setrlimit};
 use vanta::adapters::sops::{Leave, SharedIdentities, SopsStore, StoreOptions};
 
-use super::fixtures::path;
-use super::folder::options;
+use super::fixtures::{options, path};
 use super::made::hostile;
 use crate::support::variable;
 

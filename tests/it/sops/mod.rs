@@ -4,11 +4,14 @@
 mod bombs;
 mod config_maps;
 mod environment_leaf;
+mod exchange;
 pub(crate) mod fixtures;
 mod folder;
+mod grants;
 mod groups;
 mod hostile;
 mod hostile_formats;
+mod hostile_json;
 mod made;
 mod master_keys;
 #[cfg(target_os = "linux")]

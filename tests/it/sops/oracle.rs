@@ -7,13 +7,16 @@ use vanta::adapters::sops::Format;
 
 use super::made::keys::Keys;
 use super::made::random::Random;
-use super::made::{Maker, Outcome, mutations};
+use super::made::{Outcome, each, mutations};
 use crate::support::sops;
 
 const FILES: usize = 216;
 /// How often a byte of each file is changed.
 const CHANGES: usize = 3;
 const SEED: u64 = 20_260_101;
+
+/// What became of a file, its format, and how often a byte of it was changed.
+type Found = (Outcome, Option<Format>, usize);
 
 #[test]
 fn generated_files_are_read_as_real_sops_reads_them() {
@@ -23,41 +26,29 @@ fn generated_files_are_read_as_real_sops_reads_them() {
     }
     let folder = tempfile::tempdir().unwrap();
     let keys = Keys::new(folder.path());
-    let workers = 4;
-    let outcomes: Vec<(Outcome, Option<Format>)> = std::thread::scope(|scope| {
-        let (keys, programs) = (&keys, programs.as_slice());
-        let worker = |first: usize| {
-            move || {
-                let folder = tempfile::tempdir().unwrap();
-                let maker = Maker::new(folder.path(), keys, programs, SEED);
-                let files = (first..FILES).step_by(workers).map(|number| {
-                    let (mut outcome, made) = maker.compare(number);
-                    let mut random = Random(SEED ^ number as u64);
-                    if let Some(made) = &made
-                        && let Err(how) =
-                            mutations::change(made, &keys.identities, &mut random, CHANGES)
-                    {
-                        outcome = Outcome::Different(how);
-                    }
-                    (outcome, made.map(|made| made.format))
-                });
-                files.collect::<Vec<_>>()
-            }
-        };
-        let workers: Vec<_> = (0..workers).map(|first| scope.spawn(worker(first))).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    let found: Vec<Found> = each(&keys, &programs, SEED, FILES, |maker, number| {
+        let (outcome, made) = maker.compare(number);
+        let Some(made) = made else { return (outcome, None, 0) };
+        let mut random = Random(SEED ^ number as u64);
+        match mutations::change(&made, &keys.identities, &mut random, CHANGES) {
+            Ok(changes) => (outcome, Some(made.format), changes.len()),
+            Err(how) => (Outcome::Different(how), Some(made.format), 0),
+        }
     });
-    let different: Vec<&str> = outcomes
+    let different: Vec<&str> = found
         .iter()
-        .filter_map(|(outcome, _)| match outcome {
+        .filter_map(|(outcome, ..)| match outcome {
             Outcome::Different(how) => Some(how.as_str()),
             _ => None,
         })
         .collect();
     assert!(different.is_empty(), "{} differ: {}", different.len(), different.join("\n=====\n"));
+    // Files that need leave are not changed.
+    let changes: usize = found.iter().map(|(.., changes)| changes).sum();
+    assert!(changes >= FILES, "only {changes} bytes were changed");
     let count = |wanted: fn(&Outcome) -> bool| {
-        let wanted = outcomes.iter().filter(|(outcome, _)| wanted(outcome));
-        wanted.fold(BTreeMap::new(), |mut counts: BTreeMap<String, usize>, (_, format)| {
+        let wanted = found.iter().filter(|(outcome, ..)| wanted(outcome));
+        wanted.fold(BTreeMap::new(), |mut counts: BTreeMap<String, usize>, (_, format, _)| {
             *counts.entry(format!("{format:?}")).or_default() += 1;
             counts
         })
@@ -65,7 +56,9 @@ fn generated_files_are_read_as_real_sops_reads_them() {
     let same = count(|outcome| matches!(outcome, Outcome::Same));
     let refused = count(|outcome| matches!(outcome, Outcome::RefusedByBoth));
     let never = count(|outcome| matches!(outcome, Outcome::NotEncrypted));
-    println!("the same: {same:?}; sops cannot read back: {refused:?}; never made: {never:?}");
+    println!(
+        "the same: {same:?}; sops cannot read back: {refused:?}; never made: {never:?}; {changes} bytes changed"
+    );
     for format in Format::ALL {
         let same = same.get(&format!("{:?}", Some(format))).copied().unwrap_or_default();
         assert!(same >= 15, "only {same} files of {format:?} could be compared");

@@ -8,15 +8,16 @@ use vanta::adapters::sops::{Alarm, Authorship, RefreshReport, Rollback, SopsStor
 use vanta::domain::ports::SecretStore;
 use vanta::domain::versions::VersionMarks;
 
-use super::fixtures::{edit, text, value};
-use super::folder::{environment, options};
-use super::workshop::{ONE, OTHER, Workshop, read, reason};
+use super::fixtures::{edit, options, text, value};
+use super::grants::environment;
+use super::made::keys::{OURS, SECOND};
+use super::workshop::{Workshop, read, reason};
 
 /// A folder whose file is exchanged.
 struct Exchanged {
     folder: tempfile::TempDir,
     rollback: Rollback,
-    accepted: Vec<&'static str>,
+    accepted: Vec<String>,
 }
 
 impl Exchanged {
@@ -128,7 +129,7 @@ fn the_administrator_takes_an_older_version_by_its_name() {
     let said = report.failed[0].reason.clone();
     let name = said.rsplit(' ').next().expect("it says how");
     assert_eq!(name, format!("prod@{}", saved(&older)));
-    exchanged.accepted = vec![Box::leak(name.to_owned().into_boxed_str())];
+    exchanged.accepted = vec![name.to_owned()];
     let (store, report) = exchanged.open(kept.clone());
     assert!(report.loaded[0].alarm.is_none(), "{report:?}");
     assert!(report.loaded[0].warnings.iter().any(|said| said.starts_with("it is accepted though")));
@@ -171,11 +172,11 @@ fn another_recipient_is_no_other_content_and_a_rotation_is_a_newer_version() {
     let (store, _) =
         workshop.open(Authorship { rollback: Rollback::Deny, ..Authorship::default() });
     // `sops updatekeys` leaves `lastmodified` as it is.
-    workshop.beside(".sops.yaml", &format!("creation_rules: [{{age: \"{ONE},{OTHER}\"}}]\n"));
+    workshop.beside(".sops.yaml", &format!("creation_rules: [{{age: \"{OURS},{SECOND}\"}}]\n"));
     let command = ["updatekeys", "--yes", "prod.enc.yaml"];
     let updated = workshop.change("prod.enc.yaml", app.as_bytes(), &command);
     let updated = String::from_utf8(updated).unwrap();
-    assert!(updated.contains(OTHER) && saved(&updated) == saved(&app));
+    assert!(updated.contains(SECOND) && saved(&updated) == saved(&app));
     workshop.put("prod.enc.yaml", updated.as_bytes());
     let report = store.refresh();
     assert!(report.failed.is_empty() && report.loaded[0].alarm.is_none(), "{report:?}");

@@ -9,9 +9,10 @@ use vanta::adapters::sops::{
 };
 use vanta::domain::ports::SecretStore;
 
-use super::fixtures::{edit, line, text, value};
-use super::folder::{environment, options};
-use super::workshop::{ONE, Workshop, read};
+use super::fixtures::{edit, line, options, text, value};
+use super::grants::environment;
+use super::made::keys::OURS;
+use super::workshop::{Workshop, alarm, put, read};
 use crate::support::ssh_keygen::SigningKey;
 
 /// A folder with a signed file, and who is trusted.
@@ -44,9 +45,7 @@ impl Signed {
     }
 
     fn put(&self, file: &str, bytes: &[u8]) {
-        let beside = self.folder.path().join("beside");
-        fs::write(&beside, bytes).unwrap();
-        fs::rename(beside, self.folder.path().join(file)).unwrap();
+        put(self.folder.path(), file, bytes);
     }
 
     /// Puts a file and its signature for an environment in place.
@@ -55,11 +54,6 @@ impl Signed {
         let signature = self.key.sign(&format!("vanta-sops:{environment}"), bytes);
         self.put(&format!("{file}.sig"), &signature);
     }
-}
-
-fn alarm(store: &SopsStore, of: &str) -> Option<(Alarm, String)> {
-    let status = store.status().into_iter().find(|status| status.environment == environment(of));
-    status.expect("there is such an environment").alarm
 }
 
 #[test]
@@ -196,6 +190,28 @@ fn a_signature_catches_whatever_sops_cannot_tell() {
     signed.put("dev.enc.yaml", app.as_bytes());
     store.refresh();
     assert_eq!(alarm(&store, "dev"), None);
+}
+
+#[test]
+fn a_signature_catches_it_in_each_format() {
+    for format in ["json", "env", "ini", "bin"] {
+        let Some(signed) = Signed::new() else { return };
+        let (original, file) = (text(&format!("app.enc.{format}")), format!("dev.enc.{format}"));
+        let changed = match original.lines().find(|line| line.contains("number")) {
+            Some(number) => edit(&original, number, &edit(number, "type:str]", "type:int]")),
+            // There is no other type that a binary file may have.
+            None => format!("{original}\n"),
+        };
+        signed.put_signed(&file, original.as_bytes(), "dev");
+        let store = signed.open(Duration::ZERO);
+        assert_eq!(alarm(&store, "dev"), None, "{format}");
+        signed.put(&file, changed.as_bytes());
+        store.refresh();
+        let (kind, said) = alarm(&store, "dev").expect(format);
+        assert_eq!(kind, Alarm::Signature, "{format}: {said}");
+        let (trusting, _) = SopsStore::open(options(signed.folder.path()));
+        assert_eq!(alarm(&trusting, "dev"), None, "{format}: nothing else tells");
+    }
 }
 
 #[test]
@@ -338,7 +354,7 @@ fn nothing_of_a_file_is_opened_before_its_signature_is_good() {
 #[test]
 fn the_signature_of_a_file_that_sops_saves_is_made_as_the_refusal_says() {
     let (Some(workshop), Some(signed)) = (Workshop::new(), Signed::new()) else { return };
-    let bytes = workshop.encrypt("dev.enc.yaml", "PASSWORD: p\n", ONE);
+    let bytes = workshop.encrypt("dev.enc.yaml", "PASSWORD: p\n", OURS);
     signed.put("dev.enc.yaml", &bytes);
     let store = signed.open(Duration::ZERO);
     let said = alarm(&store, "dev").unwrap().1;

@@ -3,27 +3,20 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tempfile::TempDir;
-use vanta::adapters::sops::{
-    Authorship, Identities, Leave, RefreshReport, SharedIdentities, SopsStore, StoreOptions,
-};
+use vanta::adapters::sops::{Alarm, Authorship, RefreshReport, SopsStore, StoreOptions};
 use vanta::domain::ports::{SecretStore, SecretStoreError};
 
-use super::fixtures::path;
-use super::folder::{environment, grant};
+use super::fixtures::{options, path};
+use super::grants::{environment, grant};
 use crate::support::sops;
 
-/// The recipients of the two fixtures' identities.
-pub(super) const ONE: &str = "age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k";
-pub(super) const OTHER: &str = "age1hyw9gynnh0ayz0hjc2va7zzweh0t5xa0ymdtyylmkyqu0hzg4ghqv7hgya";
-
 /// Where files are made and served from.
-pub(super) struct Workshop {
+pub(crate) struct Workshop {
     sops: &'static Path,
     made: TempDir,
-    pub(super) served: TempDir,
+    pub(crate) served: TempDir,
 }
 
 impl Workshop {
@@ -68,28 +61,25 @@ impl Workshop {
 
     /// Puts a file in place, whole.
     pub(super) fn put(&self, file: &str, bytes: &[u8]) {
-        let beside = self.served.path().join("beside");
-        fs::write(&beside, bytes).unwrap();
-        fs::rename(beside, self.path(file)).unwrap();
+        put(self.served.path(), file, bytes);
     }
 
     /// A store over the folder, whose environments share an identity, and which waits for no
     /// signature.
-    pub(super) fn open(&self, authorship: Authorship) -> (SopsStore, RefreshReport) {
+    pub(crate) fn open(&self, authorship: Authorship) -> (SopsStore, RefreshReport) {
         SopsStore::open(self.options(authorship))
     }
 
     pub(super) fn options(&self, authorship: Authorship) -> StoreOptions {
-        let shared = Identities::read(&path("age-key.txt")).unwrap();
-        StoreOptions {
-            folder: Some(self.served.path().to_owned()),
-            shared: SharedIdentities::Given(Arc::new(shared)),
-            identities_folder: None,
-            leave: Leave::default(),
-            authorship,
-            key_service: None,
-        }
+        StoreOptions { authorship, ..options(self.served.path()) }
     }
+}
+
+/// Puts a file in place in a folder, whole.
+pub(super) fn put(folder: &Path, file: &str, bytes: &[u8]) {
+    let beside = folder.join("beside");
+    fs::write(&beside, bytes).unwrap();
+    fs::rename(beside, folder.join(file)).unwrap();
 }
 
 /// The value of a key.
@@ -101,6 +91,12 @@ pub(super) fn read(store: &SopsStore, of: &str, key: &str) -> Result<String, Sec
 pub(super) fn reason(store: &SopsStore, of: &str) -> Option<String> {
     let status = store.status().into_iter().find(|status| status.environment == environment(of));
     status.expect("there is such an environment").error
+}
+
+/// The alarm about an environment, and what it says.
+pub(super) fn alarm(store: &SopsStore, of: &str) -> Option<(Alarm, String)> {
+    let status = store.status().into_iter().find(|status| status.environment == environment(of));
+    status.expect("there is such an environment").alarm
 }
 
 /// The names of the keys that are served.

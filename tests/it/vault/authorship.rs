@@ -88,7 +88,7 @@ fn a_restart_does_not_forget_which_version_was_served_and_the_administrator_can_
 }
 
 #[test]
-fn a_vault_that_is_killed_at_once_has_kept_what_it_served() {
+fn a_vault_that_is_killed_remembers_what_it_had_kept() {
     let site = Site::new();
     let (older, newer) = older_and_newer();
     site.write("secrets/dev.enc.yaml", &newer);

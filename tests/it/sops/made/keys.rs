@@ -8,8 +8,9 @@ use vanta::adapters::sops::Identities;
 
 use super::random::Random;
 
-const OURS: &str = "age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k";
-const SECOND: &str = "age1hyw9gynnh0ayz0hjc2va7zzweh0t5xa0ymdtyylmkyqu0hzg4ghqv7hgya";
+/// The recipients of the two fixtures' identities.
+pub(crate) const OURS: &str = "age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k";
+pub(crate) const SECOND: &str = "age1hyw9gynnh0ayz0hjc2va7zzweh0t5xa0ymdtyylmkyqu0hzg4ghqv7hgya";
 /// No identity here is this one's.
 const FOREIGN: &str = "age1aqxg8feykyv73djsvsukls2aue55k452zz9upggymea5lxsvqphsgqphhm";
 const ED25519: &str =

@@ -62,6 +62,32 @@ pub(crate) struct Made {
     number: usize,
 }
 
+/// How many make files at once.
+const WORKERS: usize = 4;
+
+/// What is found in each of so many files, which several make and look at at once.
+pub(crate) fn each<T: Send>(
+    keys: &Keys,
+    programs: &[&Path],
+    seed: u64,
+    files: usize,
+    work: impl Fn(&Maker<'_>, usize) -> T + Sync,
+) -> Vec<T> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let worker = |first: usize| {
+            move || {
+                let folder = tempfile::tempdir().expect("a folder can be made");
+                let maker = Maker::new(folder.path(), keys, programs, seed);
+                let numbers = (first..files).step_by(WORKERS);
+                numbers.map(|number| work(&maker, number)).collect::<Vec<_>>()
+            }
+        };
+        let workers: Vec<_> = (0..WORKERS).map(|first| scope.spawn(worker(first))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("no worker panics")).collect()
+    })
+}
+
 /// Where files are made, and by which of several generations of sops.
 pub(crate) struct Maker<'a> {
     folder: PathBuf,

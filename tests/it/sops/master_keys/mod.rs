@@ -23,14 +23,15 @@ use vanta::adapters::key_service::{AllowList, Deadlines, KeyService, Launch, var
 use vanta::adapters::sops::{Identities, RefreshReport, SharedIdentities, SopsStore, StoreOptions};
 use vanta::domain::ports::SecretStore;
 
-use super::fixtures::{identities, path, text};
-use super::folder::{grant, options};
+use super::fixtures::{identities, options, path, text};
+use super::grants::grant;
 use crate::support::program::until;
 
 /// A folder of files and a store that asks a program for their data keys.
 struct Scenario {
     folder: TempDir,
     store: SopsStore,
+    service: Arc<KeyService>,
 }
 
 /// How the service of a scenario is started.
@@ -67,14 +68,14 @@ impl Scenario {
             variables,
             folder: folder.path().to_owned(),
         };
-        let key_service = KeyService::new(list, launch, service.deadlines).unwrap();
+        let key_service = Arc::new(KeyService::new(list, launch, service.deadlines).unwrap());
         let options = StoreOptions {
             shared: SharedIdentities::Given(Arc::new((service.identities)())),
-            key_service: Some(Arc::new(key_service)),
+            key_service: Some(Arc::clone(&key_service)),
             ..options(&folder.path().join("files"))
         };
         let (store, report) = SopsStore::open(options);
-        (Self { folder, store }, report)
+        (Self { folder, store, service: key_service }, report)
     }
 
     fn write(&self, environment: &str, text: &str) {
@@ -92,6 +93,12 @@ impl Scenario {
             self.store.refresh();
             self.read(environment, key)
         })
+    }
+
+    /// Waits until whatever was asked is answered, and so whatever is started was: at once where
+    /// nothing was asked.
+    fn settle(&self) {
+        self.service.wait(Duration::from_secs(10));
     }
 
     /// Why an environment is not as its file is.

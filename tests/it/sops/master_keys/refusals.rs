@@ -5,52 +5,80 @@ use std::net::TcpListener;
 use vanta::adapters::sops::{EncryptedFile, Format, Identities, Leave};
 
 use super::fake::{FakeService, Says};
-use super::{Scenario, Service, beside_age, data_key, transit, wrapped};
-use crate::sops::fixtures::{edit, identities, line, path, text};
+use super::{IMPATIENT, Scenario, Service, beside_age, data_key, transit, wrapped};
+use crate::sops::fixtures::{both_identities, edit, groups, line, path, text};
+use crate::support::sops;
 
 const ALLOWED: &str = "hc_vault:http://127.0.0.1:1/v1/transit/keys/sops \
                        kms:arn:aws:kms:eu-west-1:111122223333:key/9f0c";
 
-/// The reason why a file is refused; nothing was started, and nobody was called.
-fn refused(file: &str, listener: &TcpListener) -> String {
+/// The reason why a file is refused; nothing was started, and nothing asked.
+fn refused(file: &str) -> String {
     let fake = FakeService::new(Says::Plaintext(data_key("app.enc.yaml")));
     let program = fake.program();
     let (scenario, _) = Scenario::with(&[("prod", file)], &Service::new(ALLOWED, &program, &[]));
     let error = scenario.error("prod").expect("the file was accepted");
+    scenario.settle();
     assert_eq!((fake.starts(), fake.calls().len()), (0, 0), "{error}");
-    listener.set_nonblocking(true).unwrap();
-    assert!(listener.accept().is_err(), "somebody was called: {error}");
     error
 }
 
-#[test]
-fn a_file_with_any_key_that_is_not_allowed_starts_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let file = wrapped("app.enc.yaml", &transit(&address, "transit", "sops", "vault:v1:eA=="));
-    assert!(refused(&file, &listener).contains(&address));
+const PGP: &str = "    pgp:\n        - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n          \
+                   created_at: \"\"\n          enc: x\n";
 
-    // Also where the others are, and the one that is not stands last.
-    let good = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
-    let pgp = "    pgp:\n        - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n          \
-               created_at: \"\"\n          enc: x\n";
-    let file = wrapped("app.enc.yaml", &format!("{good}{pgp}"));
-    insta::assert_snapshot!(refused(&file, &listener), @r#"the file has the master key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4", which is not among the allowed ones, so that sops is not asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file"#);
-
-    // And in another group than the one that could be opened.
+/// The keys of two files that have one that is allowed and one that is not, which stands last: in
+/// one group, and in two of which one is enough.
+fn with_one_too_many(good: &str) -> [String; 2] {
     let indented =
         |keys: &str| keys.replace("\n    ", "\n          ").replacen("    ", "        - ", 1);
     let groups = format!(
         "    shamir_threshold: 1\n    key_groups:\n{}\n{}\n",
         indented(good.trim_end()),
-        indented(pgp.trim_end())
+        indented(PGP.trim_end())
     );
-    assert!(refused(&wrapped("app.enc.yaml", &groups), &listener).contains("pgp:FBC7"));
+    [format!("{good}{PGP}"), groups]
+}
+
+#[test]
+fn a_file_with_any_key_that_is_not_allowed_starts_nothing() {
+    let file = wrapped("app.enc.yaml", &transit("http://other:8200", "transit", "sops", "x"));
+    assert!(refused(&file).contains("hc_vault:http://other:8200/v1/transit/keys/sops"));
+
+    let good = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
+    let [beside, groups] = with_one_too_many(&good);
+    insta::assert_snapshot!(refused(&wrapped("app.enc.yaml", &beside)), @r#"the file has the master key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4", which is not among the allowed ones, so that sops is not asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file"#);
+    assert!(refused(&wrapped("app.enc.yaml", &groups)).contains("pgp:FBC7"));
+}
+
+#[test]
+fn a_file_with_any_key_that_is_not_allowed_has_real_sops_call_nobody() {
+    let Some(sops) = sops::find() else { return };
+    // Where the key that is allowed is: whoever asks for it before all are looked at is heard.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let allowed = format!("hc_vault:{address}/v1/transit/keys/sops");
+    let service = Service::new(&allowed, sops, &[("VAULT_TOKEN", "t"), ("HOME", "/nowhere")]);
+    let good = transit(&address, "transit", "sops", "vault:v1:eA==");
+    for keys in with_one_too_many(&good) {
+        let file = wrapped("app.enc.yaml", &keys);
+        let (scenario, _) = Scenario::with(&[("prod", &file)], &service);
+        let error = scenario.error("prod").expect("the file was accepted");
+        scenario.settle();
+        assert!(error.contains("pgp:FBC7"), "{error}");
+        assert!(listener.accept().is_err(), "somebody was called");
+        assert_eq!(scenario.process(), None, "sops was started");
+    }
+    // The same file without that key has it called, so that this would be seen.
+    let file = wrapped("app.enc.yaml", &good);
+    let (scenario, _) =
+        Scenario::with(&[("prod", &file)], &Service { deadlines: IMPATIENT, ..service });
+    scenario.settle();
+    assert!(listener.accept().is_ok(), "{:?}", scenario.error("prod"));
 }
 
 #[test]
 fn a_path_that_leaves_the_engine_starts_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     for (engine, key) in [
         ("transit/../sys", "sops"),
         ("transit/%2e%2e/sys", "sops"),
@@ -58,14 +86,13 @@ fn a_path_that_leaves_the_engine_starts_nothing() {
         ("transit", "%2e%2e/x"),
     ] {
         let keys = transit("http://127.0.0.1:1", engine, key, "vault:v1:eA==");
-        let error = refused(&wrapped("app.enc.yaml", &keys), &listener);
+        let error = refused(&wrapped("app.enc.yaml", &keys));
         assert!(error.contains("not among the allowed ones"), "{error}");
     }
 }
 
 #[test]
 fn a_role_a_profile_or_a_context_of_the_file_s_own_starts_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let kms = |more: &str| {
         format!(
             "    kms:\n        - arn: arn:aws:kms:eu-west-1:111122223333:key/9f0c\n          \
@@ -73,31 +100,29 @@ fn a_role_a_profile_or_a_context_of_the_file_s_own_starts_nothing() {
         )
     };
     for more in ["role: arn:aws:iam::1:role/admin", "aws_profile: admin", "context: {App: shop}"] {
-        let error = refused(&wrapped("app.enc.yaml", &kms(more)), &listener);
+        let error = refused(&wrapped("app.enc.yaml", &kms(more)));
         assert!(error.contains("not among the allowed ones"), "{error}");
     }
 }
 
 #[test]
 fn a_file_of_an_old_sops_starts_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let keys = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
     let file = wrapped("app.enc.yaml", &keys);
     for version in ["3.2.9", "0.0.1", "3.3.0-rc.1"] {
         let old = edit(&file, "version: 3.13.3", &format!("version: {version}"));
-        assert!(refused(&old, &listener).contains("before 3.3.0"));
+        assert!(refused(&old).contains("before 3.3.0"));
     }
 }
 
 #[test]
 fn a_data_key_that_is_too_long_or_one_too_many_starts_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let keys = transit("http://127.0.0.1:1", "transit", "sops", &"x".repeat(64 * 1024 + 1));
-    assert!(refused(&wrapped("app.enc.yaml", &keys), &listener).contains("too long"));
+    assert!(refused(&wrapped("app.enc.yaml", &keys)).contains("too long"));
     let keys = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
     let (head, one) = keys.split_at(keys.find("        - ").unwrap());
     let keys = format!("{head}{}", one.repeat(101));
-    assert!(refused(&wrapped("app.enc.yaml", &keys), &listener).contains("more than 100"));
+    assert!(refused(&wrapped("app.enc.yaml", &keys)).contains("more than 100"));
 }
 
 #[test]
@@ -108,32 +133,26 @@ fn a_file_that_an_age_identity_opens_starts_nothing() {
     let file = beside_age("app.enc.yaml", &keys);
     let (scenario, _) = Scenario::with(&[("prod", &file)], &Service::new(ALLOWED, &program, &[]));
     assert_eq!(scenario.read("prod", "word").as_deref(), Some("hunter2"));
+    scenario.settle();
     assert_eq!(fake.starts(), 0);
-}
-
-/// The identities of both groups of a fixture.
-fn both() -> Identities {
-    identities().and(Identities::read(&path("other-age-key.txt")).unwrap())
 }
 
 #[test]
 fn key_groups_that_age_identities_open_start_nothing() {
     // Two groups are needed and there; a third is of a key that is not even allowed.
-    let original = text("groups.enc.yaml");
-    let end = original.find("    lastmodified").unwrap();
-    let group = "        - pgp:\n            - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n              \
+    let [before, first, second, rest] = groups();
+    let third = "        - pgp:\n            - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n              \
                  created_at: \"\"\n              enc: x\n";
-    let groups_end = original[..end].find("    shamir_threshold").unwrap_or(end);
-    let file = format!("{}{group}{}", &original[..groups_end], &original[groups_end..]);
+    let file = format!("{before}{first}{second}{third}{rest}");
     let fake = FakeService::new(Says::Nothing);
     let program = fake.program();
-    let service = Service { identities: both, ..Service::new(ALLOWED, &program, &[]) };
+    let service = Service { identities: both_identities, ..Service::new(ALLOWED, &program, &[]) };
     let (scenario, _) = Scenario::with(&[("prod", &file)], &service);
     assert_eq!(scenario.read("prod", "word").as_deref(), Some("hunter2"));
+    scenario.settle();
     assert_eq!(fake.starts(), 0);
     // Without the second identity the third group would be needed.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    assert!(refused(&file, &listener).contains("pgp:FBC7"));
+    assert!(refused(&file).contains("pgp:FBC7"));
 }
 
 #[test]

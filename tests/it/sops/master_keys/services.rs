@@ -42,6 +42,7 @@ fn a_file_for_a_transit_key_is_opened_by_a_hashicorp_vault() {
         Service::new("hc_vault:http://127.0.0.1:1/v1/team/transit/keys/sops", sops, &environment);
     let (refused, _) = Scenario::with(&[("prod", &file)], &other);
     assert!(refused.failed("prod").contains("not among the allowed ones"));
+    refused.settle();
     assert_eq!((vault.asked().len(), refused.process()), (before + 1, None));
 }
 
