@@ -6,6 +6,7 @@ mod gpg;
 mod http;
 mod pgp;
 mod program;
+mod redirects;
 mod refusals;
 mod services;
 mod wire;
