@@ -118,6 +118,27 @@ impl KeyName {
         }
     }
 
+    /// What is asked for it: keys of one service share its fate. It has no part that is a file's
+    /// own, so that there are no more services than entries on a list.
+    pub(super) fn service(&self) -> String {
+        let kind = self.kind().as_str();
+        match self {
+            Self::Kms(KmsName { arn, role, profile, .. }) => {
+                let region = arn.split(':').nth(3).unwrap_or_default();
+                format!("{kind}:{region};{role};{profile}")
+            }
+            // GnuPG takes memory, and is one however many keys its ring has.
+            Self::Pgp { .. } | Self::GcpKms { .. } => kind.to_owned(),
+            Self::AzureKv { url: address, .. } | Self::HcVault { address, .. } => {
+                format!("{kind}:{address}")
+            }
+            Self::Hckms { id } => {
+                let region = id.split(':').next().unwrap_or_default();
+                format!("{kind}:{region}")
+            }
+        }
+    }
+
     /// The name in the one form in which names are compared.
     pub(super) fn normal(mut self) -> Self {
         match &mut self {
