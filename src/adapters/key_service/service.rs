@@ -159,7 +159,10 @@ impl KeyService {
     /// The number of the last answer for an environment: where it is what it was, what is awaited
     /// still is.
     pub fn last_answer(&self, environment: &Environment) -> u64 {
-        self.shared.lock().environments.get(environment).map_or(0, |of| of.last_answer)
+        let mut state = self.shared.lock();
+        // It is called at each look, so that no data key is kept for long.
+        state.sweep();
+        state.environments.get(environment).map_or(0, |of| of.last_answer)
     }
 
     /// Waits until nothing is being asked for any more, or the time is over.
