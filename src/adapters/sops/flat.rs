@@ -18,11 +18,11 @@ const MAX_PARTS: usize = 8;
 /// What is written flat, with the line feeds that are escaped in it. Each part of a name is paid
 /// for, since each may become a node.
 pub(super) fn unflatten(
-    entries: Vec<(String, String)>,
+    entries: &[(String, String)],
     budget: &mut Budget,
 ) -> Result<Vec<MapItem>, FileError> {
     let mut fields = Vec::with_capacity(entries.len());
-    for (name, text) in &entries {
+    for (name, text) in entries {
         let (path, text) = (path(name, budget)?, text.as_str());
         fields.push(Field { name, path, text });
     }
@@ -153,7 +153,8 @@ mod tests {
 
     fn of(names: &[&str]) -> Result<String, FileError> {
         let entries = names.iter().map(|name| ((*name).to_owned(), "x".to_owned()));
-        unflatten(entries.collect(), &mut Budget::new()).map(|items| told(&Node::Map(items)))
+        unflatten(&entries.collect::<Vec<_>>(), &mut Budget::new())
+            .map(|items| told(&Node::Map(items)))
     }
 
     #[test]

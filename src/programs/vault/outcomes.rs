@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(outcomes.take(failed("dev", 100 + at), start), None);
         }
         assert!(outcomes.take(failed("prod", 0), start).is_some(), "each has a pace of its own");
-        assert_eq!(outcomes.due(start + PAUSE - Duration::from_millis(1)), []);
+        assert_eq!(outcomes.due(start + PAUSE.saturating_sub(Duration::from_millis(1))), []);
         let last = Told { outcome: failed("dev", 103), left_out: 3 };
         assert_eq!(outcomes.due(start + PAUSE), [last]);
         assert_eq!(outcomes.due(start + PAUSE), [], "it is told once");
@@ -175,7 +175,7 @@ mod tests {
     fn an_environment_of_which_nothing_was_told_for_long_is_forgotten() {
         let (mut outcomes, start) = (Outcomes::default(), Instant::now());
         outcomes.take(failed("dev", 0), start);
-        outcomes.due(start + PAUSE - Duration::from_millis(1));
+        outcomes.due(start + PAUSE.saturating_sub(Duration::from_millis(1)));
         assert_eq!(outcomes.0.len(), 1);
         outcomes.due(start + PAUSE);
         assert!(outcomes.0.is_empty());

@@ -12,7 +12,7 @@ use super::allowed_signers::LineError;
 const REST: Duration = Duration::from_secs(1);
 
 /// How long one rests at the most.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+const LONGEST_REST: Duration = Duration::from_mins(1);
 
 /// Why a file is refused that nobody vouches for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

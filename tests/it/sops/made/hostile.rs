@@ -113,7 +113,7 @@ fn many() -> Vec<(&'static str, String)> {
 /// A JSON text that is whole, so that its nodes are all that is wrong with it.
 fn braced(first: &str, last: &str, entry: impl Fn(usize) -> String) -> String {
     let last = if last == "\"" { "\"z\":0}".to_owned() } else { format!("{last}}}") };
-    let mut text = filled(first, |at| entry(at));
+    let mut text = filled(first, entry);
     while text.len() + last.len() + 1 > LONGEST {
         let end = text[..text.len() - 1].rfind(',').expect("there are many entries");
         text.truncate(end + 1);
