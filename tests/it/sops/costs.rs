@@ -162,8 +162,8 @@ fn a_few_groups_are_named_with_a_few_reasons_each() {
 #[test]
 fn a_few_names_that_are_no_keys_are_warned_of_by_name() {
     let Some(workshop) = Workshop::new() else { return };
-    let plain: String = (0..30).map(|at| format!("no key {at:02}: x\n")).collect();
-    workshop.put("dev.enc.yaml", &workshop.encrypt("dev.enc.yaml", &plain, ONE));
+    let plain: Vec<String> = (0..30).map(|at| format!("no key {at:02}: x\n")).collect();
+    workshop.put("dev.enc.yaml", &workshop.encrypt("dev.enc.yaml", &plain.concat(), ONE));
     let (_, report) = workshop.open(Authorship::default());
     let warnings = &report.loaded[0].warnings;
     assert_eq!(warnings.len(), 11, "{warnings:?}");
