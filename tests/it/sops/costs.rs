@@ -18,9 +18,9 @@ use vanta::adapters::sops::{
     StoreOptions,
 };
 
-use super::fixtures::{edit, identities, path, read, text};
-use super::folder::options;
-use super::workshop::{self, ONE, Workshop};
+use super::fixtures::{edit, identities, options, path, read, text};
+use super::made::keys::OURS;
+use super::workshop::{self, Workshop};
 
 /// What follows a name in an encrypted value.
 fn part(sealed: &str, name: &str) -> Vec<u8> {
@@ -63,7 +63,7 @@ fn a_file_of_the_future_is_opened_once_and_again_when_it_changes() {
     let Some(workshop) = Workshop::new() else { return };
     let values: serde_json::Map<String, Value> =
         (0..5_000).map(|at| (format!("k{at}"), "v".into())).collect();
-    let today = workshop.encrypt("dev.enc.json", &Value::Object(values).to_string(), ONE);
+    let today = workshop.encrypt("dev.enc.json", &Value::Object(values).to_string(), OURS);
     workshop.put("dev.enc.json", &saved_at(&today, "2126-01-01T00:00:00Z"));
     let opening = Instant::now();
     let deny = Authorship { rollback: Rollback::Deny, ..Authorship::default() };
@@ -163,7 +163,7 @@ fn a_few_groups_are_named_with_a_few_reasons_each() {
 fn a_few_names_that_are_no_keys_are_warned_of_by_name() {
     let Some(workshop) = Workshop::new() else { return };
     let plain: Vec<String> = (0..30).map(|at| format!("no key {at:02}: x\n")).collect();
-    workshop.put("dev.enc.yaml", &workshop.encrypt("dev.enc.yaml", &plain.concat(), ONE));
+    workshop.put("dev.enc.yaml", &workshop.encrypt("dev.enc.yaml", &plain.concat(), OURS));
     let (_, report) = workshop.open(Authorship::default());
     let warnings = &report.loaded[0].warnings;
     assert_eq!(warnings.len(), 11, "{warnings:?}");
