@@ -34,16 +34,17 @@ pub enum Succession {
     Older(i64),
     /// Saved at the same second as the highest, and of other content.
     OtherContent,
-    /// It says that it is of the future.
-    Future,
+    /// It says that it is of the future, and may be taken in so many seconds.
+    Future(i64),
 }
 
 impl VersionMark {
     /// How this version stands to the highest before it, at `now` (epoch seconds).
     pub fn after(&self, highest: Option<&Self>, now: i64) -> Succession {
         // Were it served as any other, all that is saved before that day would be older.
-        if self.last_modified > now.saturating_add(MOST_AHEAD_SECONDS) {
-            return Succession::Future;
+        let early = self.last_modified.saturating_sub(now.saturating_add(MOST_AHEAD_SECONDS));
+        if early > 0 {
+            return Succession::Future(early);
         }
         match highest {
             Some(highest) if self.last_modified < highest.last_modified => {
@@ -65,7 +66,9 @@ impl VersionMark {
         let named = self.named || before.is_some_and(|before| before.named);
         let highest = match self.after(before, now) {
             Succession::Good => Some(self),
-            Succession::Older(_) | Succession::OtherContent | Succession::Future => before.copied(),
+            Succession::Older(_) | Succession::OtherContent | Succession::Future(_) => {
+                before.copied()
+            }
         };
         highest.map(|highest| Self { named, ..highest })
     }
@@ -111,7 +114,7 @@ mod tests {
     #[test]
     fn one_of_the_future_never_makes_those_of_today_old() {
         let future = version(NOW + MOST_AHEAD_SECONDS + 1, 1);
-        assert_eq!(future.after(None, NOW), Succession::Future);
+        assert_eq!(future.after(None, NOW), Succession::Future(1));
         assert_eq!(future.highest_with(None, NOW), None);
         let highest = version(100, 1);
         assert_eq!(future.highest_with(Some(&highest), NOW), Some(highest));

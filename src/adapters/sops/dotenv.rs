@@ -40,7 +40,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Document, Vec<MapItem>), FileError>
     if fields.is_empty() {
         return Err(FileError::NoMetadata);
     }
-    Ok((document, flat::unflatten(fields)?))
+    Ok((document, flat::unflatten(&fields, &mut budget)?))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Invariant: an error holds key names, line numbers and recipients, and never a value, an
 //! identity or any other content of the file.
 
-use super::groups::{GroupError, Reasons};
+use super::groups::{FailedGroups, GroupError, Reasons};
 use super::limits::MAX_SHOWN;
 use super::master_key::KeyError;
 use crate::domain::ports::FileFault;
@@ -190,7 +190,7 @@ pub enum FileError {
     /// The data key is split, and too few of the groups that hold its shares can be opened.
     #[error(
         "the data key is split among {groups} key groups, of which {needed} are needed and {opened} can be opened: {}: configure an identity for each group, or change the groups with sops",
-        .failed.iter().map(ToString::to_string).collect::<Vec<String>>().join("; ")
+        FailedGroups(.failed)
     )]
     TooFewGroups {
         /// How many there are.

@@ -106,6 +106,9 @@ impl From<&Scalar> for Plaintext {
 /// How many of the keys that are not served a warning names.
 const MAX_NAMED: usize = 5;
 
+/// How many warnings tell each of a path that is not the name of a key.
+const MAX_NO_KEYS: usize = 10;
+
 /// A file that secrets are served from: every value has one path, and every path one value.
 pub struct EncryptedFile {
     opened: OpenedFile,
@@ -133,7 +136,7 @@ impl EncryptedFile {
     /// Opens a file and lists its keys.
     ///
     /// Two values with one dotted path refuse the file. One whose path is not a [`Key`] is not
-    /// served, and [`Self::warnings`] names it. Plain values and those below a list are served
+    /// served, and [`Self::warnings`] names it, or counts it where there are many. Plain values and those below a list are served
     /// with [`Leave`] alone: without it, they are not among the keys. `_vanta_environment` is never
     /// one of them.
     pub fn open<'a>(
@@ -145,7 +148,7 @@ impl EncryptedFile {
         let mut opened = OpenedFile::open(bytes, format, keys, leave)?;
         let mut seen = HashSet::new();
         let mut index = BTreeMap::new();
-        let mut warnings = Vec::new();
+        let (mut warnings, mut more) = (Vec::new(), 0_usize);
         let mut environment = EnvironmentLeaf::default();
         let mut digest = ContentDigest::default();
         for at in 0..opened.leaves.len() {
@@ -158,6 +161,8 @@ impl EncryptedFile {
                 environment = environment.with(&path, sealed.map_err(|_| FileError::WrongMac)?);
             } else if let Ok(key) = path.parse::<Key>() {
                 index.insert(key, at);
+            } else if warnings.len() == MAX_NO_KEYS {
+                more += 1;
             } else {
                 let name = shown(&path);
                 warnings.push(format!("{name} is not served: it is not the name of a key"));
@@ -165,6 +170,9 @@ impl EncryptedFile {
             if let Some(path) = seen.replace(path) {
                 return Err(FileError::SamePath { path: shown(&path) });
             }
+        }
+        if more > 0 {
+            warnings.push(format!("{more} more are not served: they are not names of keys"));
         }
         let digest = digest.finish();
         let mut file = Self { opened, index, warnings, environment, digest };

@@ -1,10 +1,8 @@
 //! Metadata that is written flat, as in dotenv and ini files (`stores/flatten.go`): a name such as
 //! `age__list_0__map_enc` is a path, whose parts are put together again.
 
-use std::collections::BTreeMap;
-
 use super::error::{FileError, shown};
-use super::limits::MAX_DEPTH;
+use super::limits::Budget;
 use super::tree::{ListItem, MapItem, Node, Scalar};
 
 const MAP: &str = "__map_";
@@ -13,77 +11,104 @@ const LIST: &str = "__list_";
 /// The longest name, in bytes; those that sops writes are much shorter.
 const MAX_NAME: usize = 1024;
 
-/// What is written flat, with the line feeds that are escaped in it.
-pub(super) fn unflatten(entries: Vec<(String, String)>) -> Result<Vec<MapItem>, FileError> {
-    let mut root = Branch::default();
+/// The most parts of a name; those that sops writes have at most six
+/// (`key_groups__list_0__map_kms__list_0__map_context__map_key`).
+const MAX_PARTS: usize = 8;
+
+/// What is written flat, with the line feeds that are escaped in it. Each part of a name is paid
+/// for, since each may become a node.
+pub(super) fn unflatten(
+    entries: &[(String, String)],
+    budget: &mut Budget,
+) -> Result<Vec<MapItem>, FileError> {
+    let mut fields = Vec::with_capacity(entries.len());
     for (name, text) in entries {
-        root.put(&name, text)?;
+        let (path, text) = (path(name, budget)?, text.as_str());
+        fields.push(Field { name, path, text });
     }
-    match root.node("sops")? {
-        Node::Map(items) => Ok(items),
-        Node::List(_) | Node::Scalar(_) => Err(FileError::NoMetadata),
+    // Lists by their numbers, and what is below one part side by side.
+    fields.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    map(&fields, 0)
+}
+
+/// A value, and the way to it.
+struct Field<'a> {
+    name: &'a str,
+    path: Vec<Part<'a>>,
+    text: &'a str,
+}
+
+/// One step of a way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part<'a> {
+    Key(&'a str),
+    Element(usize),
+}
+
+fn path<'a>(name: &'a str, budget: &mut Budget) -> Result<Vec<Part<'a>>, FileError> {
+    let refused = || FileError::BadFlatMetadata { name: shown(name) };
+    if name.len() > MAX_NAME {
+        return Err(refused());
+    }
+    let (mut path, mut rest, mut list) = (Vec::new(), name, false);
+    while path.len() < MAX_PARTS {
+        budget.spend(1, 0)?;
+        let found = separator(rest);
+        let part = &rest[..found.map_or(rest.len(), |(at, _)| at)];
+        path.push(if list {
+            Part::Element(number(part).ok_or_else(refused)?)
+        } else {
+            Part::Key(part)
+        });
+        let Some((at, separator)) = found else { return Ok(path) };
+        list = separator == LIST;
+        rest = &rest[at + separator.len()..];
+    }
+    Err(FileError::TooDeep { limit: MAX_PARTS })
+}
+
+/// What is below keys. The fields have this many parts of their ways in common.
+fn map(fields: &[Field<'_>], depth: usize) -> Result<Vec<MapItem>, FileError> {
+    let keys = fields.chunk_by(|one, other| one.path[depth] == other.path[depth]);
+    let mut items = Vec::with_capacity(keys.clone().count());
+    for below in keys {
+        match below[0].path[depth] {
+            Part::Key(key) => items.push(MapItem::Entry(key.to_owned(), node(below, depth + 1)?)),
+            Part::Element(_) => return Err(below[0].refused()),
+        }
+    }
+    Ok(items)
+}
+
+/// What is below numbers, which are every one up to the last, so that the list has no gap.
+fn list(fields: &[Field<'_>], depth: usize) -> Result<Vec<ListItem>, FileError> {
+    let elements = fields.chunk_by(|one, other| one.path[depth] == other.path[depth]);
+    let mut items = Vec::with_capacity(elements.clone().count());
+    for below in elements {
+        if below[0].path[depth] != Part::Element(items.len()) {
+            return Err(below[0].refused());
+        }
+        items.push(ListItem::Element(node(below, depth + 1)?));
+    }
+    Ok(items)
+}
+
+fn node(fields: &[Field<'_>], depth: usize) -> Result<Node, FileError> {
+    // The shortest way is the first.
+    match (fields[0].path.get(depth), fields) {
+        (None, [field]) => Ok(Node::Scalar(Scalar::text(field.text))),
+        (None, [_, other, ..]) if other.path.len() == depth => {
+            Err(FileError::DuplicateKey { key: shown(other.name) })
+        }
+        (None, [_, other, ..]) => Err(other.refused()),
+        (Some(Part::Element(_)), _) => list(fields, depth).map(Node::List),
+        (Some(Part::Key(_)), _) | (None, []) => map(fields, depth).map(Node::Map),
     }
 }
 
-/// A value, or what is below it by name or by number.
-#[derive(Default)]
-struct Branch {
-    text: Option<String>,
-    keys: BTreeMap<String, Branch>,
-    elements: BTreeMap<usize, Branch>,
-}
-
-impl Branch {
-    fn put(&mut self, name: &str, text: String) -> Result<(), FileError> {
-        let refused = || FileError::BadFlatMetadata { name: shown(name) };
-        if name.len() > MAX_NAME {
-            return Err(refused());
-        }
-        let mut branch = self;
-        let mut rest = name;
-        let mut list = false;
-        for _ in 0..MAX_DEPTH {
-            let found = separator(rest);
-            let part = &rest[..found.map_or(rest.len(), |(at, _)| at)];
-            branch = if list {
-                branch.elements.entry(number(part).ok_or_else(refused)?).or_default()
-            } else {
-                branch.keys.entry(part.to_owned()).or_default()
-            };
-            let Some((at, separator)) = found else {
-                return match branch.text.replace(text) {
-                    None => Ok(()),
-                    Some(_) => Err(FileError::DuplicateKey { key: shown(name) }),
-                };
-            };
-            list = separator == LIST;
-            rest = &rest[at + separator.len()..];
-        }
-        Err(FileError::TooDeep { limit: MAX_DEPTH })
-    }
-
-    fn node(self, name: &str) -> Result<Node, FileError> {
-        let refused = || FileError::BadFlatMetadata { name: shown(name) };
-        match (self.text, self.keys.is_empty(), self.elements.is_empty()) {
-            (Some(text), true, true) => Ok(Node::Scalar(Scalar::Text(text.into_bytes()))),
-            (None, _, true) => {
-                let items = self.keys.into_iter().map(|(key, branch)| {
-                    let node = branch.node(&key)?;
-                    Ok(MapItem::Entry(key, node))
-                });
-                items.collect::<Result<_, FileError>>().map(Node::Map)
-            }
-            // Every number up to the last, so that the list has no gap.
-            (None, true, false) => {
-                if self.elements.keys().enumerate().any(|(at, number)| at != *number) {
-                    return Err(refused());
-                }
-                let elements = self.elements.into_values();
-                let items = elements.map(|branch| branch.node(name).map(ListItem::Element));
-                items.collect::<Result<_, FileError>>().map(Node::List)
-            }
-            _ => Err(refused()),
-        }
+impl Field<'_> {
+    fn refused(&self) -> FileError {
+        FileError::BadFlatMetadata { name: shown(self.name) }
     }
 }
 
@@ -128,7 +153,8 @@ mod tests {
 
     fn of(names: &[&str]) -> Result<String, FileError> {
         let entries = names.iter().map(|name| ((*name).to_owned(), "x".to_owned()));
-        unflatten(entries.collect()).map(|items| told(&Node::Map(items)))
+        unflatten(&entries.collect::<Vec<_>>(), &mut Budget::new())
+            .map(|items| told(&Node::Map(items)))
     }
 
     #[test]
@@ -156,8 +182,11 @@ mod tests {
                 "{names:?}: {error}"
             );
         }
-        let deep = "__map_a".repeat(100);
-        assert!(matches!(of(&[&deep]), Err(FileError::TooDeep { .. })));
+        let deep = |parts: usize| format!("a{}", "__map_a".repeat(parts - 1));
+        assert!(of(&[&deep(MAX_PARTS)]).is_ok());
+        let refused = FileError::TooDeep { limit: MAX_PARTS };
+        assert_eq!(of(&[&deep(MAX_PARTS + 1)]), Err(refused.clone()));
+        assert_eq!(of(&[&deep(100)]), Err(refused));
         let long = "a".repeat(MAX_NAME + 1);
         assert!(matches!(of(&[&long]), Err(FileError::BadFlatMetadata { .. })));
     }

@@ -10,8 +10,16 @@ use super::error::FileError;
 use super::master_key::{KeyError, KeyGroup, MasterKey};
 use super::shares;
 
-/// The most reasons of one group that an error repeats.
+/// The most reasons that an error repeats where there is one group.
 const MAX_REASONS: usize = 10;
+
+/// The most groups that an error repeats, and the most reasons of each.
+const MAX_FAILED: usize = 5;
+const MAX_REASONS_OF_EACH: usize = 3;
+
+/// The most keys of a file that one of the identities is for and cannot open: trying each is
+/// public-key cryptography, with RSA above all.
+const MAX_BROKEN: usize = 16;
 
 /// What a master key wraps.
 pub(super) type Unwrapped = Zeroizing<Vec<u8>>;
@@ -36,26 +44,44 @@ pub struct GroupError {
 
 impl fmt::Display for GroupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "group {}: {}", self.group, Reasons(&self.reasons))
+        write!(f, "group {}: ", self.group)?;
+        write_some(f, &self.reasons, MAX_REASONS_OF_EACH, ", ")
     }
 }
 
-/// The reasons of one group, cut.
+/// The reasons of the one group, cut.
 pub(super) struct Reasons<'a>(pub(super) &'a [KeyError]);
 
 impl fmt::Display for Reasons<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("it lists no key");
-        }
-        for (at, reason) in self.0.iter().take(MAX_REASONS).enumerate() {
-            let separator = if at == 0 { "" } else { ", " };
-            write!(f, "{separator}{reason}")?;
-        }
-        match self.0.len().saturating_sub(MAX_REASONS) {
-            0 => Ok(()),
-            more => write!(f, ", {more} more"),
-        }
+        write_some(f, self.0, MAX_REASONS, ", ")
+    }
+}
+
+/// The groups that gave nothing, cut.
+pub(super) struct FailedGroups<'a>(pub(super) &'a [GroupError]);
+
+impl fmt::Display for FailedGroups<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_some(f, self.0, MAX_FAILED, "; ")
+    }
+}
+
+fn write_some<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    all: &[T],
+    most: usize,
+    separator: &str,
+) -> fmt::Result {
+    if all.is_empty() {
+        return f.write_str("it lists no key");
+    }
+    for (at, one) in all.iter().take(most).enumerate() {
+        write!(f, "{}{one}", if at == 0 { "" } else { separator })?;
+    }
+    match all.len().saturating_sub(most) {
+        0 => Ok(()),
+        more => write!(f, "{separator}{more} more"),
     }
 }
 
@@ -73,12 +99,14 @@ pub(super) fn data_key(keys: &KeyGroups, open: Open<'_>) -> Result<DataKey, File
     let is_age = |key: &MasterKey| matches!(key, MasterKey::Age(_));
     let needed = if keys.groups.len() == 1 { 1 } else { keys.threshold.max(2) };
     let mut tried: Vec<Tried> = keys.groups.iter().map(|_| Tried::default()).collect();
+    let mut broken = 0;
     for age in [true, false] {
         if tried.iter().filter(|tried| tried.opened.is_some()).count() >= needed {
             break;
         }
         for (group, tried) in keys.groups.iter().zip(&mut tried) {
-            tried.try_keys(group.0.iter().filter(|key| is_age(key) == age), open)?;
+            let keys = group.0.iter().filter(|key| is_age(key) == age);
+            tried.try_keys(keys, open, &mut broken)?;
         }
     }
     let groups = tried.len();
@@ -110,6 +138,7 @@ impl Tried {
         &mut self,
         mut keys: impl Iterator<Item = &'k MasterKey>,
         open: Open<'_>,
+        broken: &mut usize,
     ) -> Result<(), FileError> {
         while self.opened.is_none()
             && let Some(key) = keys.next()
@@ -122,7 +151,15 @@ impl Tried {
                     self.reasons.push(reason);
                     break;
                 }
-                Err(reason) => self.reasons.push(reason),
+                Err(reason) => {
+                    *broken += usize::from(matches!(reason, KeyError::Broken { .. }));
+                    if *broken > MAX_BROKEN {
+                        return Err(FileError::MasterKey(KeyError::TooManyBroken {
+                            limit: MAX_BROKEN,
+                        }));
+                    }
+                    self.reasons.push(reason);
+                }
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use age::armor::ArmoredReader;
-use age::{Decryptor, Identity, ssh, x25519};
+use age::{DecryptError, Decryptor, Identity, ssh, x25519};
 use zeroize::Zeroizing;
 
 use super::groups::Unwrapped;
@@ -135,16 +135,16 @@ impl Identities {
 
     /// What an age key wraps: every identity is tried on it.
     pub(super) fn open(&self, key: &AgeKey) -> Result<Unwrapped, KeyError> {
-        self.decrypt(&key.armored).ok_or_else(|| key.no_identity())
-    }
-
-    fn decrypt(&self, armored: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let reader = ArmoredReader::new(armored.trim_start().as_bytes());
+        let reader = ArmoredReader::new(key.armored.trim_start().as_bytes());
+        let decryptor = Decryptor::new_buffered(reader).map_err(|_| key.no_identity())?;
         let identities = self.0.iter().map(|identity| &**identity as &dyn Identity);
-        let opened = Decryptor::new_buffered(reader).ok()?.decrypt(identities).ok()?;
-        let mut key = Zeroizing::new(Vec::with_capacity(64));
-        opened.take(64).read_to_end(&mut key).ok()?;
-        Some(key)
+        let opened = decryptor.decrypt(identities).map_err(|error| match error {
+            DecryptError::NoMatchingKeys => key.no_identity(),
+            _ => key.broken(),
+        })?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+        opened.take(64).read_to_end(&mut bytes).map_err(|_| key.broken())?;
+        Ok(bytes)
     }
 }
 

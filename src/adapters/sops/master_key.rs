@@ -55,6 +55,21 @@ pub enum KeyError {
         /// As the file names it, escaped and cut.
         recipient: String,
     },
+    /// One of the identities is its recipient's, and what is wrapped does not open.
+    #[error("what is wrapped for {recipient} is broken")]
+    Broken {
+        /// As the file names it, escaped and cut.
+        recipient: String,
+    },
+    /// More of them are broken than are tried.
+    #[error(
+        "more than {limit} of the file's age keys are broken, though there is an identity for \
+         them: restore the file, or encrypt it again"
+    )]
+    TooManyBroken {
+        /// In keys.
+        limit: usize,
+    },
     /// Nothing is configured that opens keys of its kind.
     #[error("keys of {0} are not opened: allow the key in VANTA_SOPS_ALLOWED_KEYS")]
     NoService(Kind),
@@ -92,11 +107,23 @@ pub enum KeyError {
 impl KeyError {
     /// Whether the whole file is refused for it, whatever its other keys give.
     pub(super) fn refuses_file(&self) -> bool {
-        matches!(self, Self::NotAllowed(_) | Self::TooOld | Self::TooLong(_) | Self::TooMany(_))
+        matches!(
+            self,
+            Self::NotAllowed(_)
+                | Self::TooOld
+                | Self::TooLong(_)
+                | Self::TooMany(_)
+                | Self::TooManyBroken { .. }
+        )
     }
 }
 
 impl AgeKey {
+    /// Why it could not be opened though one of the identities is its recipient's.
+    pub(super) fn broken(&self) -> KeyError {
+        KeyError::Broken { recipient: shown(&self.recipient) }
+    }
+
     /// Why it could not be opened.
     pub(super) fn no_identity(&self) -> KeyError {
         let recipient = shown(&self.recipient);

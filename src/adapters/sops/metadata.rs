@@ -20,8 +20,14 @@ use crate::adapters::key_service::{KeyName, Kind, KmsName};
 /// The most text of all age stanzas together, in bytes: each costs public-key cryptography.
 const MAX_STANZAS: usize = 128 * 1024;
 
-/// The most groups: a share's place is a byte, and not zero.
-const MAX_GROUPS: usize = 255;
+/// The most age keys of all groups together: every identity is tried on each.
+const MAX_AGE_KEYS: usize = 100;
+
+/// The most groups: each is opened by itself. Shares would allow 255.
+const MAX_GROUPS: usize = 32;
+
+/// The highest threshold: a share's place is a byte, and not zero.
+const MAX_THRESHOLD: usize = 255;
 
 /// What a file says of itself. None of it is authenticated but by the values' coming out right.
 pub(super) struct Metadata {
@@ -127,17 +133,22 @@ fn key_groups(fields: &Fields<'_>) -> Result<KeyGroups, FileError> {
     if groups[0].0.is_empty() {
         let listed = fields.maps("key_groups")?;
         if listed.len() > MAX_GROUPS {
-            return Err(FileError::BadMetadata { field: "key_groups", rule: "has more than 255" });
+            let rule = "has more than 32, which is the most that are opened: list fewer";
+            return Err(FileError::BadMetadata { field: "key_groups", rule });
         }
         groups = listed.iter().map(group).collect::<Result<_, FileError>>()?;
     }
     if groups.iter().all(|group| group.0.is_empty()) {
         return Err(FileError::NoKeys);
     }
-    let age = groups.iter().flat_map(|group| &group.0).map(|key| match key {
-        MasterKey::Age(key) => key.armored.len(),
-        MasterKey::Other(_) => 0,
+    let age = groups.iter().flat_map(|group| &group.0).filter_map(|key| match key {
+        MasterKey::Age(key) => Some(key.armored.len()),
+        MasterKey::Other(_) => None,
     });
+    if age.clone().count() > MAX_AGE_KEYS {
+        let rule = "has more than 100 recipients, which is the most that are tried: list fewer";
+        return Err(FileError::BadMetadata { field: "age", rule });
+    }
     if age.sum::<usize>() > MAX_STANZAS {
         return Err(FileError::BadMetadata { field: "age", rule: "has more than 128 KiB" });
     }
@@ -225,7 +236,7 @@ impl<'a> Fields<'a> {
         let count = if text.is_empty() { Some(0) } else { number::parse_int(&text) };
         count
             .and_then(|count| usize::try_from(count).ok())
-            .filter(|count| *count <= MAX_GROUPS)
+            .filter(|count| *count <= MAX_THRESHOLD)
             .ok_or(FileError::BadMetadata { field: name, rule })
     }
 

@@ -21,6 +21,9 @@ pub(super) struct Refusal {
     pub(super) rest: Duration,
 }
 
+/// The longest reason, in bytes: it is in the log, in `/readyz` and in events.
+const MAX_REASON: usize = 2048;
+
 /// How long a file rests for which sops could not decrypt the data key. How often sops itself is
 /// asked is another matter; opening the file costs something too.
 const REST: Duration = Duration::from_secs(1);
@@ -29,7 +32,7 @@ const REST: Duration = Duration::from_secs(1);
 impl Refusal {
     pub(super) fn lasting(reason: impl ToString) -> Self {
         Self {
-            reason: reason.to_string(),
+            reason: cut(reason.to_string()),
             fault: FileFault::Refused,
             alarm: Alarm::Refused,
             passing: false,
@@ -46,11 +49,32 @@ impl Refusal {
     }
 
     pub(super) fn of_authorship(error: AuthorshipError) -> Self {
-        let (alarm, passing) = (error.alarm(), error.is_passing());
-        Self { alarm, passing, ..Self::lasting(error) }
+        let (alarm, passing, rest) = (error.alarm(), error.is_passing(), error.rest());
+        Self { alarm, passing, rest, ..Self::lasting(error) }
     }
 
     pub(super) fn passing(reason: impl ToString) -> Self {
         Self { passing: true, ..Self::lasting(reason) }
+    }
+}
+
+fn cut(mut reason: String) -> String {
+    if reason.len() > MAX_REASON {
+        reason.truncate(reason.floor_char_boundary(MAX_REASON));
+        reason.push('…');
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_is_cut_between_two_characters() {
+        let Refusal { reason, .. } = Refusal::lasting("€".repeat(MAX_REASON));
+        assert_eq!(reason, "€".repeat(MAX_REASON / 3) + "…");
+        let whole = "x".repeat(MAX_REASON);
+        assert_eq!(Refusal::lasting(&whole).reason, whole);
     }
 }

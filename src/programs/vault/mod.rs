@@ -23,6 +23,7 @@ mod issue_rate;
 mod master_keys;
 mod observed;
 mod openapi;
+mod outcomes;
 mod prefer;
 mod reload;
 mod revision;

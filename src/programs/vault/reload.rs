@@ -5,8 +5,8 @@
 //! tried again; grants, clients and issuers whose files are gone are gone.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum_server::tls_rustls::RustlsConfig;
 use jiff::Timestamp;
@@ -15,8 +15,9 @@ use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::alarms::{Alarms, Raised};
-use super::config::{IDENTITY_ADVICE, read_signing_keys};
+use super::config::read_signing_keys;
 use super::freshness::LastSeen;
+use super::outcomes::{Outcome, Outcomes, Told};
 use super::standing::Standing;
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
@@ -25,7 +26,6 @@ use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{EnvironmentStanding, Metrics, Reload, TlsFiles};
 use crate::adapters::sops::{Alarm, ConfigMapFiles, RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
-use crate::domain::ports::FileFault;
 
 /// How often is looked. A change reaches a reader in well under a second.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -47,6 +47,8 @@ pub(super) struct WatchedSecrets {
     pub(super) metrics: Arc<Metrics>,
     /// Tells the cluster what is wrong, where there is one.
     pub(super) alarms: Alarms,
+    /// What the log was told of each environment.
+    outcomes: Arc<Mutex<Outcomes>>,
 }
 
 /// The grants, the clients, the issuers, the signing keys and the certificate.
@@ -222,7 +224,18 @@ impl WatchedSettings {
 impl WatchedSecrets {
     /// The files of a store, whose alarms are told.
     pub(super) fn new(store: &Arc<SopsStore>, metrics: &Arc<Metrics>, alarms: Alarms) -> Self {
-        Self { store: Arc::clone(store), metrics: Arc::clone(metrics), alarms }
+        let (store, metrics) = (Arc::clone(store), Arc::clone(metrics));
+        Self { store, metrics, alarms, outcomes: Arc::default() }
+    }
+
+    fn outcomes(&self) -> MutexGuard<'_, Outcomes> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, outcome: Outcome) {
+        if let Some(told) = self.outcomes().take(outcome, Instant::now()) {
+            told.log();
+        }
     }
 
     fn look(&self) {
@@ -230,6 +243,8 @@ impl WatchedSecrets {
         if !report.is_empty() {
             self.report(report);
         }
+        let due = self.outcomes().due(Instant::now());
+        due.into_iter().for_each(Told::log);
     }
 
     /// Takes the files of ConfigMaps in the place of those before.
@@ -240,53 +255,33 @@ impl WatchedSecrets {
         }
     }
 
-    /// Logs and counts what became of the SOPS files.
+    /// Counts what became of the SOPS files, and logs it, of each environment as much as there is
+    /// room for.
     pub(super) fn report(&self, report: RefreshReport) {
         for loaded in report.loaded {
-            let (environment, signer) = (loaded.environment.as_str(), loaded.signer.as_deref());
-            tracing::info!(environment, keys = loaded.keys, signer, "the environment was loaded");
             if let Some(raised) = Raised::of_loaded(&loaded) {
                 self.alarms.take(raised, &self.metrics);
             }
-            if let Some((alarm, reason)) = &loaded.alarm {
-                let alarm = alarm.name();
-                tracing::error!(
-                    environment,
-                    alarm,
-                    reason,
-                    "the environment was loaded, and should perhaps not have been"
-                );
-                self.metrics.sources.alarm(environment, alarm);
+            let environment = loaded.environment.as_str();
+            if let Some((alarm, _)) = &loaded.alarm {
+                self.metrics.sources.alarm(environment, alarm.name());
             }
             self.metrics.sources.loaded(environment, Timestamp::now().as_second());
-            for warning in loaded.warnings {
-                tracing::warn!(environment, warning, "the environment has an oddity");
-            }
             self.metrics.sources.reload(Reload::Secrets, true);
+            self.tell(Outcome::Loaded(loaded));
         }
         for failed in report.failed {
             self.alarms.take(Raised::of_failed(&failed), &self.metrics);
-            let (environment, reason) = (failed.environment.as_str(), failed.reason);
-            let alarm = failed.alarm.name();
-            self.metrics.sources.alarm(environment, alarm);
-            let serves_earlier = failed.serves_earlier;
-            let advice = (failed.fault == FileFault::NoIdentity).then_some(IDENTITY_ADVICE);
-            tracing::error!(
-                environment,
-                alarm,
-                reason,
-                serves_earlier,
-                advice,
-                "the environment was not loaded"
-            );
+            self.metrics.sources.alarm(failed.environment.as_str(), failed.alarm.name());
             self.metrics.sources.reload(Reload::Secrets, false);
+            self.tell(Outcome::Failed(failed));
         }
         for environment in report.awaited {
             let environment = environment.as_str();
             tracing::info!(environment, "sops is being asked for the environment's data key");
         }
         for environment in report.removed {
-            tracing::warn!(environment = environment.as_str(), "the environment's file is gone");
+            self.tell(Outcome::Removed(environment));
         }
         for reason in report.ignored {
             tracing::warn!(reason, "a file among the SOPS files is not read");

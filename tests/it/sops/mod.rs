@@ -3,6 +3,7 @@
 
 mod bombs;
 mod config_maps;
+mod costs;
 mod environment_leaf;
 mod exchange;
 pub(crate) mod fixtures;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -237,4 +238,34 @@ fn a_file_of_a_folder_is_told_of_on_the_vaults_own_pod() {
     let told = until("there is an event", || scenario.cluster.events("Pod", "vanta-vault-1").pop());
     assert_eq!(told["reason"], "OtherEnvironment");
     assert_eq!(told["metadata"]["namespace"], "vanta-system");
+}
+
+/// What the log tells of refused versions: how many lines, and how many they leave out.
+fn refused(log: &str) -> (u64, u64) {
+    let lines = log.lines().filter(|line| line.contains("the environment was not loaded"));
+    let left_out = lines.clone().filter_map(|line| {
+        let digits = line.split("left_out").nth(1)?.split(|c: char| !c.is_ascii_digit());
+        digits.into_iter().find(|digits| !digits.is_empty())?.parse::<u64>().ok()
+    });
+    (lines.count() as u64, left_out.sum())
+}
+
+#[test]
+fn a_file_that_is_rewritten_again_and_again_does_not_flood_the_log_and_its_newest_reason_is_told() {
+    const TIMES: u64 = 20;
+    let site = Site::new();
+    let vault = site.start();
+    let began = Instant::now();
+    for time in 1..=TIMES {
+        // Of another line each time.
+        let lines = "\n".repeat(usize::try_from(time).unwrap());
+        site.write("secrets/dev.enc.yaml", &format!("a: x\n{lines}b: ]"));
+        until("it is counted", || (count(&vault, "refused") == Some(time)).then_some(()));
+        assert!(is_raised(&vault, "refused"));
+    }
+    let newest = format!("line {} is not valid YAML", TIMES + 2);
+    let log = until("the newest is told", || Some(vault.log()).filter(|log| log.contains(&newest)));
+    let (told, left_out) = refused(&log);
+    assert_eq!(told + left_out, TIMES, "{log}");
+    assert!(told <= 10 + 1 + began.elapsed().as_secs() / 5, "{told} were told");
 }

@@ -3,9 +3,16 @@
 //! Invariant: a text holds names, times and fingerprints of public keys, and never a value.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Alarm;
 use super::allowed_signers::LineError;
+
+/// How long a file rests as a rule for which there is hope.
+const REST: Duration = Duration::from_secs(1);
+
+/// How long one rests at the most.
+const LONGEST_REST: Duration = Duration::from_mins(1);
 
 /// Why a file is refused that nobody vouches for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +77,8 @@ pub enum AuthorshipError {
     Future {
         /// When it says that it was saved.
         found: String,
+        /// How long it is until it may be taken.
+        wait: Duration,
     },
     /// There is no signature beside the file.
     #[error("it is not signed: there is no {file} beside it. Run `{command}`")]
@@ -92,8 +101,10 @@ pub enum AuthorshipError {
     UnreadableSignature {
         /// The signature's name.
         file: String,
-        /// From the operating system.
+        /// From the operating system, or that it is no file that is read.
         reason: String,
+        /// Whether that may pass by itself.
+        passing: bool,
     },
     /// The signature is for something else, another environment as a rule.
     #[error("it is signed for {found}, not for \"vanta-sops:{environment}\": run `{command}`")]
@@ -200,10 +211,23 @@ impl AuthorshipError {
     /// Whether it may pass without a change of any file.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Future { .. } | Self::UnreadableSignature { .. } => true,
+            Self::Future { .. } => true,
             Self::NotValidNow { later, .. } => *later,
-            Self::UnreadableSigners { passing, .. } => *passing,
+            Self::UnreadableSignature { passing, .. } | Self::UnreadableSigners { passing, .. } => {
+                *passing
+            }
             _ => false,
+        }
+    }
+
+    /// How long the file is left as it is where neither it nor the signers change, once that may
+    /// pass by itself: it is opened whole to see whether it did.
+    pub fn rest(&self) -> Duration {
+        match self {
+            // The clock may be set meanwhile.
+            Self::Future { wait, .. } => (*wait).min(LONGEST_REST),
+            _ if self.is_passing() => REST,
+            _ => Duration::ZERO,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -81,8 +82,9 @@ pub(in super::super) fn judge(
             AuthorshipError::OtherContent { found: name.to_string(), accept: accept() }
         }
         // That no leave is given for: it would make all that is saved before that day older.
-        Succession::Future => {
-            let error = AuthorshipError::Future { found: name.to_string() };
+        Succession::Future(seconds) => {
+            let wait = Duration::from_secs(seconds.unsigned_abs());
+            let error = AuthorshipError::Future { found: name.to_string(), wait };
             return Some(Objection { error, accepted: false });
         }
     };

@@ -159,18 +159,21 @@ pub(in super::super) fn read<'a>(
     place: Option<&'a Place>,
     file: &str,
 ) -> Result<Option<Cow<'a, [u8]>>, AuthorshipError> {
-    let unreadable =
-        |reason: String| AuthorshipError::UnreadableSignature { file: file_name(file), reason };
+    let unreadable = |error: ReadError| AuthorshipError::UnreadableSignature {
+        file: file_name(file),
+        reason: error.to_string(),
+        passing: error.is_passing(),
+    };
     match place {
         None => Ok(None),
         Some(Place::Given(bytes)) if bytes.len() > MAX_BYTES => {
-            Err(unreadable(ReadError::TooLong { limit: MAX_BYTES as u64 }.to_string()))
+            Err(unreadable(ReadError::TooLong { limit: MAX_BYTES as u64 }))
         }
         Some(Place::Given(bytes)) => Ok(Some(Cow::Borrowed(bytes))),
         Some(Place::File { path, .. }) => match read_bounded(path, MAX_BYTES as u64) {
             Ok(bytes) => Ok(Some(Cow::Owned(bytes))),
             Err(error) if error.is_missing() => Ok(None),
-            Err(error) => Err(unreadable(error.to_string())),
+            Err(error) => Err(unreadable(error)),
         },
     }
 }

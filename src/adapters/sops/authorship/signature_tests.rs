@@ -6,6 +6,7 @@ use ssh_key::private::Ed25519Keypair;
 use ssh_key::public::{PublicKey, SkEd25519};
 
 use super::*;
+use crate::adapters::files::Fingerprint;
 
 const FILE: &[u8] = b"a: ENC[...]\n";
 
@@ -141,4 +142,25 @@ fn what_is_no_signature_or_is_not_there_says_what_to_run() {
     let refused = |signature| check(&path, &file, signature, Timestamp::UNIX_EPOCH).unwrap_err();
     insta::assert_snapshot!(refused(None), @"it is not signed: there is no dev.enc.yaml.sig beside it. Run `ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`");
     insta::assert_snapshot!(refused(Some(b"hunter2")), @"dev.enc.yaml.sig is not an SSH signature: run `ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`");
+}
+
+#[test]
+fn a_signature_that_is_no_file_or_too_long_does_not_pass_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| {
+        let path = folder.path().join(name);
+        Place::File { fingerprint: Fingerprint::of(&path), path }
+    };
+    nix::unistd::mkfifo(&folder.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::fs::write(folder.path().join("long"), vec![b'x'; MAX_BYTES + 1]).unwrap();
+    std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
+    let given = Place::Given(vec![b'x'; MAX_BYTES + 1].into());
+    let refused = |place: &Place| read(Some(place), "dev.enc.yaml").unwrap_err();
+    for place in [at("pipe"), at("long"), given] {
+        let error = refused(&place);
+        assert!(!error.is_passing() && error.rest().is_zero(), "{error}");
+    }
+    // What the operating system says of a loop it may not say again.
+    let error = refused(&at("loop"));
+    assert!(error.is_passing() && !error.rest().is_zero(), "{error}");
 }

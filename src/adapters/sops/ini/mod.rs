@@ -22,7 +22,7 @@ const METADATA: &str = "sops";
 /// The file's one document, and the metadata beside it.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Document, Vec<MapItem>), FileError> {
     let text = std::str::from_utf8(bytes).map_err(|_| FileError::NotUtf8)?;
-    let Reader { mut sections, fields, .. } = Reader::new(text).read()?;
+    let Reader { mut sections, fields, mut budget, .. } = Reader::new(text).read()?;
     // Empty, it is there as well where the file has a section of this name.
     if sections[0].items.is_empty() && sections[1..].iter().any(|other| other.name == DEFAULT) {
         sections.remove(0);
@@ -36,7 +36,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Document, Vec<MapItem>), FileError>
     let is_metadata = |item: &MapItem| matches!(item, MapItem::Entry(name, _) if name == METADATA);
     let metadata = document.iter().position(is_metadata).ok_or(FileError::NoMetadata)?;
     document.remove(metadata);
-    Ok((document, flat::unflatten(fields)?))
+    Ok((document, flat::unflatten(&fields, &mut budget)?))
 }
 
 struct Section {

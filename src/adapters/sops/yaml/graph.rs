@@ -52,6 +52,12 @@ pub(super) fn read(text: &str) -> Result<Graph, FileError> {
         before_document: Vec::new(),
         budget: Budget::new(),
     };
+    // The parser keeps those of a document, and gives no event of them.
+    for (at, _) in text.match_indices('%') {
+        if text[..at].is_empty() || text[..at].ends_with(['\n', '\r']) {
+            builder.budget.spend(1, 0)?;
+        }
+    }
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| not_yaml(&error))?;
         builder.take(event, span)?;
@@ -117,7 +123,10 @@ impl Builder {
         let depth = self.open.len() + 1;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.budget.spend(depth, text.len())?;
+                // A tag is as long as the prefix that a directive gives it.
+                let tag_bytes =
+                    tag.as_ref().map_or(0, |tag| tag.handle().len() + tag.suffix().len());
+                self.budget.spend(depth, text.len().saturating_add(tag_bytes))?;
                 let tag = tag.map(|tag| format!("{}{}", tag.handle(), tag.suffix()));
                 let raw = Raw::Scalar {
                     text: text.into_owned(),

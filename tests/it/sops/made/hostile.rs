@@ -5,6 +5,9 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+/// The longest file that is read, in bytes.
+const LONGEST: usize = 8 * 1024 * 1024;
+
 /// Nine levels, each with nine aliases of the one before.
 fn bomb() -> String {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -33,12 +36,97 @@ fn stanzas(count: usize) -> String {
     )
 }
 
+/// As much as a file may be long: lines that differ in a number.
+fn filled(first: &str, line: impl Fn(usize) -> String) -> String {
+    let mut text = first.to_owned();
+    let mut lines = (0..).map(line);
+    while let Some(next) = lines.next().filter(|next| text.len() + next.len() <= LONGEST) {
+        text.push_str(&next);
+    }
+    text
+}
+
+/// This many lines that differ in a number.
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect()
+}
+
+/// What is made of little text: a node, a name or an entry of each of the shortest lines.
+fn many() -> Vec<(&'static str, String)> {
+    // One line of each is a way of 63 steps that no other line shares.
+    let steps = "__map_".repeat(63);
+    // And what is as deep as can be, and no deeper, of which each step is paid for.
+    let few = "__map_".repeat(7);
+    let lists = "__list_0".repeat(7);
+    let long_tag = format!("%TAG !a! {}\n---\na: [", "x".repeat(1000));
+    vec![
+        ("many-deep-metadata.env", filled("", |at| format!("sops_{at:x}{steps}=\n"))),
+        ("many-deep-metadata.ini", filled("[sops]\n", |at| format!("{at:x}{steps}=\n"))),
+        ("many-steps.env", filled("", |at| format!("sops_{at:x}{few}=\n"))),
+        ("many-steps.ini", filled("[sops]\n", |at| format!("{at:x}{few}=\n"))),
+        ("many-lists.env", filled("", |at| format!("sops_{at:x}{lists}=\n"))),
+        ("many-elements.env", filled("", |at| format!("sops_a__list_{at}=\n"))),
+        // As many as are still paid for.
+        ("paid-steps.env", lines(11_000, |at| format!("sops_{at:x}{few}=\n"))),
+        ("paid-lists.env", lines(11_000, |at| format!("sops_{at:x}{lists}=\n"))),
+        (
+            "paid-maps.json",
+            format!("{{{}\"z\":0}}", lines(24_000, |at| format!("\"{at:x}\":{{\"\":0}},"))),
+        ),
+        ("paid-maps.yaml", lines(24_000, |at| format!("k{at}: {{a: 0}}\n"))),
+        ("paid-keys.ini", lines(49_000, |at| format!("{at:x}=\n"))),
+        ("many-fields.env", filled("", |at| format!("sops_{at:x}=\n"))),
+        ("many-names.env", filled("", |at| format!("{at:x}=\n"))),
+        ("many-names.ini", filled("", |at| format!("{at:x}=\n"))),
+        ("many-named-sections.ini", filled("", |at| format!("[{at:x}]\n"))),
+        ("many-commented-keys.ini", filled("", |at| format!("#\n{at:x}=;\n"))),
+        ("many-continued.ini", filled("", |at| format!("{at:x}=\\\n\\\n\n"))),
+        ("many-quoted.ini", filled("", |at| format!("{at:x}=`\n`\n"))),
+        ("long-lines.ini", filled("", |at| format!("{at:x}={}\\\n\n", "x".repeat(90)))),
+        ("line-feeds.env", format!("a={}\n", "\\n".repeat(LONGEST / 2 - 8))),
+        ("many-empty-maps.json", braced("{", "\"", |at| format!("\"{at:x}\":{{}},"))),
+        ("many-maps-of-one.json", braced("{", "\"", |at| format!("\"{at:x}\":{{\"\":0}},"))),
+        ("many-lists-of-one.json", braced("{\"a\":[", "0]", |_| "[0],".to_owned())),
+        ("many-texts.json", braced("{", "\"", |at| format!("\"{at:x}\":\"\","))),
+        ("many-escapes.json", format!("{{\"a\":\"{}\"}}", "\\u0001".repeat(LONGEST / 6 - 8))),
+        (
+            "many-keys-of-metadata.json",
+            braced("{\"sops\":{", "\"", |at| format!("\"{at:x}\":{{}},")),
+        ),
+        ("many-flow-anchors.yaml", filled("a: [", |at| format!("&{at:x} x,"))),
+        ("many-line-anchors.yaml", filled("", |at| format!("{at:x}: &{at:x}\n"))),
+        ("many-anchors-of-maps.yaml", filled("a: [", |at| format!("&{at:x} {{}},"))),
+        ("many-aliases.yaml", filled("a: &a {}\n", |at| format!("{at:x}: *a\n"))),
+        ("many-documents.yaml", filled("", |_| "---\n".to_owned())),
+        ("many-ends.yaml", filled("a: x\n", |_| "...\n".to_owned())),
+        ("many-directives.yaml", filled("", |at| format!("%TAG !{at:x}! x\n"))),
+        ("many-long-tags.yaml", filled(&long_tag, |_| "!a!b x,".to_owned())),
+        ("many-reserved.yaml", filled("", |at| format!("%A{at:x}\n"))),
+        ("many-tags.yaml", filled("a: [", |at| format!("!{at:x} x,"))),
+        ("many-flow-maps.yaml", filled("a: [", |_| "{},".to_owned())),
+        ("many-pairs.yaml", filled("a: [", |_| "a: ,".to_owned())),
+        ("many-folded.yaml", filled("a: >\n", |_| " x\n\n".to_owned())),
+        ("many-comments-beside.yaml", filled("", |at| format!("{at:x}: #\n"))),
+    ]
+}
+
+/// A JSON text that is whole, so that its nodes are all that is wrong with it.
+fn braced(first: &str, last: &str, entry: impl Fn(usize) -> String) -> String {
+    let last = if last == "\"" { "\"z\":0}".to_owned() } else { format!("{last}}}") };
+    let mut text = filled(first, entry);
+    while text.len() + last.len() + 1 > LONGEST {
+        let end = text[..text.len() - 1].rfind(',').expect("there are many entries");
+        text.truncate(end + 1);
+    }
+    text + &last
+}
+
 /// Each names the ending of its file, and none can be opened.
 pub(crate) fn files() -> Vec<(String, String)> {
     const DEEP: usize = 10_000;
     const MANY: usize = 1_000_000;
     let long = "x".repeat(50 * 1024 * 1024);
-    let almost = "x".repeat(8 * 1024 * 1024 - 64);
+    let almost = "x".repeat(LONGEST - 64);
     let mut files = vec![
         ("bomb.yaml", bomb()),
         ("second-document.yaml", format!("a: x\n---\n{}", bomb())),
@@ -74,6 +162,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("deep-metadata.ini", format!("[sops]\na{} = x\n", "__map_a".repeat(DEEP))),
         ("one-text.ini", format!("a = {almost}\n")),
     ];
+    files.extend(many());
     for name in ["long.yaml", "long.json", "long.env", "long.ini", "long.bin"] {
         files.push((name, long.clone()));
     }
