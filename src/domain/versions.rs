@@ -21,8 +21,6 @@ pub struct VersionMark {
     pub last_modified: i64,
     /// Of its content as it is encrypted: names, ciphertexts, types. It tells nobody a value.
     pub digest: [u8; 32],
-    /// Whether it, or one before it, named its environment.
-    pub named: bool,
 }
 
 /// How a version stands to the highest that was served.
@@ -62,12 +60,10 @@ impl VersionMark {
     /// kept in mind.
     #[must_use]
     pub fn highest_with(self, before: Option<&Self>, now: i64) -> Option<Self> {
-        let named = self.named || before.is_some_and(|before| before.named);
-        let highest = match self.after(before, now) {
+        match self.after(before, now) {
             Succession::Good => Some(self),
             Succession::Older(_) | Succession::OtherContent | Succession::Future => before.copied(),
-        };
-        highest.map(|highest| Self { named, ..highest })
+        }
     }
 }
 
@@ -75,11 +71,9 @@ impl VersionMark {
 pub fn merge(known: &mut VersionMarks, others: VersionMarks) {
     for (environment, other) in others {
         let mark = known.entry(environment).or_insert(other);
-        let named = mark.named || other.named;
         if other.last_modified > mark.last_modified {
             *mark = other;
         }
-        mark.named = named;
     }
 }
 
@@ -90,7 +84,7 @@ mod tests {
     const NOW: i64 = 1_000_000;
 
     fn version(last_modified: i64, content: u8) -> VersionMark {
-        VersionMark { last_modified, digest: [content; 32], named: false }
+        VersionMark { last_modified, digest: [content; 32] }
     }
 
     #[test]
@@ -129,29 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn whoever_named_its_environment_once_has_done_so_for_good() {
-        let named = VersionMark { named: true, ..version(100, 1) };
-        let after = version(101, 2).highest_with(Some(&named), NOW).expect("there is one");
-        assert!(after.named && after.last_modified == 101);
-        let older = VersionMark { named: true, ..version(1, 2) };
-        let after = older.highest_with(Some(&version(100, 1)), NOW).expect("there is one");
-        assert!(after.named && after.last_modified == 100);
-    }
-
-    #[test]
     fn of_what_several_have_seen_the_highest_is_known() {
         let environment = |name: &str| name.parse::<Environment>().expect("it is a name");
         let marks = |of: &[(&str, VersionMark)]| -> VersionMarks {
             of.iter().map(|(name, mark)| (environment(name), *mark)).collect()
         };
-        let named = |mark: VersionMark| VersionMark { named: true, ..mark };
-        let mut known = marks(&[("a", version(2, 1)), ("b", named(version(1, 1)))]);
+        let mut known = marks(&[("a", version(2, 1)), ("b", version(1, 1))]);
         merge(
             &mut known,
-            marks(&[("a", named(version(1, 2))), ("b", version(2, 2)), ("c", version(1, 1))]),
+            marks(&[("a", version(1, 2)), ("b", version(2, 2)), ("c", version(1, 1))]),
         );
-        let expected =
-            [("a", named(version(2, 1))), ("b", named(version(2, 2))), ("c", version(1, 1))];
+        let expected = [("a", version(2, 1)), ("b", version(2, 2)), ("c", version(1, 1))];
         assert_eq!(known, marks(&expected));
     }
 }

@@ -225,14 +225,13 @@ impl EncryptedFile {
         &self.environment
     }
 
-    /// Which version it is, of an environment that it names or not.
-    pub(super) fn mark(&self, named: bool) -> VersionMark {
+    /// Which version it is.
+    pub(super) fn mark(&self) -> VersionMark {
         let last_modified = self.last_modified().parse::<Timestamp>();
         VersionMark {
             // What cannot be told is as old as can be.
             last_modified: last_modified.map_or(i64::MIN, Timestamp::as_second),
             digest: self.digest,
-            named,
         }
     }
 

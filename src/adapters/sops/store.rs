@@ -158,8 +158,6 @@ impl SopsStore {
                 report.removed.push(environment.clone());
             }
         }
-        let sharing = |environment: &&Environment| !self.options.has_own_identity(environment);
-        let sharing = listing.sources.keys().filter(sharing).count();
         let mut marks = self.marks.borrow().clone();
         for (environment, sources) in listing.sources {
             watch.versions += 1;
@@ -169,7 +167,6 @@ impl SopsStore {
                 environment: &environment,
                 number: watch.versions,
                 signers: signers.as_ref(),
-                sharing,
                 marks: &mut marks,
                 slot: after.entry(environment.clone()).or_default(),
                 report: &mut report,

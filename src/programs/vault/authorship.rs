@@ -4,14 +4,15 @@ use super::args::{AuthorshipArgs, LeafOf, OnRollback};
 use crate::adapters::sops::{Authorship, RequireLeaf, Rollback};
 
 impl AuthorshipArgs {
-    /// What the arguments ask of each file.
-    pub(super) fn resolve(self) -> Authorship {
+    /// What the arguments ask of each file; `leaf` where they do not say which have to name their
+    /// environment.
+    pub(super) fn resolve(self, leaf: RequireLeaf) -> Authorship {
         Authorship {
             leaf: match self.require_environment_leaf {
-                LeafOf::Never => RequireLeaf::Never,
-                LeafOf::Once => RequireLeaf::Once,
-                LeafOf::Shared => RequireLeaf::Shared,
-                LeafOf::Always => RequireLeaf::Always,
+                None => leaf,
+                Some(LeafOf::Never) => RequireLeaf::Never,
+                Some(LeafOf::Shared) => RequireLeaf::Shared,
+                Some(LeafOf::Always) => RequireLeaf::Always,
             },
             rollback: match self.rollback {
                 OnRollback::Alarm => Rollback::Alarm,

@@ -8,7 +8,7 @@ use vanta::adapters::sops::{Alarm, Authorship, RefreshReport, Rollback, SopsStor
 use vanta::domain::ports::SecretStore;
 use vanta::domain::versions::VersionMarks;
 
-use super::fixtures::{edit, options, text, value};
+use super::fixtures::{edit, options, text, unnamed, value};
 use super::grants::environment;
 use super::made::keys::{OURS, SECOND};
 use super::workshop::{Workshop, read, reason};
@@ -34,7 +34,7 @@ impl Exchanged {
         let accepted = self.accepted.iter().map(|version| version.parse().unwrap());
         let accepted: BTreeSet<_> = accepted.collect();
         let rollback = self.rollback;
-        let authorship = Authorship { rollback, accepted, served_before, ..Authorship::default() };
+        let authorship = Authorship { rollback, accepted, served_before, ..unnamed() };
         SopsStore::open(StoreOptions { authorship, ..options(self.folder.path()) })
     }
 }
@@ -169,8 +169,7 @@ fn another_recipient_is_no_other_content_and_a_rotation_is_a_newer_version() {
     let Some(workshop) = Workshop::new() else { return };
     let app = text("app.enc.yaml");
     workshop.put("prod.enc.yaml", app.as_bytes());
-    let (store, _) =
-        workshop.open(Authorship { rollback: Rollback::Deny, ..Authorship::default() });
+    let (store, _) = workshop.open(Authorship { rollback: Rollback::Deny, ..unnamed() });
     // `sops updatekeys` leaves `lastmodified` as it is.
     workshop.beside(".sops.yaml", &format!("creation_rules: [{{age: \"{OURS},{SECOND}\"}}]\n"));
     let command = ["updatekeys", "--yes", "prod.enc.yaml"];

@@ -169,9 +169,11 @@ fn only_what_a_trusted_signer_signed_is_loaded() {
 }
 
 #[test]
-fn a_file_that_has_to_name_its_environment_and_does_not_says_what_to_run() {
+fn a_file_that_shares_its_identity_and_does_not_name_its_environment_says_what_to_run() {
     let site = Site::new();
-    let vault = with(&site, &[("VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF", "shared")]);
+    let mut command = site.command();
+    command.env_remove("VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF");
+    let vault = Program::start(command, "http");
     let (status, said) = vault.health("/readyz");
     assert_eq!(status, 503);
     let said: Value = serde_json::from_str(&said).unwrap();

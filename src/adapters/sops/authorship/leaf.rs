@@ -53,21 +53,20 @@ impl EnvironmentLeaf {
         }
     }
 
-    /// Whether the file names its environment; an error where it names another one, or none though
-    /// it is asked to.
+    /// An error where the file names another environment, or none though it is asked to.
     pub(in super::super) fn check(
         &self,
         environment: &Environment,
         format: Format,
         is_asked: bool,
-    ) -> Result<bool, AuthorshipError> {
+    ) -> Result<(), AuthorshipError> {
         match self {
-            Self::Absent if !is_asked => Ok(false),
+            Self::Absent if !is_asked => Ok(()),
             Self::Absent if format == Format::Binary => Err(AuthorshipError::NoNameInBinary),
             Self::Absent => {
                 Err(AuthorshipError::NoName { command: leaf_command(environment, format) })
             }
-            Self::Says(Some(named)) if named == environment => Ok(true),
+            Self::Says(Some(named)) if named == environment => Ok(()),
             Self::Says(Some(named)) => Err(AuthorshipError::OtherName { named: named.to_string() }),
             Self::Says(None) => {
                 Err(AuthorshipError::NotAName { environment: environment.to_string() })
@@ -79,7 +78,7 @@ impl EnvironmentLeaf {
 }
 
 /// What puts the leaf into a file.
-pub(in super::super) fn leaf_command(environment: &Environment, format: Format) -> String {
+fn leaf_command(environment: &Environment, format: Format) -> String {
     let section = if format == Format::Ini { r#"["DEFAULT"]"# } else { "" };
     let extension = format.extension();
     format!(r#"sops set {environment}.enc.{extension} '{section}["{LEAF}"]' '"{environment}"'"#)
@@ -114,7 +113,7 @@ mod tests {
     fn a_file_that_names_its_environment_is_its_own_and_no_others() {
         for path in [LEAF, INI_LEAF] {
             let leaf = EnvironmentLeaf::default().with(path, Some(text("dev")));
-            assert_eq!(leaf.check(&dev(), Format::Yaml, true), Ok(true));
+            assert_eq!(leaf.check(&dev(), Format::Yaml, true), Ok(()));
             let refused = leaf.check(&"prod".parse().unwrap(), Format::Yaml, false).unwrap_err();
             insta::allow_duplicates! {
                 insta::assert_snapshot!(refused, @"the file says that it is of environment dev: it was copied from there");
@@ -140,7 +139,7 @@ mod tests {
     #[test]
     fn one_that_has_to_be_there_is_asked_for_with_what_to_run() {
         let refused = |format| EnvironmentLeaf::Absent.check(&dev(), format, true);
-        assert_eq!(EnvironmentLeaf::Absent.check(&dev(), Format::Yaml, false), Ok(false));
+        assert_eq!(EnvironmentLeaf::Absent.check(&dev(), Format::Yaml, false), Ok(()));
         insta::assert_snapshot!(refused(Format::Yaml).unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
         insta::assert_snapshot!(refused(Format::Ini).unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
         assert_eq!(refused(Format::Binary), Err(AuthorshipError::NoNameInBinary));
