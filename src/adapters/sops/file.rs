@@ -151,10 +151,11 @@ impl EncryptedFile {
             let path = std::mem::take(&mut opened.leaves[at].path);
             let leaf = &opened.leaves[at];
             digest.add(&path, &leaf.content, leaf.withheld);
-            if is_reserved(&path) {
+            if is_reserved(&leaf.place) {
                 let is_sealed = matches!(leaf.content, Content::Sealed(_));
                 let sealed = is_sealed.then(|| opened.plaintext(leaf)).transpose();
-                environment = environment.with(&path, sealed.map_err(|_| FileError::WrongMac)?);
+                let sealed = sealed.map_err(|_| FileError::WrongMac)?;
+                environment = environment.with((&path, &leaf.place), sealed);
             } else if let Ok(key) = path.parse::<Key>() {
                 index.insert(key, at);
             } else {
