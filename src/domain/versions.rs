@@ -37,10 +37,16 @@ pub enum Succession {
 }
 
 impl VersionMark {
+    /// Whether it says that it is of the future, by more than clocks differ, at `now` (epoch
+    /// seconds).
+    pub fn is_yet_to_come(&self, now: i64) -> bool {
+        self.last_modified > now.saturating_add(MOST_AHEAD_SECONDS)
+    }
+
     /// How this version stands to the highest before it, at `now` (epoch seconds).
     pub fn after(&self, highest: Option<&Self>, now: i64) -> Succession {
         // Were it served as any other, all that is saved before that day would be older.
-        if self.last_modified > now.saturating_add(MOST_AHEAD_SECONDS) {
+        if self.is_yet_to_come(now) {
             return Succession::Future;
         }
         match highest {
@@ -67,9 +73,14 @@ impl VersionMark {
     }
 }
 
-/// Takes what others have seen into what is known: of each environment the highest.
-pub fn merge(known: &mut VersionMarks, others: VersionMarks) {
+/// Takes what others have seen into what is known at `now` (epoch seconds): of each environment the
+/// highest, but none of the future, whoever says so. With one, all that is saved before that day
+/// would be older.
+pub fn merge(known: &mut VersionMarks, others: VersionMarks, now: i64) {
     for (environment, other) in others {
+        if other.is_yet_to_come(now) {
+            continue;
+        }
         let mark = known.entry(environment).or_insert(other);
         if other.last_modified > mark.last_modified {
             *mark = other;
@@ -132,8 +143,23 @@ mod tests {
         merge(
             &mut known,
             marks(&[("a", version(1, 2)), ("b", version(2, 2)), ("c", version(1, 1))]),
+            NOW,
         );
         let expected = [("a", version(2, 1)), ("b", version(2, 2)), ("c", version(1, 1))];
         assert_eq!(known, marks(&expected));
+    }
+
+    #[test]
+    fn what_others_say_of_the_future_is_left_out_and_takes_nothing_away() {
+        let environment: Environment = "a".parse().expect("it is a name");
+        let of = |mark| VersionMarks::from([(environment.clone(), mark)]);
+        let future = version(NOW + MOST_AHEAD_SECONDS + 1, 1);
+        let ahead = version(NOW + MOST_AHEAD_SECONDS, 1);
+        let mut known = VersionMarks::new();
+        merge(&mut known, of(future), NOW);
+        assert_eq!(known, VersionMarks::new());
+        merge(&mut known, of(ahead), NOW);
+        merge(&mut known, of(future), NOW);
+        assert_eq!(known, of(ahead));
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use jiff::Timestamp;
 use vanta::adapters::sops::{Alarm, Authorship, RefreshReport, Rollback, SopsStore, StoreOptions};
 use vanta::domain::ports::SecretStore;
-use vanta::domain::versions::VersionMarks;
+use vanta::domain::versions::{VersionMark, VersionMarks};
 
 use super::fixtures::{edit, options, text, unnamed, value};
 use super::grants::environment;
@@ -116,6 +116,25 @@ fn what_another_replica_has_served_counts_here() {
     exchanged.put(&older);
     store.refresh();
     assert!(reason(&store, "prod").unwrap().starts_with("lastmodified went back"));
+}
+
+#[test]
+fn what_a_state_or_another_replica_says_of_the_future_does_not_make_todays_file_older() {
+    let (newer, older) = newer_and_older();
+    let exchanged = Exchanged::new(Rollback::Deny);
+    let tomorrow = Timestamp::now().as_second() + 24 * 60 * 60;
+    let mark = VersionMark { last_modified: tomorrow, digest: [7; 32] };
+    let future = VersionMarks::from([(environment("prod"), mark)]);
+    exchanged.put(&older);
+    let (store, report) = exchanged.open(future.clone());
+    assert!(report.failed.is_empty(), "{report:?}");
+    store.remember(future);
+    exchanged.put(&newer);
+    assert_eq!(store.refresh().loaded[0].alarm, None, "{:?}", reason(&store, "prod"));
+    let known = store.marks().borrow()[&environment("prod")];
+    assert_eq!(known.last_modified, saved(&newer).as_second());
+    exchanged.put(&older);
+    assert_eq!(store.refresh().failed[0].alarm, Alarm::Rollback);
 }
 
 #[test]
