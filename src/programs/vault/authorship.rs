@@ -4,12 +4,13 @@ use super::args::{AuthorshipArgs, LeafOf, OnRollback};
 use crate::adapters::sops::{Authorship, RequireLeaf, Rollback};
 
 impl AuthorshipArgs {
-    /// What the arguments ask of each file; `leaf` where they do not say which have to name their
-    /// environment.
-    pub(super) fn resolve(self, leaf: RequireLeaf) -> Authorship {
+    /// What the arguments ask of each file, in `dev` or in earnest.
+    pub(super) fn resolve(self, in_dev: bool) -> Authorship {
         Authorship {
             leaf: match self.require_environment_leaf {
-                None => leaf,
+                // Whoever tries it out has one key, and nobody to put a file in another's place.
+                None if in_dev => RequireLeaf::Never,
+                None => RequireLeaf::default(),
                 Some(LeafOf::Never) => RequireLeaf::Never,
                 Some(LeafOf::Shared) => RequireLeaf::Shared,
                 Some(LeafOf::Always) => RequireLeaf::Always,

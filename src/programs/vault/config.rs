@@ -15,9 +15,7 @@ use crate::adapters::audit::Rotation;
 use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
 use crate::adapters::serve::{TlsFiles, TraceSettings};
-use crate::adapters::sops::{
-    Authorship, Identities, IdentityError, Leave, RequireLeaf, SharedIdentities,
-};
+use crate::adapters::sops::{Authorship, Identities, IdentityError, Leave, SharedIdentities};
 use crate::adapters::state::StateSource;
 use crate::domain::names::Label;
 
@@ -234,14 +232,12 @@ impl SourceArgs {
             }
             Ok(path)
         };
-        // Who tries it out has one environment and one key, or is told by the real vault.
-        let leaf = if examples.is_some() { RequireLeaf::Never } else { RequireLeaf::default() };
         // The throwaway key opens the example files alone.
         let example_files = self.sops_files_path.is_none();
         let key_file = examples.filter(|_| example_files).map(|examples| &examples.age_key_file);
         Ok(Sources {
             leave: SopsAllow::leave(&self.sops_allow),
-            authorship: self.authorship.resolve(leaf),
+            authorship: self.authorship.resolve(examples.is_some()),
             shared_identities: match key_file {
                 Some(file) => SharedIdentities::File(file.clone()),
                 None => shared_identities()?,
