@@ -174,7 +174,12 @@ fn sops_is_given_the_variables_of_the_allowed_kinds_alone() {
     assert_eq!(given(&format!("kms:{ARN}")), "AWS_PROFILE HOME HTTPS_PROXY");
     assert_eq!(
         given("hc_vault:https://vault/v1/t/keys/k"),
-        "HOME HTTPS_PROXY SOPS_HC_VAULT_ALLOWLIST VAULT_TOKEN"
+        "HOME HTTPS_PROXY SOPS_HC_VAULT_ALLOWLIST VAULT_DISABLE_REDIRECTS VAULT_TOKEN"
     );
+    // Whatever the vault was started with.
+    let all = [("VAULT_DISABLE_REDIRECTS".into(), "false".into())].into_iter();
+    let given = variables_for(&list("hc_vault:https://vault/v1/t/keys/k"), all);
+    assert_eq!(given[0], ("VAULT_DISABLE_REDIRECTS".into(), "true".into()));
+    assert_eq!(given.len(), 2);
     assert!(Kind::ALL.into_iter().all(|kind| !of_kind(kind).is_empty()));
 }

@@ -30,8 +30,8 @@ pub enum KeyServiceError {
     /// The ciphertext is longer than any data key's.
     #[error("the encrypted data key is too long")]
     TooLong,
-    /// More keys are being asked for than anybody has files.
-    #[error("too many data keys are being asked for at once")]
+    /// The environment's file names other data keys again and again.
+    #[error("too many data keys of this environment were asked for within a minute")]
     Busy,
 }
 

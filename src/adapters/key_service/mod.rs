@@ -6,7 +6,8 @@
 //!
 //! Invariants: nothing is started, and nothing sent, for a key that is not on the allow-list
 //! ([`AllowList::check`]); the process has no variables but those of [`variables_for`]; nothing that
-//! it writes is passed on; who asks does not wait for it.
+//! it writes is passed on; who asks does not wait for it; what one environment asks for, or one
+//! service does not answer, holds back no other.
 
 mod allowed;
 mod connection;
@@ -17,6 +18,7 @@ mod pause;
 mod process;
 mod protocol;
 mod service;
+mod turns;
 mod variables;
 mod worker;
 

@@ -118,6 +118,27 @@ impl KeyName {
         }
     }
 
+    /// What is asked for it: keys of one service share its fate. It has no part that is a file's
+    /// own, so that there are no more services than entries on a list.
+    pub(super) fn service(&self) -> String {
+        let kind = self.kind().as_str();
+        match self {
+            Self::Kms(KmsName { arn, role, profile, .. }) => {
+                let region = arn.split(':').nth(3).unwrap_or_default();
+                format!("{kind}:{region};{role};{profile}")
+            }
+            // GnuPG takes memory, and is one however many keys its ring has.
+            Self::Pgp { .. } | Self::GcpKms { .. } => kind.to_owned(),
+            Self::AzureKv { url: address, .. } | Self::HcVault { address, .. } => {
+                format!("{kind}:{address}")
+            }
+            Self::Hckms { id } => {
+                let region = id.split(':').next().unwrap_or_default();
+                format!("{kind}:{region}")
+            }
+        }
+    }
+
     /// The name in the one form in which names are compared.
     pub(super) fn normal(mut self) -> Self {
         match &mut self {
@@ -179,5 +200,41 @@ impl fmt::Display for Escaped<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grammar::entry;
+
+    #[test]
+    fn a_service_is_an_address_a_region_or_a_kind() {
+        let service = |text: &str| entry(text).unwrap().service();
+        for (one, other) in [
+            (
+                "azure_kv:https://v.vault.azure.net/keys/k/1a",
+                "azure_kv:https://v.vault.azure.net/keys/j",
+            ),
+            ("hc_vault:https://v:8200/v1/a/keys/k", "hc_vault:https://v:8200/v1/b/keys/j"),
+            (
+                "kms:arn:aws:kms:eu-west-1:1:key/a",
+                "kms:arn:aws:kms:eu-west-1:2:key/b;context.App=shop",
+            ),
+            ("hckms:eu:0-1", "hckms:eu:0-2"),
+        ] {
+            assert_eq!(service(one), service(other));
+        }
+        for (one, other) in [
+            (
+                "azure_kv:https://v.vault.azure.net/keys/k",
+                "azure_kv:https://w.vault.azure.net/keys/k",
+            ),
+            ("hc_vault:https://v:8200/v1/a/keys/k", "hc_vault:https://v:8201/v1/a/keys/k"),
+            ("kms:arn:aws:kms:eu-west-1:1:key/a", "kms:arn:aws:kms:us-east-1:1:key/a"),
+            ("kms:arn:aws:kms:eu-west-1:1:key/a", "kms:arn:aws:kms:eu-west-1:1:key/a;profile=p"),
+            ("hckms:eu:0-1", "hckms:us:0-1"),
+        ] {
+            assert_ne!(service(one), service(other));
+        }
     }
 }

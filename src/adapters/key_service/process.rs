@@ -2,7 +2,8 @@
 //!
 //! Invariants: it has no variables but those that it is given, and neither input nor output; the
 //! socket is in a folder that only this user enters, and is gone before the first call, so that
-//! nobody else can call; when its owner goes, so do it and what it started.
+//! nobody else can call; when its owner goes, so do it and what it started. Not so GnuPG's agent,
+//! which puts itself into a session of its own and outlives all of them.
 
 use std::ffi::OsString;
 use std::fs::Permissions;

@@ -1,6 +1,7 @@
 //! Asks sops for data keys without waiting for it: an answer is there the next time.
 //!
-//! Invariant: only for a key that is [`Allowed`] is anything started or sent.
+//! Invariants: only for a key that is [`Allowed`] is anything started or sent; what one environment
+//! asks for takes no other's place.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use zeroize::Zeroizing;
 
@@ -19,7 +21,8 @@ use super::error::KeyServiceError;
 use super::pause::Pause;
 use super::process::Launch;
 use super::protocol::{self, MAX_CIPHERTEXT};
-use super::worker::{Answer, Deadlines, Job, Worker};
+use super::worker::{Answer, Deadlines, Job, hand_out};
+use crate::domain::names::Environment;
 
 /// How long an answer is kept for who asked.
 const KEPT: Duration = Duration::from_secs(30);
@@ -27,8 +30,12 @@ const KEPT: Duration = Duration::from_secs(30);
 /// How long a data key is not asked for again after a failure.
 const PAUSES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
 
-/// How many data keys are known of at once.
-const MOST: usize = 4096;
+/// How many data keys of one environment are known of at once. A file has few, and may be changed a
+/// few times within the time for which they are remembered.
+const MOST: usize = 64;
+
+/// How often what is of no use any more is forgotten.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// What is known of one data key.
 enum Known {
@@ -41,16 +48,32 @@ enum Known {
 /// Of the request that was sent.
 type RequestDigest = [u8; 32];
 
+/// What is known of the data keys of one environment.
 #[derive(Default)]
+struct DataKeys {
+    known: HashMap<RequestDigest, Known>,
+    /// The number of the last answer to one of them.
+    last_answer: u64,
+}
+
+/// What is known of all data keys.
+struct State {
+    environments: HashMap<Environment, DataKeys>,
+    /// How many answers there were.
+    answers: u64,
+    swept: Instant,
+}
+
 struct Shared {
-    known: Mutex<HashMap<RequestDigest, Known>>,
+    state: Mutex<State>,
     answered: Condvar,
 }
 
 /// Sops's key service, which is started when it is first needed.
 pub struct KeyService {
     list: AllowList,
-    jobs: UnboundedSender<Job>,
+    deadlines: Deadlines,
+    jobs: UnboundedSender<(String, Job)>,
     shared: Arc<Shared>,
 }
 
@@ -76,12 +99,12 @@ impl KeyService {
     pub fn new(list: AllowList, launch: Launch, deadlines: Deadlines) -> io::Result<Self> {
         let (jobs, received) = unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let worker =
-            Worker { launch, deadlines, running: None, failed: None, silent: HashMap::new() };
         thread::Builder::new().name("sops-keyservice".to_owned()).spawn(move || {
-            runtime.block_on(worker.run(received));
+            runtime.block_on(hand_out(launch, deadlines, received));
         })?;
-        Ok(Self { list, jobs, shared: Arc::default() })
+        let state = State { environments: HashMap::new(), answers: 0, swept: Instant::now() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), answered: Condvar::new() });
+        Ok(Self { list, deadlines, jobs, shared })
     }
 
     /// The keys that it may be asked for.
@@ -89,16 +112,27 @@ impl KeyService {
         &self.list
     }
 
-    /// The plaintext of a data key, where sops has given it; else sops is asked, and the answer is
-    /// there at a later call.
-    pub fn data_key(&self, key: &Allowed, ciphertext: &[u8]) -> DataKeyOf {
+    /// How long a file may wait for its data keys until people are told.
+    pub fn patience(&self) -> Duration {
+        self.deadlines.file
+    }
+
+    /// The plaintext of a data key of an environment's file, where sops has given it; else sops is
+    /// asked, and the answer is there at a later call.
+    pub fn data_key(
+        &self,
+        environment: &Environment,
+        key: &Allowed,
+        ciphertext: &[u8],
+    ) -> DataKeyOf {
         if ciphertext.len() > MAX_CIPHERTEXT {
             return DataKeyOf::Failed(KeyServiceError::TooLong);
         }
         let request = protocol::request(key, ciphertext);
         let digest: RequestDigest = Sha256::digest(&request).into();
-        let mut known = self.shared.lock();
-        known.retain(|other, known| *other == digest || known.is_of_use());
+        let mut state = self.shared.lock();
+        state.sweep();
+        let known = &mut state.environments.entry(environment.clone()).or_default().known;
         let failed = match known.get(&digest) {
             Some(Known::Asked(_)) => return DataKeyOf::Awaited,
             Some(Known::Answered(key, _)) => return DataKeyOf::Known(key.clone()),
@@ -110,22 +144,49 @@ impl KeyService {
             None => None,
         };
         known.insert(digest, Known::Asked(failed));
-        drop(known);
+        drop(state);
         let shared = Arc::clone(&self.shared);
-        let done = Box::new(move |answer| shared.take(digest, answer));
+        let of = environment.clone();
+        let done = Box::new(move |answer| shared.take(&of, digest, answer));
+        let job = Job { environment: environment.clone(), request, done };
         // The thread is there for as long as this is.
-        if self.jobs.send(Job { key: key.name().to_string(), request, done }).is_err() {
-            self.shared.take(digest, Err(KeyServiceError::Ended));
+        if let Err(SendError((_, job))) = self.jobs.send((key.name().service(), job)) {
+            (job.done)(Err(KeyServiceError::Ended));
         }
         DataKeyOf::Awaited
     }
 
+    /// The number of the last answer for an environment: where it is what it was, what is awaited
+    /// still is.
+    pub fn last_answer(&self, environment: &Environment) -> u64 {
+        let mut state = self.shared.lock();
+        // It is called at each look, so that no data key is kept for long.
+        state.sweep();
+        state.environments.get(environment).map_or(0, |of| of.last_answer)
+    }
+
     /// Waits until nothing is being asked for any more, or the time is over.
     pub fn wait(&self, limit: Duration) {
-        let asks = |known: &mut HashMap<RequestDigest, Known>| {
-            known.values().any(|known| matches!(known, Known::Asked(_)))
-        };
+        let asks = |state: &mut State| state.all().any(|known| matches!(known, Known::Asked(_)));
         drop(self.shared.answered.wait_timeout_while(self.shared.lock(), limit, asks));
+    }
+}
+
+impl State {
+    fn all(&self) -> impl Iterator<Item = &Known> {
+        self.environments.values().flat_map(|of| of.known.values())
+    }
+
+    /// Forgets what is of no use any more, where that was not done a moment ago.
+    fn sweep(&mut self) {
+        if self.swept.elapsed() < SWEEP {
+            return;
+        }
+        self.environments.retain(|_, of| {
+            of.known.retain(|_, known| known.is_of_use());
+            !of.known.is_empty()
+        });
+        self.swept = Instant::now();
     }
 }
 
@@ -142,12 +203,18 @@ impl Known {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestDigest, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, digest: RequestDigest, answer: Answer) {
-        if let Some(known) = self.lock().get_mut(&digest) {
+    fn take(&self, environment: &Environment, digest: RequestDigest, answer: Answer) {
+        let mut state = self.lock();
+        state.answers += 1;
+        let number = state.answers;
+        if let Some(of) = state.environments.get_mut(environment)
+            && let Some(known) = of.known.get_mut(&digest)
+        {
+            of.last_answer = number;
             let failed = match known {
                 Known::Asked(failed) => *failed,
                 Known::Answered(..) | Known::Failed(..) => None,
@@ -157,6 +224,7 @@ impl Shared {
                 Err(error) => Known::Failed(error, Pause::after(failed, &PAUSES)),
             };
         }
+        drop(state);
         self.answered.notify_all();
     }
 }
@@ -180,7 +248,24 @@ mod tests {
 
     fn asked(service: &KeyService, ciphertext: &[u8]) -> DataKeyOf {
         let name = super::super::grammar::entry(KEY).unwrap();
-        service.data_key(&service.list().check(&name).unwrap(), ciphertext)
+        let environment = "prod".parse().unwrap();
+        service.data_key(&environment, &service.list().check(&name).unwrap(), ciphertext)
+    }
+
+    #[test]
+    fn an_environment_that_asks_for_ever_more_data_keys_leaves_the_others_their_place() {
+        let service = service();
+        let asked = |environment: &str, number: usize| {
+            let name = super::super::grammar::entry(KEY).unwrap();
+            let key = service.list().check(&name).unwrap();
+            service.data_key(&environment.parse().unwrap(), &key, &number.to_be_bytes())
+        };
+        for number in 0..MOST {
+            assert!(matches!(asked("greedy", number), DataKeyOf::Awaited));
+        }
+        let more = asked("greedy", MOST);
+        assert!(matches!(more, DataKeyOf::Failed(KeyServiceError::Busy)), "{more:?}");
+        assert!(matches!(asked("other", MOST), DataKeyOf::Awaited));
     }
 
     #[test]

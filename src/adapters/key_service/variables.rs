@@ -20,6 +20,10 @@ const NETWORK: [&str; 9] = [
     "SSL_CERT_DIR",
 ];
 
+/// With it the client of HashiCorp's Vault follows no redirect. It would follow one, and take its
+/// token along.
+const NO_REDIRECTS: &str = "VAULT_DISABLE_REDIRECTS";
+
 /// Which variables a kind of key is given: whole names, and beginnings that end in `_`.
 pub(super) fn of_kind(kind: Kind) -> Vec<&'static str> {
     let own: &[&str] = match kind {
@@ -49,6 +53,9 @@ pub fn variables_for(
     let mut given: Vec<_> = all.filter(|(name, _)| is_needed(name)).collect();
     let addresses: Vec<&str> = list.vault_addresses().into_iter().collect();
     if !addresses.is_empty() {
+        // An answer could else send the token to an address that is not on the list.
+        given.retain(|(name, _)| name != NO_REDIRECTS);
+        given.push((NO_REDIRECTS.into(), "true".into()));
         // Newer versions of sops hold themselves to it too.
         given.push(("SOPS_HC_VAULT_ALLOWLIST".into(), addresses.join(",").into()));
     }

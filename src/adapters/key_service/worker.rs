@@ -1,13 +1,17 @@
-//! The thread that asks sops, one data key after the other.
+//! The thread that asks sops. For each service of keys it has a worker with a sops of its own, which
+//! asks for one data key after the other, so that one that is slow or silent holds back no
+//! other.
 //!
 //! It is one thread for as long as the vault lives: the kernel ends a process with the thread that
 //! started it, not with its process.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::error::{SendError, TryRecvError};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
@@ -15,14 +19,16 @@ use super::error::KeyServiceError;
 use super::pause::Pause;
 use super::process::{Launch, Running};
 use super::protocol;
+use super::turns::Turns;
+use crate::domain::names::Environment;
 
 /// What one call gives.
 pub(super) type Answer = Result<Zeroizing<Vec<u8>>, KeyServiceError>;
 
 /// One call.
 pub(super) struct Job {
-    /// The master key.
-    pub(super) key: String,
+    /// For whose file.
+    pub(super) environment: Environment,
     /// A framed request.
     pub(super) request: Vec<u8>,
     /// Is told what came of it.
@@ -38,6 +44,8 @@ pub struct Deadlines {
     pub answer: Duration,
     /// How long sops is kept with nothing to do.
     pub idle: Duration,
+    /// For all that a file needs: afterwards people are told that it is waited for.
+    pub file: Duration,
 }
 
 impl Default for Deadlines {
@@ -46,6 +54,7 @@ impl Default for Deadlines {
             start: Duration::from_secs(10),
             answer: Duration::from_secs(15),
             idle: Duration::from_mins(1),
+            file: Duration::from_secs(20),
         }
     }
 }
@@ -53,25 +62,63 @@ impl Default for Deadlines {
 /// How long nothing is asked of what failed.
 const PAUSES: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::from_secs(30);
 
-/// Sops, where it runs.
-pub(super) struct Worker {
-    pub(super) launch: Launch,
-    pub(super) deadlines: Deadlines,
-    pub(super) running: Option<Running>,
+/// Hands each job to the worker of its service, until nobody can ask any more. The workers end with
+/// the runtime.
+pub(super) async fn hand_out(
+    launch: Launch,
+    deadlines: Deadlines,
+    mut jobs: UnboundedReceiver<(String, Job)>,
+) {
+    let launch = Arc::new(launch);
+    let mut workers: HashMap<String, UnboundedSender<Job>> = HashMap::new();
+    while let Some((service, job)) = jobs.recv().await {
+        let worker = workers.entry(service).or_insert_with(|| {
+            let (worker, jobs) = unbounded_channel();
+            tokio::spawn(Worker::new(Arc::clone(&launch), deadlines).run(jobs));
+            worker
+        });
+        if let Err(SendError(job)) = worker.send(job) {
+            (job.done)(Err(KeyServiceError::Ended));
+        }
+    }
+}
+
+/// The sops for one service, where it runs.
+struct Worker {
+    launch: Arc<Launch>,
+    deadlines: Deadlines,
+    running: Option<Running>,
     /// Of starts that failed since the last that did not.
-    pub(super) failed: Option<(KeyServiceError, Pause)>,
-    /// The keys whose services did not answer in time: they are given a rest, so that many files
-    /// for one of them do not hold back those for others.
-    pub(super) silent: HashMap<String, Pause>,
+    failed: Option<(KeyServiceError, Pause)>,
+    /// The environments for one of whose data keys there was no answer in time: they are given a
+    /// rest, so that not each of many is waited for. It may be the data key's fault, so that others
+    /// are not given one with them.
+    silent: HashMap<Environment, Pause>,
 }
 
 impl Worker {
+    fn new(launch: Arc<Launch>, deadlines: Deadlines) -> Self {
+        Self { launch, deadlines, running: None, failed: None, silent: HashMap::new() }
+    }
+
     /// Works until nobody can ask any more.
-    pub(super) async fn run(mut self, mut jobs: UnboundedReceiver<Job>) {
+    async fn run(mut self, mut jobs: UnboundedReceiver<Job>) {
+        let mut turns = Turns::default();
         loop {
+            loop {
+                match jobs.try_recv() {
+                    Ok(job) => turns.add(job),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            }
+            if let Some(Job { environment, request, done }) = turns.next() {
+                done(self.answer(environment, request).await);
+                continue;
+            }
             tokio::select! {
                 job = jobs.recv() => match job {
-                    Some(Job { key, request, done }) => done(self.answer(key, request).await),
+                    Some(job) => turns.add(job),
                     None => return,
                 },
                 () = ended(&mut self.running) => {
@@ -83,8 +130,8 @@ impl Worker {
         }
     }
 
-    async fn answer(&mut self, key: String, request: Vec<u8>) -> Answer {
-        let silent = self.silent.get(&key).copied();
+    async fn answer(&mut self, environment: Environment, request: Vec<u8>) -> Answer {
+        let silent = self.silent.get(&environment).copied();
         if silent.is_some_and(Pause::lasts) {
             return Err(KeyServiceError::Deadline);
         }
@@ -94,9 +141,10 @@ impl Worker {
             answer => answer,
         };
         if matches!(answer, Err(KeyServiceError::Deadline)) {
-            self.silent.insert(key, Pause::after(silent, &PAUSES));
+            self.silent.retain(|_, pause| pause.lasted_within(*PAUSES.end()));
+            self.silent.insert(environment, Pause::after(silent, &PAUSES));
         } else {
-            self.silent.remove(&key);
+            self.silent.remove(&environment);
         }
         answer
     }

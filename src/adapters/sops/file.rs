@@ -13,7 +13,7 @@ use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
 use super::format::{Format, Parsed};
 use super::groups;
-use super::key_sources::KeySources;
+use super::key_sources::{FileKeys, KeySources};
 use super::leave::{Leave, Withheld};
 use super::limits::check_length;
 use super::metadata::{self, Metadata};
@@ -53,7 +53,8 @@ impl OpenedFile {
         if metadata.mac.is_empty() {
             return Err(FileError::NoMac);
         }
-        let data_key = groups::data_key(&metadata.keys, &|key| keys.open(key, &metadata))?;
+        let file_keys = FileKeys::new(keys, &metadata);
+        let data_key = groups::data_key(&metadata.keys, &|key| file_keys.open(key))?;
         let walked = walk(documents, &metadata, &data_key, leave)?;
         verify_mac(&metadata, &data_key, &walked.mac)?;
         Ok(Self {

@@ -12,7 +12,7 @@ use super::candidate::{Candidate, Opened};
 use super::file::EncryptedFile;
 use super::format::Format;
 use super::identities::{Identities, IdentityError};
-use super::key_sources::KeySources;
+use super::key_sources::{KeySources, ServiceFor};
 use super::refusal::Refusal;
 use super::report::{Failed, Loaded, RefreshReport};
 use super::source::Source;
@@ -48,10 +48,18 @@ pub(super) struct Seen {
     settled: bool,
     /// Until when the file is left as it is, where nothing changes.
     rests_until: Option<Instant>,
-    /// Whether sops is being asked for the data key.
-    pub(super) awaited: bool,
+    /// That sops is being asked for the data key, where it is.
+    pub(super) awaited: Option<Awaited>,
     /// Since when a signature has not been that of its file.
     unsigned_since: Option<Instant>,
+}
+
+/// That sops is being asked for a file's data key.
+#[derive(Clone, Copy)]
+pub(super) struct Awaited {
+    since: Instant,
+    /// The number of the last answer before the file was looked at.
+    last_answer: u64,
 }
 
 impl Seen {
@@ -103,7 +111,16 @@ impl Look<'_> {
         let identity = identity.map(|path| Fingerprint::of(&path));
         let around = Around { identity, signers: self.signers.cloned() };
         let unchanged = before.is_some_and(|seen| seen.sources == sources && seen.around == around);
-        if let Some(seen) = before.filter(|seen| unchanged && (seen.settled || seen.rests())) {
+        let last_answer = self.last_answer();
+        let rests = |seen: &&Seen| {
+            // Opening the file costs something too, and gives nothing before there is an answer.
+            let waits = seen.awaited.is_some_and(|awaited| awaited.last_answer == last_answer);
+            unchanged && (seen.settled || seen.rests() || waits)
+        };
+        if let Some(seen) = before.filter(rests) {
+            if let Some(awaited) = seen.awaited {
+                self.wait(awaited);
+            }
             return seen.again(sources, around);
         }
         let now = SystemTime::now();
@@ -123,14 +140,17 @@ impl Look<'_> {
         });
         if same {
             drop(candidate);
-            let (rests_until, awaited) = (None, false);
+            let (rests_until, awaited) = (None, None);
             return Seen { sources, around, digest, settled, rests_until, awaited, unsigned_since };
         }
         let highest = self.marks.get(self.environment);
         let loaded =
             candidate.and_then(|candidate| candidate.open(self.options, self.environment, highest));
         let refusal = loaded.as_ref().err();
-        let awaited = refusal.is_some_and(|refusal| refusal.awaited);
+        let awaited = refusal.is_some_and(|refusal| refusal.awaited).then(|| {
+            let before = before.and_then(|seen| seen.awaited);
+            Awaited { since: before.map_or_else(Instant::now, |before| before.since), last_answer }
+        });
         let rest = refusal.map(|refusal| refusal.rest).filter(|rest| !rest.is_zero());
         let rests_until = rest.map(|rest| Instant::now() + rest);
         // A file may be there before its signature is: for as long it is as if it were not.
@@ -141,8 +161,8 @@ impl Look<'_> {
             && unsigned_since.is_some_and(|since| since.elapsed() < grace);
         // What may pass by itself is tried again at the next refresh.
         let passing = waits || refusal.is_some_and(|refusal| refusal.passing);
-        if awaited {
-            self.wait();
+        if let Some(awaited) = awaited {
+            self.wait(awaited);
         } else if !waits {
             self.apply(loaded);
         }
@@ -150,8 +170,21 @@ impl Look<'_> {
         Seen { sources, around, digest, settled, rests_until, awaited, unsigned_since }
     }
 
-    /// Leaves what is served as it is, until sops has answered.
-    fn wait(self) {
+    /// The number of the last answer of sops for the environment.
+    fn last_answer(&self) -> u64 {
+        let service = self.options.key_service.as_ref();
+        service.map_or(0, |service| service.last_answer(self.environment))
+    }
+
+    /// Leaves what is served as it is, until sops has answered. That this takes long is told.
+    fn wait(self, awaited: Awaited) {
+        let patience = self.options.key_service.as_ref().map(|service| service.patience());
+        let patience = patience.unwrap_or_default();
+        if awaited.since.elapsed() >= patience {
+            let seconds = patience.as_secs();
+            self.apply(Err(Refusal::lasting(format!("sops has been asked for the data key for more than {seconds} s: look at whether it reaches the services of the file's keys, and how many keys the file lists; the file is opened once the data key is there"))));
+            return;
+        }
         let Self { environment, slot, report, .. } = self;
         if slot.version.is_none() && slot.error.is_none() {
             slot.error = Some((FileFault::Refused, AWAITED.to_owned()));
@@ -215,7 +248,9 @@ impl StoreOptions {
                 return Err(Refusal { fault: FileFault::NoIdentity, ..refusal });
             }
         };
-        let keys = KeySources { identities: &identities, service: self.key_service.as_deref() };
+        let service = self.key_service.as_deref();
+        let service = service.map(|service| ServiceFor { service, environment });
+        let keys = KeySources { identities: &identities, service };
         EncryptedFile::open(bytes, format, keys, self.leave).map_err(Refusal::of_file)
     }
 

@@ -1,6 +1,7 @@
 //! The master keys that a file lists: each wraps the data key, or its group's share of it.
 
 use super::error::shown;
+use super::key_sources::MAX_OTHERS;
 use crate::adapters::key_service::{KeyName, KeyServiceError, Kind, NotAllowed};
 
 /// Keys of which any one opens what the group wraps.
@@ -70,8 +71,11 @@ pub enum KeyError {
     #[error("the encrypted data key of a key of {0} is too long")]
     TooLong(Kind),
     /// The file lists more keys than sops is asked for.
-    #[error("the file has more than 100 master keys beside those of age: list fewer")]
-    TooMany,
+    #[error(
+        "the file has {0} master keys beside those of age, and sops is asked for no more than \
+         {MAX_OTHERS}: list fewer"
+    )]
+    TooMany(usize),
     /// Sops is being asked.
     #[error("the data key is being asked for from {0}")]
     Awaited(Kind),
@@ -88,7 +92,7 @@ pub enum KeyError {
 impl KeyError {
     /// Whether the whole file is refused for it, whatever its other keys give.
     pub(super) fn refuses_file(&self) -> bool {
-        matches!(self, Self::NotAllowed(_) | Self::TooOld | Self::TooLong(_) | Self::TooMany)
+        matches!(self, Self::NotAllowed(_) | Self::TooOld | Self::TooLong(_) | Self::TooMany(_))
     }
 }
 

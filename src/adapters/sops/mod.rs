@@ -64,7 +64,7 @@ pub use file::{EncryptedFile, OpenedFile, ReadError};
 pub use format::Format;
 pub use groups::GroupError;
 pub use identities::{Identities, IdentityError};
-pub use key_sources::KeySources;
+pub use key_sources::{KeySources, ServiceFor};
 pub use leave::{Leave, Withheld};
 pub use limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_MATCHED_BYTES, MAX_NODES, MAX_TEXT_BYTES};
 pub use master_key::KeyError;

@@ -122,7 +122,7 @@ impl SopsStore {
         let mut report = self.look_once(watch);
         if let Some(service) = self.options.key_service.as_ref().filter(|_| first) {
             let end = Instant::now() + FIRST_WAIT;
-            while watch.seen.values().any(|seen| seen.awaited) && Instant::now() < end {
+            while watch.seen.values().any(|seen| seen.awaited.is_some()) && Instant::now() < end {
                 service.wait(end.saturating_duration_since(Instant::now()));
                 report.add(self.look_once(watch));
             }

@@ -100,7 +100,7 @@ pub enum Rollback {
 /// What is wrong with an environment's file, for whoever watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Alarm {
-    /// It does not open, or is refused for what it holds.
+    /// It does not open, is refused for what it holds, or has waited long for its data key.
     Refused,
     /// It is older than one that was served, or of the same second and other content, or says that
     /// it is of the future.

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Response};
@@ -27,6 +28,9 @@ pub(super) enum Says {
     Nothing,
     /// Nothing where the request holds this text, else this plaintext.
     NothingOf(&'static str, Vec<u8>),
+    /// That it could not, and that after a while, where the request holds this text, else this
+    /// plaintext.
+    LateOf(&'static str, Duration, Vec<u8>),
 }
 
 /// One request.
@@ -108,26 +112,28 @@ fn serve(listener: UnixListener, calls: &Arc<Mutex<Vec<Call>>>, says: &Arc<Mutex
                     let (path, headers) = (head.uri.path().to_owned(), headers.collect());
                     tokio::spawn(async move {
                         let body = whole(body).await;
-                        calls.lock().unwrap().push(Call { path, headers, body });
-                        let says = says.lock().unwrap().clone();
-                        let says = match says {
-                            Says::NothingOf(text, _) if holds(&calls, text) => Says::Nothing,
-                            Says::NothingOf(_, plaintext) => Says::Plaintext(plaintext),
-                            says => says,
+                        let holds = |text: &str| {
+                            body.windows(text.len()).any(|part| part == text.as_bytes())
                         };
+                        let says = says.lock().unwrap().clone();
+                        let (says, late) = match says {
+                            Says::NothingOf(text, _) if holds(text) => (Says::Nothing, None),
+                            Says::LateOf(text, late, _) if holds(text) => {
+                                (Says::Failure("permission denied"), Some(late))
+                            }
+                            Says::NothingOf(_, plaintext) | Says::LateOf(_, _, plaintext) => {
+                                (Says::Plaintext(plaintext), None)
+                            }
+                            says => (says, None),
+                        };
+                        calls.lock().unwrap().push(Call { path, headers, body });
+                        tokio::time::sleep(late.unwrap_or_default()).await;
                         answer(respond, says).await;
                     });
                 }
             });
         }
     });
-}
-
-/// Whether the last request holds a text.
-fn holds(calls: &Mutex<Vec<Call>>, text: &str) -> bool {
-    let calls = calls.lock().unwrap();
-    let body = &calls.last().unwrap().body;
-    body.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
 async fn whole(mut body: RecvStream) -> Vec<u8> {
@@ -150,7 +156,7 @@ async fn answer(mut respond: SendResponse<Bytes>, says: Says) {
         }
         Says::Bytes(bytes) => (bytes, "0", ""),
         Says::Failure(message) => (Vec::new(), "2", message),
-        Says::Nothing | Says::NothingOf(..) => {
+        Says::Nothing | Says::NothingOf(..) | Says::LateOf(..) => {
             let never: Infallible = std::future::pending().await;
             match never {}
         }

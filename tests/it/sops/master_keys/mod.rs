@@ -1,11 +1,13 @@
 //! Master keys that are not age's, by real sops where it can be brought to it, and by a key
 //! service of the test's where what is said to it matters.
 
+mod fairness;
 mod fake;
 mod gpg;
 mod http;
 mod pgp;
 mod program;
+mod redirects;
 mod refusals;
 mod services;
 mod wire;
@@ -189,6 +191,7 @@ const IMPATIENT: Deadlines = Deadlines {
     start: Duration::from_secs(10),
     answer: Duration::from_secs(1),
     idle: Duration::from_mins(1),
+    file: Duration::from_mins(1),
 };
 
 /// A file with this `word` and `APP_WORD`, by real sops with these variables alone.

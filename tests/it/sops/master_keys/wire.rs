@@ -171,7 +171,7 @@ fn a_service_that_never_answers_holds_nobody_back() {
 
 #[test]
 fn many_files_for_a_key_whose_service_is_silent_do_not_hold_back_those_for_another() {
-    const SILENT: &str = "arn:aws:kms:eu-west-1:111122223333:key/silent";
+    const SILENT: &str = "arn:aws:kms:us-east-1:111122223333:key/silent";
     let fake = FakeService::new(Says::NothingOf(SILENT, data_key("app.enc.yaml")));
     let program = fake.program();
     let allowed = format!("kms:{ARN} kms:{SILENT}");
