@@ -21,8 +21,6 @@ pub struct VersionMark {
     pub last_modified: i64,
     /// Of its content as it is encrypted: names, ciphertexts, types. It tells nobody a value.
     pub digest: [u8; 32],
-    /// Whether it, or one before it, named its environment.
-    pub named: bool,
 }
 
 /// How a version stands to the highest that was served.
@@ -39,10 +37,20 @@ pub enum Succession {
 }
 
 impl VersionMark {
+    /// Whether it says that it is of the future, by more than clocks differ, at `now` (epoch
+    /// seconds).
+    pub fn is_yet_to_come(&self, now: i64) -> bool {
+        self.seconds_early(now) > 0
+    }
+
+    fn seconds_early(&self, now: i64) -> i64 {
+        self.last_modified.saturating_sub(now.saturating_add(MOST_AHEAD_SECONDS))
+    }
+
     /// How this version stands to the highest before it, at `now` (epoch seconds).
     pub fn after(&self, highest: Option<&Self>, now: i64) -> Succession {
         // Were it served as any other, all that is saved before that day would be older.
-        let early = self.last_modified.saturating_sub(now.saturating_add(MOST_AHEAD_SECONDS));
+        let early = self.seconds_early(now);
         if early > 0 {
             return Succession::Future(early);
         }
@@ -63,26 +71,27 @@ impl VersionMark {
     /// kept in mind.
     #[must_use]
     pub fn highest_with(self, before: Option<&Self>, now: i64) -> Option<Self> {
-        let named = self.named || before.is_some_and(|before| before.named);
-        let highest = match self.after(before, now) {
+        match self.after(before, now) {
             Succession::Good => Some(self),
             Succession::Older(_) | Succession::OtherContent | Succession::Future(_) => {
                 before.copied()
             }
-        };
-        highest.map(|highest| Self { named, ..highest })
+        }
     }
 }
 
-/// Takes what others have seen into what is known: of each environment the highest.
-pub fn merge(known: &mut VersionMarks, others: VersionMarks) {
+/// Takes what others have seen into what is known at `now` (epoch seconds): of each environment the
+/// highest, but none of the future, whoever says so. With one, all that is saved before that day
+/// would be older.
+pub fn merge(known: &mut VersionMarks, others: VersionMarks, now: i64) {
     for (environment, other) in others {
+        if other.is_yet_to_come(now) {
+            continue;
+        }
         let mark = known.entry(environment).or_insert(other);
-        let named = mark.named || other.named;
         if other.last_modified > mark.last_modified {
             *mark = other;
         }
-        mark.named = named;
     }
 }
 
@@ -93,7 +102,7 @@ mod tests {
     const NOW: i64 = 1_000_000;
 
     fn version(last_modified: i64, content: u8) -> VersionMark {
-        VersionMark { last_modified, digest: [content; 32], named: false }
+        VersionMark { last_modified, digest: [content; 32] }
     }
 
     #[test]
@@ -132,29 +141,32 @@ mod tests {
     }
 
     #[test]
-    fn whoever_named_its_environment_once_has_done_so_for_good() {
-        let named = VersionMark { named: true, ..version(100, 1) };
-        let after = version(101, 2).highest_with(Some(&named), NOW).expect("there is one");
-        assert!(after.named && after.last_modified == 101);
-        let older = VersionMark { named: true, ..version(1, 2) };
-        let after = older.highest_with(Some(&version(100, 1)), NOW).expect("there is one");
-        assert!(after.named && after.last_modified == 100);
-    }
-
-    #[test]
     fn of_what_several_have_seen_the_highest_is_known() {
         let environment = |name: &str| name.parse::<Environment>().expect("it is a name");
         let marks = |of: &[(&str, VersionMark)]| -> VersionMarks {
             of.iter().map(|(name, mark)| (environment(name), *mark)).collect()
         };
-        let named = |mark: VersionMark| VersionMark { named: true, ..mark };
-        let mut known = marks(&[("a", version(2, 1)), ("b", named(version(1, 1)))]);
+        let mut known = marks(&[("a", version(2, 1)), ("b", version(1, 1))]);
         merge(
             &mut known,
-            marks(&[("a", named(version(1, 2))), ("b", version(2, 2)), ("c", version(1, 1))]),
+            marks(&[("a", version(1, 2)), ("b", version(2, 2)), ("c", version(1, 1))]),
+            NOW,
         );
-        let expected =
-            [("a", named(version(2, 1))), ("b", named(version(2, 2))), ("c", version(1, 1))];
+        let expected = [("a", version(2, 1)), ("b", version(2, 2)), ("c", version(1, 1))];
         assert_eq!(known, marks(&expected));
+    }
+
+    #[test]
+    fn what_others_say_of_the_future_is_left_out_and_takes_nothing_away() {
+        let environment: Environment = "a".parse().expect("it is a name");
+        let of = |mark| VersionMarks::from([(environment.clone(), mark)]);
+        let future = version(NOW + MOST_AHEAD_SECONDS + 1, 1);
+        let ahead = version(NOW + MOST_AHEAD_SECONDS, 1);
+        let mut known = VersionMarks::new();
+        merge(&mut known, of(future), NOW);
+        assert_eq!(known, VersionMarks::new());
+        merge(&mut known, of(ahead), NOW);
+        merge(&mut known, of(future), NOW);
+        assert_eq!(known, of(ahead));
     }
 }

@@ -180,28 +180,21 @@ async fn replicas_that_start_at_once_share_their_facts() {
 #[tokio::test]
 async fn the_highest_version_is_kept_whoever_writes_and_a_restart_does_not_forget_it() {
     let environment = |name: &str| name.parse::<Environment>().unwrap();
-    let version = |last_modified, content: u8, named| VersionMark {
-        last_modified,
-        digest: [content; 32],
-        named,
-    };
+    let version = |last_modified, content: u8| VersionMark { last_modified, digest: [content; 32] };
     for place in places() {
         let state = place.open().await;
         assert_eq!(state.versions().await.unwrap(), VersionMarks::new());
         let keep = async |name: &str, mark: VersionMark| {
             state.keep_version(&environment(name), &mark).await.unwrap();
         };
-        keep("dev", version(7, 1, false)).await;
-        keep("prod", version(100, 1, true)).await;
-        keep("prod", version(99, 2, false)).await;
-        keep("prod", version(100, 3, false)).await;
-        keep("dev", version(8, 2, true)).await;
-        keep("dev", version(9, 3, false)).await;
-        let expected: VersionMarks = [
-            (environment("dev"), version(9, 3, true)),
-            (environment("prod"), version(100, 1, true)),
-        ]
-        .into();
+        keep("dev", version(7, 1)).await;
+        keep("prod", version(100, 1)).await;
+        keep("prod", version(99, 2)).await;
+        keep("prod", version(100, 3)).await;
+        keep("dev", version(8, 2)).await;
+        keep("dev", version(9, 3)).await;
+        let expected: VersionMarks =
+            [(environment("dev"), version(9, 3)), (environment("prod"), version(100, 1))].into();
         assert_eq!(state.versions().await.unwrap(), expected);
         drop(state);
         assert_eq!(place.open().await.versions().await.unwrap(), expected);
@@ -219,14 +212,14 @@ async fn replicas_that_keep_versions_at_once_keep_the_highest() {
             let last_modified = i64::from(number) * 37 % 50;
             let digest = [u8::try_from(last_modified).unwrap(); 32];
             tokio::spawn(async move {
-                let mark = VersionMark { last_modified, digest, named: last_modified == 3 };
+                let mark = VersionMark { last_modified, digest };
                 state.keep_version(&environment, &mark).await.unwrap();
             })
         });
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
-        let highest = VersionMark { last_modified: 49, digest: [49; 32], named: true };
+        let highest = VersionMark { last_modified: 49, digest: [49; 32] };
         assert_eq!(state.versions().await.unwrap()[&environment], highest);
     }
 }

@@ -3,7 +3,7 @@
 #[path = "../it/sops/exchange.rs"]
 pub(crate) mod exchange;
 #[path = "../it/sops/fixtures.rs"]
-mod fixtures;
+pub(crate) mod fixtures;
 #[path = "../it/sops/grants.rs"]
 mod grants;
 #[path = "../it/sops/made/mod.rs"]

@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use vanta::adapters::sops::{Authorship, SopsStore};
+use vanta::adapters::sops::SopsStore;
 
 use crate::report::Report;
 use crate::sops::exchange::{Exchange, Way, under_load, version};
+use crate::sops::fixtures::unnamed;
 
 /// For how long files are exchanged in each way.
 const EACH: Duration = Duration::from_secs(30);
@@ -33,7 +34,7 @@ pub(crate) fn swapped(report: &mut Report) {
             return;
         };
         exchange.put(way, 0);
-        let (store, _) = exchange.workshop.open(Authorship::default());
+        let (store, _) = exchange.workshop.open(unnamed());
         let (began, mut waits) = (Instant::now(), Vec::new());
         let load = under_load(
             &store,

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::authorship::{
-    Alarm, Authorship, AuthorshipError, Objection, RequireLeaf, Rollback, Signed, check_signature,
-    judge, leaf_command, read_signature,
+    Alarm, Authorship, AuthorshipError, Objection, Rollback, Signed, check_signature, judge,
+    read_signature,
 };
 use super::file::EncryptedFile;
 use super::refusal::Refusal;
@@ -81,13 +81,12 @@ impl<'a> Candidate<'a> {
     }
 
     /// Opens the file where it is signed, and is what it should be beside the highest version that
-    /// was served before. `sharing` is how many environments share their identities.
+    /// was served before.
     pub(super) fn open(
         &self,
         options: &StoreOptions,
         environment: &Environment,
         highest: Option<&VersionMark>,
-        sharing: usize,
     ) -> Result<Opened, Refusal> {
         let authorship = &options.authorship;
         let now = Timestamp::now();
@@ -96,21 +95,12 @@ impl<'a> Candidate<'a> {
         let file = options.open(environment, &self.bytes, self.source.format)?;
         let mut warnings = file.warnings().to_vec();
 
-        let wrong =
-            judge(environment, &file.mark(false), highest, &authorship.accepted, now.as_second());
-        let accepted = wrong.as_ref().is_some_and(|objection| objection.accepted);
-        let own = options.has_own_identity(environment);
-        let named_before = highest.is_some_and(|highest| highest.named) && !accepted;
-        let asked = authorship.leaf.asks(own, named_before);
+        let asked = authorship.leaf.asks(options.has_own_identity(environment));
         let named = file.environment().check(environment, self.source.format, asked);
-        let named = named.map_err(Refusal::of_authorship)?;
-        if !named && !own && sharing > 1 && authorship.leaf != RequireLeaf::Never {
-            let command = leaf_command(environment, self.source.format);
-            warnings.push(format!("it shares its identity with other environments and does not say which it is, so that their files could be put in its place: run `{command}`"));
-        }
+        named.map_err(Refusal::of_authorship)?;
 
         let mut alarm = None;
-        match wrong {
+        match judge(environment, &file.mark(), highest, &authorship.accepted, now.as_second()) {
             None => {}
             Some(Objection { error, accepted: true }) => {
                 warnings.push(format!("it is accepted though {error}"));
@@ -120,7 +110,7 @@ impl<'a> Candidate<'a> {
             }
             Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
         }
-        let mark = file.mark(named).highest_with(highest, now.as_second());
+        let mark = file.mark().highest_with(highest, now.as_second());
         Ok(Opened { file, warnings, alarm, signer, mark })
     }
 }

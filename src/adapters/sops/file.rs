@@ -155,10 +155,11 @@ impl EncryptedFile {
             let path = std::mem::take(&mut opened.leaves[at].path);
             let leaf = &opened.leaves[at];
             digest.add(&path, &leaf.content, leaf.withheld);
-            if is_reserved(&path) {
+            if is_reserved(&leaf.place) {
                 let is_sealed = matches!(leaf.content, Content::Sealed(_));
                 let sealed = is_sealed.then(|| opened.plaintext(leaf)).transpose();
-                environment = environment.with(&path, sealed.map_err(|_| FileError::WrongMac)?);
+                let sealed = sealed.map_err(|_| FileError::WrongMac)?;
+                environment = environment.with((&path, &leaf.place), sealed);
             } else if let Ok(key) = path.parse::<Key>() {
                 index.insert(key, at);
             } else if warnings.len() == MAX_NO_KEYS {
@@ -234,14 +235,13 @@ impl EncryptedFile {
         &self.environment
     }
 
-    /// Which version it is, of an environment that it names or not.
-    pub(super) fn mark(&self, named: bool) -> VersionMark {
+    /// Which version it is.
+    pub(super) fn mark(&self) -> VersionMark {
         let last_modified = self.last_modified().parse::<Timestamp>();
         VersionMark {
             // What cannot be told is as old as can be.
             last_modified: last_modified.map_or(i64::MIN, Timestamp::as_second),
             digest: self.digest,
-            named,
         }
     }
 

@@ -98,8 +98,6 @@ pub(super) struct Look<'a> {
     pub(super) number: u64,
     /// What is seen of the trusted signers, where a signature is asked for.
     pub(super) signers: Option<&'a Fingerprint>,
-    /// How many environments have no identity of their own.
-    pub(super) sharing: usize,
     /// The highest versions that were served.
     pub(super) marks: &'a mut VersionMarks,
     pub(super) slot: &'a mut Slot,
@@ -146,9 +144,8 @@ impl Look<'_> {
             return Seen { sources, around, digest, settled, rests_until, awaited, unsigned_since };
         }
         let highest = self.marks.get(self.environment);
-        let loaded = candidate.and_then(|candidate| {
-            candidate.open(self.options, self.environment, highest, self.sharing)
-        });
+        let loaded =
+            candidate.and_then(|candidate| candidate.open(self.options, self.environment, highest));
         let refusal = loaded.as_ref().err();
         let awaited = refusal.is_some_and(|refusal| refusal.awaited).then(|| {
             let before = before.and_then(|seen| seen.awaited);

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::authorship::Authorship;
@@ -88,15 +89,16 @@ impl SopsStore {
     /// Loads every environment. One that cannot be loaded is in the report and in
     /// [`Self::status`]; the others are served.
     pub fn open(mut options: StoreOptions) -> (Self, RefreshReport) {
-        let marks = std::mem::take(&mut options.authorship.served_before);
+        let served_before = std::mem::take(&mut options.authorship.served_before);
         let store = Self {
             options,
-            marks: watch::Sender::new(marks),
+            marks: watch::Sender::default(),
             environments: ArcSwap::default(),
             changes: watch::Sender::default(),
             listed: AtomicBool::new(false),
             watch: Mutex::default(),
         };
+        store.remember(served_before);
         let report = store.refresh();
         (store, report)
     }
@@ -158,8 +160,6 @@ impl SopsStore {
                 report.removed.push(environment.clone());
             }
         }
-        let sharing = |environment: &&Environment| !self.options.has_own_identity(environment);
-        let sharing = listing.sources.keys().filter(sharing).count();
         let mut marks = self.marks.borrow().clone();
         for (environment, sources) in listing.sources {
             watch.versions += 1;
@@ -169,7 +169,6 @@ impl SopsStore {
                 environment: &environment,
                 number: watch.versions,
                 signers: signers.as_ref(),
-                sharing,
                 marks: &mut marks,
                 slot: after.entry(environment.clone()).or_default(),
                 report: &mut report,
@@ -206,11 +205,13 @@ impl SopsStore {
         self.marks.subscribe()
     }
 
-    /// Takes in which versions were served elsewhere, of which the highest counts.
+    /// Takes in which versions were served elsewhere, of which the highest counts that is not of
+    /// the future.
     pub fn remember(&self, others: VersionMarks) {
+        let now = Timestamp::now().as_second();
         self.marks.send_if_modified(|marks| {
             let mut merged = marks.clone();
-            versions::merge(&mut merged, others);
+            versions::merge(&mut merged, others, now);
             let changed = *marks != merged;
             *marks = merged;
             changed

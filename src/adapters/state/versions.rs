@@ -6,48 +6,42 @@ use super::database::{Database, StateError, fetch, write};
 use crate::domain::names::Environment;
 use crate::domain::versions::{VersionMark, VersionMarks};
 
-/// Keeps a version where it is higher than what is kept, and that the environment was named.
+/// Keeps a version where it is higher than what is kept.
 pub(super) async fn keep(
     database: &Database,
     environment: &Environment,
     mark: &VersionMark,
 ) -> Result<(), StateError> {
     // Within one statement, what is set is made of what was there before it.
-    const KEEP: &str = "INSERT INTO versions (environment, last_modified, digest, named) \
-        VALUES ($1, $2, $3, $4) ON CONFLICT (environment) DO UPDATE SET \
+    const KEEP: &str = "INSERT INTO versions (environment, last_modified, digest) \
+        VALUES ($1, $2, $3) ON CONFLICT (environment) DO UPDATE SET \
         digest = CASE WHEN excluded.last_modified > versions.last_modified \
             THEN excluded.digest ELSE versions.digest END, \
         last_modified = CASE WHEN excluded.last_modified > versions.last_modified \
-            THEN excluded.last_modified ELSE versions.last_modified END, \
-        named = CASE WHEN excluded.named > versions.named \
-            THEN excluded.named ELSE versions.named END";
+            THEN excluded.last_modified ELSE versions.last_modified END";
     let digest = hex::encode(mark.digest);
     write!(
         database,
         control,
-        sqlx::query(KEEP)
-            .bind(environment.as_str())
-            .bind(mark.last_modified)
-            .bind(digest.as_str())
-            .bind(i64::from(mark.named))
+        sqlx::query(KEEP).bind(environment.as_str()).bind(mark.last_modified).bind(digest.as_str())
     )?;
     Ok(())
 }
 
 /// Of all environments.
 pub(super) async fn all(database: &Database) -> Result<VersionMarks, StateError> {
-    const ALL: &str = "SELECT environment, last_modified, digest, named FROM versions";
-    let rows: Vec<(String, i64, String, i64)> =
+    const ALL: &str = "SELECT environment, last_modified, digest FROM versions";
+    let rows: Vec<(String, i64, String)> =
         fetch!(database, control, fetch_all, sqlx::query_as(ALL))?;
     rows.into_iter().map(read).collect()
 }
 
 fn read(
-    (environment, last_modified, digest, named): (String, i64, String, i64),
+    (environment, last_modified, digest): (String, i64, String),
 ) -> Result<(Environment, VersionMark), StateError> {
     let damaged = || StateError::Damaged("a version");
     let environment = environment.parse().map_err(|_| damaged())?;
     let mut bytes = [0; 32];
     hex::decode_to_slice(digest, &mut bytes).map_err(|_| damaged())?;
-    Ok((environment, VersionMark { last_modified, digest: bytes, named: named != 0 }))
+    Ok((environment, VersionMark { last_modified, digest: bytes }))
 }

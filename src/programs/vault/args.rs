@@ -100,13 +100,13 @@ pub(super) struct SourceArgs {
 #[derive(Debug, Args)]
 pub(super) struct AuthorshipArgs {
     /// Which files have to say of which environment they are, in an encrypted `_vanta_environment`
+    /// [default: shared, and never in dev]
     #[arg(
         long = "sops-require-environment-leaf",
         env = "VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF",
-        value_enum,
-        default_value_t = LeafOf::Once
+        value_enum
     )]
-    pub(super) require_environment_leaf: LeafOf,
+    pub(super) require_environment_leaf: Option<LeafOf>,
     /// What becomes of a file that is older than one that was served
     #[arg(long = "sops-rollback", env = "VANTA_SOPS_ROLLBACK", value_enum, default_value_t = OnRollback::Alarm)]
     pub(super) rollback: OnRollback,
@@ -127,8 +127,6 @@ pub(super) struct AuthorshipArgs {
 pub(super) enum LeafOf {
     /// None; one that is there has to be right all the same
     Never,
-    /// Of environments without an identity of their own, once a version of them did
-    Once,
     /// Of environments without an identity of their own
     Shared,
     /// All

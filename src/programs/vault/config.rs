@@ -237,7 +237,7 @@ impl SourceArgs {
         let key_file = examples.filter(|_| example_files).map(|examples| &examples.age_key_file);
         Ok(Sources {
             leave: SopsAllow::leave(&self.sops_allow),
-            authorship: self.authorship.resolve(),
+            authorship: self.authorship.resolve(examples.is_some()),
             shared_identities: match key_file {
                 Some(file) => SharedIdentities::File(file.clone()),
                 None => shared_identities()?,

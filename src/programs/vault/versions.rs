@@ -3,14 +3,17 @@
 //! Invariant: no read waits for it. What the state does not take is tried again for as long as it
 //! takes; what was served is known to this process meanwhile.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::adapters::sops::SopsStore;
 use crate::adapters::state::{StateError, StateStore};
+use crate::domain::names::Environment;
 use crate::domain::versions::VersionMarks;
 
 /// How often other replicas are asked what they have served, and what failed is tried again.
@@ -25,13 +28,18 @@ pub(super) struct ServedVersions {
     state: Arc<StateStore>,
     /// What the state has for certain.
     kept: VersionMarks,
+    /// Of which environments what the state has is of the future.
+    yet_to_come: BTreeSet<Environment>,
     failing: bool,
 }
 
 impl ServedVersions {
     /// Those of the store, of which the state has these.
     pub(super) fn new(store: Arc<SopsStore>, state: Arc<StateStore>, kept: VersionMarks) -> Self {
-        Self { store, state, kept, failing: false }
+        let mut versions =
+            Self { store, state, kept, yet_to_come: BTreeSet::new(), failing: false };
+        versions.tell_of_the_future(&versions.kept.clone());
+        versions
     }
 
     /// Keeps what is served, and hears of others, until it is dropped.
@@ -70,8 +78,21 @@ impl ServedVersions {
     }
 
     async fn hear(&mut self) -> Result<(), StateError> {
-        self.store.remember(self.state.versions().await?);
+        let heard = self.state.versions().await?;
+        self.tell_of_the_future(&heard);
+        self.store.remember(heard);
         Ok(())
+    }
+
+    /// Warns of what the store leaves out, and the state takes for the highest.
+    fn tell_of_the_future(&mut self, heard: &VersionMarks) {
+        let now = Timestamp::now().as_second();
+        let yet_to_come = heard.iter().filter(|(_, mark)| mark.is_yet_to_come(now));
+        let yet_to_come = yet_to_come.map(|(environment, _)| environment.clone()).collect();
+        let before = std::mem::replace(&mut self.yet_to_come, yet_to_come);
+        for environment in self.yet_to_come.difference(&before) {
+            tracing::warn!(%environment, "the state says that a version was served which is yet to come: a clock was wrong, or somebody wrote it there. It does not count, and until that day no newer one is kept: take its line out of the table `versions`");
+        }
     }
 
     fn tell(&mut self, done: Result<(), StateError>) {

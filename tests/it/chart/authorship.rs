@@ -14,7 +14,7 @@ fn vault(values: &[&str]) -> Option<Value> {
 fn by_default_the_vault_is_told_of_old_versions_and_asks_for_no_signature() {
     let Some(vault) = vault(&[]) else { return };
     let container = &vault["containers"][0];
-    assert_eq!(variable(container, "VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF").unwrap(), "once");
+    assert_eq!(variable(container, "VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF").unwrap(), "shared");
     assert_eq!(variable(container, "VANTA_SOPS_ROLLBACK").unwrap(), "alarm");
     assert_eq!(variable(container, "VANTA_SOPS_ACCEPT_ROLLBACK"), None);
     assert_eq!(variable(container, "VANTA_SOPS_TRUSTED_SIGNERS"), None);

@@ -35,7 +35,7 @@ fn kind_of_alarm(store: &SopsStore, of: &str) -> Option<Alarm> {
 fn prods_file_copied_over_devs_is_refused_by_the_leaf_where_they_share_an_identity() {
     let Some(workshop) = Workshop::new() else { return };
     let (dev, prod) = both(&workshop);
-    for leaf in [RequireLeaf::Never, RequireLeaf::Once, RequireLeaf::Shared, RequireLeaf::Always] {
+    for leaf in [RequireLeaf::Never, RequireLeaf::Shared, RequireLeaf::Always] {
         workshop.put("dev.enc.yaml", &dev);
         let (store, report) = workshop.open(asking(leaf));
         assert!(report.failed.is_empty(), "{report:?}");
@@ -104,30 +104,32 @@ fn what_is_asked_for_is_put_in_by_the_command_that_the_refusal_names() {
 }
 
 #[test]
-fn whoever_shares_an_identity_need_not_name_it_until_it_did_once() {
+fn whoever_has_no_identity_of_its_own_has_to_name_itself_unless_that_is_switched_off() {
     let Some(workshop) = Workshop::new() else { return };
-    let unnamed = workshop.encrypt("dev.enc.yaml", "PASSWORD: old\n", OURS);
+    let unnamed = workshop.encrypt(
+        "dev.enc.yaml",
+        "PASSWORD: p
+",
+        OURS,
+    );
     workshop.put("dev.enc.yaml", &unnamed);
-    let (store, report) = workshop.open(Authorship::default());
-    assert!(report.loaded[0].warnings.is_empty(), "alone it shares with nobody: {report:?}");
-
-    let prod = workshop.encrypt("prod.enc.yaml", "PASSWORD: old\n", OURS);
-    workshop.put("prod.enc.yaml", &prod);
-    let warnings = &store.refresh().loaded[0].warnings;
-    assert!(warnings[0].contains("run `sops set prod.enc.yaml"), "{warnings:?}");
-
+    for (authorship, loads) in [
+        (Authorship::default(), false),
+        (asking(RequireLeaf::Always), false),
+        (asking(RequireLeaf::Never), true),
+    ] {
+        let said = format!("{authorship:?}");
+        let (store, report) = workshop.open(authorship);
+        assert_eq!(report.failed.is_empty(), loads, "{said}: {report:?}");
+        let expected = (!loads).then_some(Alarm::Environment);
+        assert_eq!(kind_of_alarm(&store, "dev"), expected, "{said}");
+    }
+    // What the refusal says to run is enough.
     let command = ["set", "dev.enc.yaml", "[\"_vanta_environment\"]", "\"dev\""];
     workshop.put("dev.enc.yaml", &workshop.change("dev.enc.yaml", &unnamed, &command));
-    assert!(store.refresh().loaded[0].warnings.is_empty());
-    // Also after a restart, by what was kept.
-    workshop.put("dev.enc.yaml", &unnamed);
-    let kept = store.marks().borrow().clone();
-    let restarted = Authorship { served_before: kept, ..Authorship::default() };
-    for store in [store, workshop.open(restarted).0] {
-        store.refresh();
-        assert_eq!(kind_of_alarm(&store, "dev"), Some(Alarm::Environment));
-        assert_eq!(kind_of_alarm(&store, "prod"), None, "each is asked for its own name");
-    }
+    let (store, report) = workshop.open(Authorship::default());
+    assert!(report.failed.is_empty() && report.loaded[0].warnings.is_empty(), "{report:?}");
+    assert_eq!(read(&store, "dev", "PASSWORD").unwrap(), "p");
 }
 
 #[test]
@@ -136,12 +138,9 @@ fn an_identity_of_its_own_is_name_enough_but_for_always() {
     workshop.put("dev.enc.yaml", &workshop.encrypt("dev.enc.yaml", "PASSWORD: p\n", OURS));
     let own = tempfile::tempdir().unwrap();
     fs::copy(path("age-key.txt"), own.path().join("dev.txt")).unwrap();
-    for (leaf, loads) in [
-        (RequireLeaf::Never, true),
-        (RequireLeaf::Once, true),
-        (RequireLeaf::Shared, true),
-        (RequireLeaf::Always, false),
-    ] {
+    for (leaf, loads) in
+        [(RequireLeaf::Never, true), (RequireLeaf::Shared, true), (RequireLeaf::Always, false)]
+    {
         let (_, report) = SopsStore::open(StoreOptions {
             identities_folder: Some(own.path().to_owned()),
             ..workshop.options(asking(leaf))

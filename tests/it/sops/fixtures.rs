@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vanta::adapters::sops::{
-    Authorship, EncryptedFile, FileError, Format, Identities, Leave, SharedIdentities, StoreOptions,
+    Authorship, EncryptedFile, FileError, Format, Identities, Leave, RequireLeaf, SharedIdentities,
+    StoreOptions,
 };
 use vanta::domain::names::Key;
 
@@ -45,9 +46,14 @@ pub(crate) fn options(folder: &Path) -> StoreOptions {
         shared: SharedIdentities::Given(Arc::new(identities())),
         identities_folder: None,
         leave: Leave::default(),
-        authorship: Authorship::default(),
+        authorship: unnamed(),
         key_service: None,
     }
+}
+
+/// What is asked of fixtures, many of which are the files of several environments: not to name one.
+pub(crate) fn unnamed() -> Authorship {
+    Authorship { leaf: RequireLeaf::Never, ..Authorship::default() }
 }
 
 /// Opens a text as YAML.

@@ -13,6 +13,7 @@ mod groups;
 mod hostile;
 mod hostile_formats;
 mod hostile_json;
+mod leaf_forgeries;
 mod made;
 mod master_keys;
 #[cfg(target_os = "linux")]

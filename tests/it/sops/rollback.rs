@@ -6,9 +6,9 @@ use std::fs;
 use jiff::Timestamp;
 use vanta::adapters::sops::{Alarm, Authorship, RefreshReport, Rollback, SopsStore, StoreOptions};
 use vanta::domain::ports::SecretStore;
-use vanta::domain::versions::VersionMarks;
+use vanta::domain::versions::{VersionMark, VersionMarks};
 
-use super::fixtures::{edit, options, text, value};
+use super::fixtures::{edit, options, text, unnamed, value};
 use super::grants::environment;
 use super::made::keys::{OURS, SECOND};
 use super::workshop::{Workshop, read, reason};
@@ -34,7 +34,7 @@ impl Exchanged {
         let accepted = self.accepted.iter().map(|version| version.parse().unwrap());
         let accepted: BTreeSet<_> = accepted.collect();
         let rollback = self.rollback;
-        let authorship = Authorship { rollback, accepted, served_before, ..Authorship::default() };
+        let authorship = Authorship { rollback, accepted, served_before, ..unnamed() };
         SopsStore::open(StoreOptions { authorship, ..options(self.folder.path()) })
     }
 }
@@ -119,6 +119,25 @@ fn what_another_replica_has_served_counts_here() {
 }
 
 #[test]
+fn what_a_state_or_another_replica_says_of_the_future_does_not_make_todays_file_older() {
+    let (newer, older) = newer_and_older();
+    let exchanged = Exchanged::new(Rollback::Deny);
+    let tomorrow = Timestamp::now().as_second() + 24 * 60 * 60;
+    let mark = VersionMark { last_modified: tomorrow, digest: [7; 32] };
+    let future = VersionMarks::from([(environment("prod"), mark)]);
+    exchanged.put(&older);
+    let (store, report) = exchanged.open(future.clone());
+    assert!(report.failed.is_empty(), "{report:?}");
+    store.remember(future);
+    exchanged.put(&newer);
+    assert_eq!(store.refresh().loaded[0].alarm, None, "{:?}", reason(&store, "prod"));
+    let known = store.marks().borrow()[&environment("prod")];
+    assert_eq!(known.last_modified, saved(&newer).as_second());
+    exchanged.put(&older);
+    assert_eq!(store.refresh().failed[0].alarm, Alarm::Rollback);
+}
+
+#[test]
 fn the_administrator_takes_an_older_version_by_its_name() {
     let (newer, older) = newer_and_older();
     let mut exchanged = Exchanged::new(Rollback::Deny);
@@ -169,8 +188,7 @@ fn another_recipient_is_no_other_content_and_a_rotation_is_a_newer_version() {
     let Some(workshop) = Workshop::new() else { return };
     let app = text("app.enc.yaml");
     workshop.put("prod.enc.yaml", app.as_bytes());
-    let (store, _) =
-        workshop.open(Authorship { rollback: Rollback::Deny, ..Authorship::default() });
+    let (store, _) = workshop.open(Authorship { rollback: Rollback::Deny, ..unnamed() });
     // `sops updatekeys` leaves `lastmodified` as it is.
     workshop.beside(".sops.yaml", &format!("creation_rules: [{{age: \"{OURS},{SECOND}\"}}]\n"));
     let command = ["updatekeys", "--yes", "prod.enc.yaml"];

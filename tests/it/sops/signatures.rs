@@ -9,7 +9,7 @@ use vanta::adapters::sops::{
 };
 use vanta::domain::ports::SecretStore;
 
-use super::fixtures::{edit, line, options, text, value};
+use super::fixtures::{edit, line, options, text, unnamed, value};
 use super::grants::environment;
 use super::made::keys::OURS;
 use super::workshop::{Workshop, alarm, put, read};
@@ -35,7 +35,7 @@ impl Signed {
         Authorship {
             trusted_signers: Some(self.signers.path().to_owned()),
             signature_grace: grace,
-            ..Authorship::default()
+            ..unnamed()
         }
     }
 
@@ -229,7 +229,7 @@ fn a_signature_catches_what_a_mac_of_encrypted_values_alone_cannot_tell() {
     asking.refresh();
     assert_eq!(alarm(&asking, "dev").unwrap().0, Alarm::Signature);
     assert_eq!(read(&asking, "dev", "plain_unencrypted").unwrap(), "p");
-    let trusting = store(Authorship::default());
+    let trusting = store(unnamed());
     assert_eq!(read(&trusting, "dev", "plain_unencrypted").unwrap(), "x", "nothing else tells");
 }
 

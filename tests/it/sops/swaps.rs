@@ -7,7 +7,7 @@ use std::time::Duration;
 use vanta::adapters::sops::{Alarm, Authorship, SopsStore};
 
 use super::exchange::{Exchange, VERSIONS, Way, under_load};
-use super::fixtures::text;
+use super::fixtures::{text, unnamed};
 use super::made::keys::OURS;
 use super::workshop::{Workshop, read};
 use crate::support::ssh_keygen::SigningKey;
@@ -33,7 +33,7 @@ fn exchanged(what: &str, store: &SopsStore, exchange: impl FnMut(usize)) {
 fn exchanged_by(way: Way) -> Option<SopsStore> {
     let exchange = Exchange::new()?;
     exchange.put(way, 0);
-    let (store, report) = exchange.workshop.open(Authorship::default());
+    let (store, report) = exchange.workshop.open(unnamed());
     assert_eq!(report.loaded.len(), 1, "{report:?}");
     exchanged(&format!("{way:?}"), &store, |number| exchange.put(way, number));
     // What was whole in the end is served.
@@ -75,7 +75,7 @@ fn a_file_and_its_signature_that_come_one_after_the_other_fail_no_read() {
         trusted_signers: Some(signers.path().to_owned()),
         // What is tried is that nothing passing is an alarm, however slow the machine is.
         signature_grace: Duration::from_hours(1),
-        ..Authorship::default()
+        ..unnamed()
     };
     let (store, report) = exchange.workshop.open(authorship);
     assert_eq!(report.loaded.len(), 1, "{report:?}");
@@ -90,7 +90,7 @@ fn one_bad_file_takes_no_other_down() {
     for name in ["a", "m", "z"] {
         workshop.put(&format!("{name}.enc.yaml"), &good);
     }
-    let (store, _) = workshop.open(Authorship::default());
+    let (store, _) = workshop.open(unnamed());
     fs::create_dir(workshop.path("b.enc.yaml")).unwrap();
     symlink("nowhere", workshop.path("c.enc.yaml")).unwrap();
     symlink("d.enc.yaml", workshop.path("d.enc.yaml")).unwrap();

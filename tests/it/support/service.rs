@@ -20,7 +20,9 @@ use vanta::adapters::audit::AuditLog;
 use vanta::adapters::identity::{ClientCredentials, OidcIssuers};
 use vanta::adapters::jwt::{CurrentRing, KeyRing};
 use vanta::adapters::serve::Metrics;
-use vanta::adapters::sops::{Authorship, Leave, SharedIdentities, SopsStore, StoreOptions};
+use vanta::adapters::sops::{
+    Authorship, Leave, RequireLeaf, SharedIdentities, SopsStore, StoreOptions,
+};
 use vanta::adapters::state::{StateSource, StateStore};
 use vanta::contract::clients::ClientEntry;
 use vanta::domain::grants::Grants;
@@ -210,7 +212,8 @@ impl Vault {
             shared: SharedIdentities::File(examples.join("age-key.txt")),
             identities_folder: None,
             leave: Leave::default(),
-            authorship: Authorship::default(),
+            // Both environments are the example, which names none.
+            authorship: Authorship { leaf: RequireLeaf::Never, ..Authorship::default() },
             key_service: None,
         });
         assert!(report.failed.is_empty(), "{report:?}");

@@ -105,6 +105,24 @@ fn a_vault_that_is_killed_remembers_what_it_had_kept() {
     assert!(is_raised(&vault, "rollback"));
 }
 
+#[test]
+fn a_version_of_the_future_in_the_state_is_told_of_and_does_not_count() {
+    let site = Site::new();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let source = vanta::adapters::state::StateSource::Folder(site.path("state"));
+    let tomorrow = jiff::Timestamp::now().as_second() + 24 * 60 * 60;
+    let mark = vanta::domain::versions::VersionMark { last_modified: tomorrow, digest: [7; 32] };
+    runtime.block_on(async {
+        let state = vanta::adapters::state::StateStore::open(&source).await.unwrap();
+        state.keep_version(&"dev".parse().unwrap(), &mark).await.unwrap();
+    });
+    let vault = with(&site, &[("VANTA_SOPS_ROLLBACK", "deny")]);
+    let said = "the state says that a version was served which is yet to come";
+    until("the log says so", || vault.log().contains(said).then_some(()));
+    assert!(!is_raised(&vault, "rollback"));
+    assert_eq!(vault.health("/readyz").0, 200);
+}
+
 /// A replica with a folder of its own, over a database that is shared.
 fn replica(site: &Site, postgres: &Postgres, name: &str) -> Program {
     let mut command = site.command();
@@ -170,9 +188,11 @@ fn only_what_a_trusted_signer_signed_is_loaded() {
 }
 
 #[test]
-fn a_file_that_has_to_name_its_environment_and_does_not_says_what_to_run() {
+fn a_file_that_shares_its_identity_and_does_not_name_its_environment_says_what_to_run() {
     let site = Site::new();
-    let vault = with(&site, &[("VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF", "shared")]);
+    let mut command = site.command();
+    command.env_remove("VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF");
+    let vault = Program::start(command, "http");
     let (status, said) = vault.health("/readyz");
     assert_eq!(status, 503);
     let said: Value = serde_json::from_str(&said).unwrap();

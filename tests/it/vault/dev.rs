@@ -10,7 +10,8 @@ use crate::support::program::{Program, Site};
 fn dev(site: &Site) -> Command {
     let mut command = site.command();
     command.env_remove("VANTA_SOPS_FILES_PATH").env_remove("VANTA_ACCESS_PATH");
-    command.env_remove("SOPS_AGE_KEY_FILE").arg("dev").arg("--data").arg(site.path("dev"));
+    command.env_remove("VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF").env_remove("SOPS_AGE_KEY_FILE");
+    command.arg("dev").arg("--data").arg(site.path("dev"));
     command
 }
 
@@ -27,8 +28,9 @@ fn the_address_is_there_while_the_vault_is() {
     let mut vault = Program::start(dev(&site), "http");
     let mode = |name| site.path(name).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("dev"), mode("dev/client-secret"), mode("dev/env")), (0o700, 0o600, 0o600));
-    // What it announces, it announces before it minds signals.
-    assert_eq!(vault.health("/healthz").0, 200);
+    // What it announces, it announces before it minds signals. It is ready, since `dev` does not
+    // ask the example to name its environment.
+    assert_eq!(vault.health("/readyz").0, 200);
     vault.signal(Signal::SIGTERM);
     assert!(vault.wait().success());
     assert!(!site.path("dev/env").exists());

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub(super) use content::ContentDigest;
 pub use error::AuthorshipError;
-pub(super) use leaf::{EnvironmentLeaf, is_reserved, leaf_command};
+pub(super) use leaf::{EnvironmentLeaf, is_reserved};
 pub use rollback::{AcceptedVersion, AcceptedVersionError};
 pub(super) use rollback::{Objection, judge};
 pub(super) use signature::{
@@ -69,22 +69,18 @@ impl Default for Authorship {
 pub enum RequireLeaf {
     /// None.
     Never,
-    /// Those of environments without an identity of their own, once a version of them did.
-    #[default]
-    Once,
     /// Those of environments without an identity of their own.
+    #[default]
     Shared,
     /// All.
     Always,
 }
 
 impl RequireLeaf {
-    /// Whether a file has to name its environment, which has an identity of its own or not, and of
-    /// which an earlier version did or none.
-    pub(super) fn asks(self, own_identity: bool, named_before: bool) -> bool {
+    /// Whether a file has to name its environment, which has an identity of its own or not.
+    pub(super) fn asks(self, own_identity: bool) -> bool {
         match self {
             Self::Never => false,
-            Self::Once => !own_identity && named_before,
             Self::Shared => !own_identity,
             Self::Always => true,
         }

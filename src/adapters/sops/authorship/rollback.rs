@@ -103,7 +103,7 @@ mod tests {
     const NOW: i64 = 1_800_000_000;
 
     fn version(last_modified: i64, content: u8) -> VersionMark {
-        VersionMark { last_modified, digest: [content; 32], named: false }
+        VersionMark { last_modified, digest: [content; 32] }
     }
 
     fn judged(found: VersionMark, accepted: &[&str]) -> Option<Objection> {
