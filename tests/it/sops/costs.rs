@@ -18,7 +18,7 @@ use vanta::adapters::sops::{
     StoreOptions,
 };
 
-use super::fixtures::{edit, identities, options, path, read, text};
+use super::fixtures::{edit, identities, options, path, read, text, unnamed};
 use super::made::keys::OURS;
 use super::workshop::{self, Workshop};
 
@@ -66,7 +66,7 @@ fn a_file_of_the_future_is_opened_once_and_again_when_it_changes() {
     let today = workshop.encrypt("dev.enc.json", &Value::Object(values).to_string(), OURS);
     workshop.put("dev.enc.json", &saved_at(&today, "2126-01-01T00:00:00Z"));
     let opening = Instant::now();
-    let deny = Authorship { rollback: Rollback::Deny, ..Authorship::default() };
+    let deny = Authorship { rollback: Rollback::Deny, ..unnamed() };
     let (store, report) = workshop.open(deny);
     let opening = opening.elapsed();
     assert!(report.failed[0].reason.contains("2126-01-01T00:00:00Z, which is yet to come"));
@@ -164,7 +164,7 @@ fn a_few_names_that_are_no_keys_are_warned_of_by_name() {
     let Some(workshop) = Workshop::new() else { return };
     let plain: Vec<String> = (0..30).map(|at| format!("no key {at:02}: x\n")).collect();
     workshop.put("dev.enc.yaml", &workshop.encrypt("dev.enc.yaml", &plain.concat(), OURS));
-    let (_, report) = workshop.open(Authorship::default());
+    let (_, report) = workshop.open(unnamed());
     let warnings = &report.loaded[0].warnings;
     assert_eq!(warnings.len(), 11, "{warnings:?}");
     assert!(warnings[9].starts_with("\"no key 09\" is not served"), "{warnings:?}");
