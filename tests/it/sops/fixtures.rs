@@ -92,3 +92,27 @@ pub(crate) fn value<'a>(text: &'a str, begins: &str) -> &'a str {
 pub(crate) fn keys(file: &EncryptedFile) -> Vec<&str> {
     file.keys().map(Key::as_str).collect()
 }
+
+/// Fails where plain values of the fixture `app` are served without leave, or are refused with it
+/// though the file's MAC cannot tell what became of them. `entry` writes one in its format.
+pub(crate) fn plain_values_prove_nothing(
+    original: &str,
+    open: fn(&str, Leave) -> Result<EncryptedFile, FileError>,
+    entry: fn(&str, &str) -> String,
+) {
+    let renamed = edit(original, "one_unencrypted", "password_unencrypted");
+    let with = |text: &str, key: &str, from: &str, to: &str| {
+        edit(text, &entry(key, from), &entry(key, to))
+    };
+    // The MAC hashes the values one after the other.
+    let moved = with(original, "one_unencrypted", "ab", "abc");
+    let moved = with(&moved, "two_unencrypted", "cd", "d");
+    for changed in [&renamed, &moved] {
+        let file = open(changed, Leave::default()).unwrap();
+        assert!(!keys(&file).iter().any(|key| key.ends_with("_unencrypted")));
+    }
+    let leave = Leave { plain_values: true, ..Leave::default() };
+    assert_eq!(read(&open(&moved, leave).unwrap(), "one_unencrypted"), "abc");
+    let changed = with(original, "one_unencrypted", "ab", "xy");
+    assert_eq!(open(&changed, leave).err(), Some(FileError::WrongMac));
+}
