@@ -21,7 +21,7 @@ demo: ## see it work: a vault on this machine, a token, a read, a program with s
 	@scripts/setup build
 	@scripts/demo
 
-build: ## build vanta-vault and vanta-cli for development
+build: ## build vanta-vault, vanta-injector and vanta-cli for development; the agent is a build of its own
 	@scripts/setup build
 	cargo build --bins
 
