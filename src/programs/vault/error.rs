@@ -155,16 +155,22 @@ impl ApiError {
 
     pub(super) fn secret(error: SecretStoreError) -> Self {
         match &error {
-            SecretStoreError::NoEnvironment(_) => {
+            SecretStoreError::NoEnvironment(_) | SecretStoreError::Gone(_) => {
                 Self::new(ProblemKind::EnvironmentNotFound, error.to_string())
             }
             SecretStoreError::NoKey { .. } => Self::new(ProblemKind::KeyNotFound, error.to_string()),
+            SecretStoreError::Unreadable { environment, fault: FileFault::Awaited, .. } => Self::new(
+                ProblemKind::EnvironmentNotReady,
+                format!("the vault has not opened environment {environment} yet; try again in a moment"),
+            )
+            .with_cause(error),
             SecretStoreError::Unreadable { environment, fault, .. } => Self::new(
                 match fault {
                     FileFault::Tampered => ProblemKind::EnvironmentTampered,
                     FileFault::NoMac => ProblemKind::EnvironmentMacMissing,
                     FileFault::NoIdentity => ProblemKind::EnvironmentNoIdentity,
                     FileFault::Refused => ProblemKind::EnvironmentUnreadable,
+                    FileFault::Awaited => ProblemKind::EnvironmentNotReady,
                 },
                 format!("no version of environment {environment} could be loaded; the vault's log says why"),
             )

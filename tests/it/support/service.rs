@@ -214,6 +214,7 @@ impl Vault {
             leave: Leave::default(),
             // Both environments are the example, which names none.
             authorship: Authorship { leaf: RequireLeaf::Never, ..Authorship::default() },
+            settling: SETTLING,
             key_service: None,
         });
         assert!(report.failed.is_empty(), "{report:?}");
