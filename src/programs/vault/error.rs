@@ -159,22 +159,24 @@ impl ApiError {
                 Self::new(ProblemKind::EnvironmentNotFound, error.to_string())
             }
             SecretStoreError::NoKey { .. } => Self::new(ProblemKind::KeyNotFound, error.to_string()),
-            SecretStoreError::Unreadable { environment, fault: FileFault::Awaited, .. } => Self::new(
-                ProblemKind::EnvironmentNotReady,
-                format!("the vault has not opened environment {environment} yet; try again in a moment"),
-            )
-            .with_cause(error),
-            SecretStoreError::Unreadable { environment, fault, .. } => Self::new(
-                match fault {
+            SecretStoreError::Unreadable { environment, fault, .. } => {
+                let kind = match fault {
                     FileFault::Tampered => ProblemKind::EnvironmentTampered,
                     FileFault::NoMac => ProblemKind::EnvironmentMacMissing,
                     FileFault::NoIdentity => ProblemKind::EnvironmentNoIdentity,
                     FileFault::Refused => ProblemKind::EnvironmentUnreadable,
                     FileFault::Awaited => ProblemKind::EnvironmentNotReady,
-                },
-                format!("no version of environment {environment} could be loaded; the vault's log says why"),
-            )
-            .with_cause(error),
+                };
+                let detail = match fault {
+                    FileFault::Awaited => format!(
+                        "the vault has not opened environment {environment} yet; try again in a moment"
+                    ),
+                    _ => format!(
+                        "no version of environment {environment} could be loaded; the vault's log says why"
+                    ),
+                };
+                Self::new(kind, detail).with_cause(error)
+            }
             SecretStoreError::Undecryptable { environment, key, .. } => Self::new(
                 ProblemKind::EnvironmentUnreadable,
                 format!("the value of {key} in environment {environment} cannot be given; the vault's log says why"),

@@ -284,7 +284,7 @@ async fn open_secrets(
     sources: Sources,
     state: &Arc<StateStore>,
 ) -> anyhow::Result<(Arc<SopsStore>, RefreshReport, ServedVersions)> {
-    sources.warn_of_open_files();
+    sources.tell_of_identities();
     let served_before = state.versions().await.context("the versions in the state")?;
     let key_service = sources.master_keys.map(MasterKeys::service).transpose();
     let key_service = key_service.context("master keys cannot be opened by sops")?;
