@@ -21,7 +21,7 @@ use vanta::adapters::identity::{ClientCredentials, OidcIssuers};
 use vanta::adapters::jwt::{CurrentRing, KeyRing};
 use vanta::adapters::serve::Metrics;
 use vanta::adapters::sops::{
-    Authorship, Leave, RequireLeaf, SharedIdentities, SopsStore, StoreOptions,
+    Authorship, Leave, RequireLeaf, SETTLING, SharedIdentities, SopsStore, StoreOptions,
 };
 use vanta::adapters::state::{StateSource, StateStore};
 use vanta::contract::clients::ClientEntry;
