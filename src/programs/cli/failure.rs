@@ -28,8 +28,9 @@ impl From<ClientError> for Failure {
         let failure = |status| Self::new(status, error.to_string());
         match &error {
             ClientError::Refused(problem) => refused(problem, failure(Status::Refused)),
-            ClientError::NotFound(_) => failure(Status::NotFound)
-                .advise("`vanta-cli list ENVIRONMENT` shows the keys that you may list"),
+            ClientError::NotFound(problem) => {
+                failure(Status::NotFound).advise(advice_on_missing(problem.known_kind()))
+            }
             ClientError::Rejected(problem) => rejected(problem, &error),
             ClientError::Temporary { address, connection_refused: true, .. } => {
                 failure(Status::Temporary).advise(format!(
@@ -51,6 +52,16 @@ impl From<ClientError> for Failure {
             }
             ClientError::Configuration(_) => failure(Status::Configuration),
         }
+    }
+}
+
+fn advice_on_missing(kind: Option<ProblemKind>) -> &'static str {
+    match kind {
+        Some(ProblemKind::EnvironmentNotFound) => {
+            "check the environment's name; where it was served before, whoever runs the vault finds \
+             in its /readyz and its log that the file is gone"
+        }
+        _ => "`vanta-cli list ENVIRONMENT` shows the keys that you may list",
     }
 }
 
