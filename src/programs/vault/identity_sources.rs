@@ -8,8 +8,7 @@ use crate::adapters::sops::{Identities, SharedIdentities};
 
 impl Sources {
     /// Says whose identities open the environments: a variable that a shell exports for sops is
-    /// taken by a vault that is started there too. What is wrong with a file is told where an
-    /// environment needs it.
+    /// taken by a vault that is started there too.
     pub(super) fn tell_of_identities(&self) {
         self.tell_of_own_identities();
         match &self.shared_identities {
@@ -20,15 +19,23 @@ impl Sources {
             ),
             SharedIdentities::File(path) => {
                 warn_where_open(path, "a file of age identities");
-                let identities = Identities::read(path).ok().map(|read| read.count());
+                let read = Identities::read(path).map(|read| read.count());
                 let variable = (!self.with_example_key).then_some(AGE_KEY_FILE);
                 let path = path.display();
-                tracing::info!(
-                    variable,
-                    %path,
-                    identities,
-                    "the age identities of this file open every environment without one of its own"
-                );
+                match read {
+                    Ok(identities) => tracing::info!(
+                        variable,
+                        %path,
+                        identities,
+                        "the age identities of this file open every environment without one of its own"
+                    ),
+                    Err(error) => tracing::warn!(
+                        variable,
+                        %path,
+                        reason = %error,
+                        "there are no age identities for environments without one of their own"
+                    ),
+                }
             }
             SharedIdentities::None if self.age_identities_path.is_none() => {
                 tracing::info!("no age identities are configured");
