@@ -88,8 +88,9 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         None => (!granted).then(unread),
     };
     let unread_secrets = cluster.and_then(ClusterHealth::secrets).into_iter();
-    let mut secrets: Vec<String> =
-        unread_secrets.chain(health.secrets.identity_problems().into_iter().map(kept)).collect();
+    let mut secrets: Vec<String> = unread_secrets
+        .chain(health.secrets.identity_problems().iter().map(|problem| kept(problem)))
+        .collect();
     secrets.extend(degraded(&environments));
     secrets.extend(gone(&health.secrets.gone()));
     if !loaded && secrets.is_empty() {
@@ -143,7 +144,7 @@ fn gone(environments: &BTreeSet<Environment>) -> Option<String> {
     (!names.is_empty()).then(|| format!("{}: {text}", names.join(", ")))
 }
 
-fn kept(problem: String) -> String {
+fn kept(problem: &str) -> String {
     format!("{problem}; the identities that were read before stay in use")
 }
 

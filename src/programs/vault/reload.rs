@@ -261,7 +261,7 @@ impl WatchedSecrets {
             let path = path.display();
             match outcome {
                 Ok(identities) => {
-                    tracing::info!(%path, identities, "age identities were read again")
+                    tracing::info!(%path, identities, "age identities were read again");
                 }
                 Err(reason) => {
                     tracing::warn!(%path, reason, "the age identities that were read before stay in use");
