@@ -39,6 +39,9 @@ pub enum SecretStoreError {
     /// There is no file for the environment.
     #[error("environment {0} does not exist")]
     NoEnvironment(Environment),
+    /// There was a file for the environment, and it is gone.
+    #[error("environment {0} is not served any more: its file is gone")]
+    Gone(Environment),
     /// There is a file, and no version of it could be loaded. The text says why, for the log.
     #[error("environment {environment} cannot be opened: {reason}")]
     Unreadable {
@@ -93,6 +96,8 @@ pub enum FileFault {
     NoIdentity,
     /// It is refused for another reason, or cannot be read.
     Refused,
+    /// It is not known yet what is in it, or which files there are.
+    Awaited,
 }
 
 /// Which tokens have uses left, and which are revoked.

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
+use serde_saphyr::Spanned;
 
 use crate::adapters::files::{ReadError, parse_yaml};
 use crate::contract::crd::{API_VERSION, InvalidObject, SecretAccess, SecretPolicy};
@@ -17,15 +18,20 @@ pub enum AccessFileError {
     #[error("it is not well formed: {0}")]
     Parse(String),
     /// An object is of another version.
-    #[error("an object's apiVersion is not {API_VERSION}")]
-    Version,
+    #[error("an object's apiVersion is not {API_VERSION} (line {line})")]
+    Version {
+        /// The line that says another, from 1.
+        line: u64,
+    },
     /// An object does not hold together.
-    #[error("{kind} {name}: {source}")]
+    #[error("{kind} {name}, whose apiVersion is on line {line}: {source}")]
     Object {
         /// Which kind.
         kind: &'static str,
         /// Which object.
         name: String,
+        /// Where it is: the line of its `apiVersion`, from 1.
+        line: u64,
         /// What is wrong with it.
         source: Box<InvalidObject>,
     },
@@ -37,7 +43,7 @@ pub enum AccessFileError {
 #[derive(Deserialize)]
 struct Header {
     #[serde(rename = "apiVersion")]
-    api_version: String,
+    api_version: Spanned<String>,
     #[serde(flatten)]
     object: Object,
 }
@@ -54,18 +60,20 @@ pub(super) fn parse(text: &str) -> Result<Grants, AccessFileError> {
     let objects: Vec<Header> = parse_yaml(text).map_err(AccessFileError::Parse)?;
     let mut grants = Grants::default();
     for Header { api_version, object } in objects {
-        if api_version != API_VERSION {
-            return Err(AccessFileError::Version);
+        let line = api_version.referenced.line();
+        if api_version.value != API_VERSION {
+            return Err(AccessFileError::Version { line });
         }
-        add(&mut grants, &object)?;
+        add(&mut grants, &object, line)?;
     }
     Ok(grants)
 }
 
-fn add(grants: &mut Grants, object: &Object) -> Result<(), AccessFileError> {
+fn add(grants: &mut Grants, object: &Object, line: u64) -> Result<(), AccessFileError> {
     let invalid = |kind, metadata: &ObjectMeta, source: InvalidObject| AccessFileError::Object {
         kind,
         name: shown(metadata.name.as_deref().unwrap_or_default()),
+        line,
         source: source.into(),
     };
     let mut one = Grants::default();
@@ -138,6 +146,22 @@ spec: {subject: {client: ci}, environment: dev, keyPattern: 'A_*'}
             (ACCESS.replace("dev,", "dev, ttlMinutes: 0,"), "spec.ttlMinutes"),
             (ACCESS.replace("dev,", "dev, ttlMinutes: 1h,"), "a whole number"),
             (format!("{ACCESS}---{ACCESS}"), "two objects SecretAccess a"),
+        ] {
+            let error = parse(&bad).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_line() {
+        let other = ACCESS.replace("name: a", "name: b").replace("A_*", "A_**");
+        for (bad, expected) in [
+            (format!("{ACCESS}---{other}"), "SecretAccess b, whose apiVersion is on line 7: spec"),
+            (ACCESS.replace("v1alpha1", "v9"), "(line 2)"),
+            (format!("{ACCESS}---{}", ACCESS.replace("v1alpha1", "v9")), "(line 7)"),
+            (ACCESS.replace("keyPattern", "keypattern"), "line "),
+            ("kind: Nonsense".to_owned(), "line 1"),
+            ("a: [".to_owned(), "line "),
         ] {
             let error = parse(&bad).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -10,6 +10,7 @@ use super::authorship::{
     read_signature,
 };
 use super::file::EncryptedFile;
+use super::identity_files::IdentityFiles;
 use super::refusal::Refusal;
 use super::source::Source;
 use super::store::StoreOptions;
@@ -85,6 +86,7 @@ impl<'a> Candidate<'a> {
     pub(super) fn open(
         &self,
         options: &StoreOptions,
+        identities: &IdentityFiles,
         environment: &Environment,
         highest: Option<&VersionMark>,
     ) -> Result<Opened, Refusal> {
@@ -92,7 +94,7 @@ impl<'a> Candidate<'a> {
         let now = Timestamp::now();
         let signer = self.check_signature(environment, authorship, now);
         let signer = signer.map_err(Refusal::of_authorship)?;
-        let file = options.open(environment, &self.bytes, self.source.format)?;
+        let file = options.open(identities, environment, &self.bytes, self.source.format)?;
         let mut warnings = file.warnings().to_vec();
 
         let asked = authorship.leaf.asks(options.has_own_identity(environment));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use age::armor::ArmoredReader;
 use age::{DecryptError, Decryptor, Identity, ssh, x25519};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::groups::Unwrapped;
@@ -18,11 +19,15 @@ use crate::adapters::files::read_bounded;
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The private keys of one identity file.
-pub struct Identities(Vec<Box<dyn Identity + Send + Sync>>);
+pub struct Identities {
+    keys: Vec<Box<dyn Identity + Send + Sync>>,
+    /// Of the text that they were read from.
+    digest: [u8; 32],
+}
 
 impl fmt::Debug for Identities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identities({} [redacted])", self.0.len())
+        write!(f, "Identities({} [redacted])", self.count())
     }
 }
 
@@ -108,12 +113,15 @@ impl Identities {
                 identities.push(Box::new(identity));
             }
         }
-        if identities.is_empty() { Err(IdentityError::Empty) } else { Ok(Self(identities)) }
+        if identities.is_empty() {
+            return Err(IdentityError::Empty);
+        }
+        Ok(Self { keys: identities, digest: Sha256::digest(text).into() })
     }
 
     /// No identities: what they would open stays closed.
     pub(super) fn none() -> Self {
-        Self(Vec::new())
+        Self { keys: Vec::new(), digest: [0; 32] }
     }
 
     /// Reads an identity file.
@@ -129,15 +137,27 @@ impl Identities {
     /// These identities and those.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
+        self.keys.extend(others.keys);
+        let both = Sha256::new().chain_update(self.digest).chain_update(others.digest);
+        self.digest = both.finalize().into();
         self
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether these were read from the same text as those.
+    pub(super) fn are(&self, others: &Self) -> bool {
+        self.digest == others.digest
     }
 
     /// What an age key wraps: every identity is tried on it.
     pub(super) fn open(&self, key: &AgeKey) -> Result<Unwrapped, KeyError> {
         let reader = ArmoredReader::new(key.armored.trim_start().as_bytes());
         let decryptor = Decryptor::new_buffered(reader).map_err(|_| key.no_identity())?;
-        let identities = self.0.iter().map(|identity| &**identity as &dyn Identity);
+        let identities = self.keys.iter().map(|identity| &**identity as &dyn Identity);
         let opened = decryptor.decrypt(identities).map_err(|error| match error {
             DecryptError::NoMatchingKeys => key.no_identity(),
             _ => key.broken(),

@@ -5,13 +5,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::authorship::Alarm;
 use super::candidate::{Candidate, Opened};
 use super::file::EncryptedFile;
 use super::format::Format;
 use super::identities::{Identities, IdentityError};
+use super::identity_files::IdentityFiles;
 use super::key_sources::{KeySources, ServiceFor};
 use super::refusal::Refusal;
 use super::report::{Failed, Loaded, RefreshReport};
@@ -50,8 +51,8 @@ pub(super) struct Seen {
     rests_until: Option<Instant>,
     /// That sops is being asked for the data key, where it is.
     pub(super) awaited: Option<Awaited>,
-    /// Since when a signature has not been that of its file.
-    unsigned_since: Option<Instant>,
+    /// When a version was first refused since one last was not.
+    refused_since: Option<Instant>,
 }
 
 /// That sops is being asked for a file's data key.
@@ -65,8 +66,8 @@ pub(super) struct Awaited {
 impl Seen {
     /// The same again.
     fn again(&self, sources: Vec<Source>, around: Around) -> Self {
-        let Self { digest, settled, rests_until, awaited, unsigned_since, .. } = *self;
-        Self { sources, around, digest, settled, rests_until, awaited, unsigned_since }
+        let Self { digest, settled, rests_until, awaited, refused_since, .. } = *self;
+        Self { sources, around, digest, settled, rests_until, awaited, refused_since }
     }
 
     fn rests(&self) -> bool {
@@ -77,13 +78,14 @@ impl Seen {
 /// What the answer depends on beside the files.
 #[derive(Clone, PartialEq, Eq)]
 struct Around {
-    identity: Option<Fingerprint>,
+    /// Which file the identities are of, and which of those that it gave.
+    identity: Option<(PathBuf, u64)>,
     signers: Option<Fingerprint>,
 }
 
 impl Around {
     fn is_settled(&self, now: SystemTime) -> bool {
-        [&self.identity, &self.signers].into_iter().flatten().all(|found| found.is_settled(now))
+        self.signers.as_ref().is_none_or(|found| found.is_settled(now))
     }
 }
 
@@ -93,6 +95,9 @@ const AWAITED: &str = "sops is being asked for the data key";
 /// One environment that is looked at, and what is to become of it.
 pub(super) struct Look<'a> {
     pub(super) options: &'a StoreOptions,
+    pub(super) identities: &'a IdentityFiles,
+    /// When the look at all environments began.
+    pub(super) now: Instant,
     pub(super) environment: &'a Environment,
     /// The number of the version, where there is a new one.
     pub(super) number: u64,
@@ -108,7 +113,10 @@ impl Look<'_> {
     /// Loads the environment where it may have changed.
     pub(super) fn at(self, sources: Vec<Source>, before: Option<&Seen>) -> Seen {
         let identity = self.options.identity_path(self.environment);
-        let identity = identity.map(|path| Fingerprint::of(&path));
+        let identity = identity.map(|path| {
+            let number = self.identities.number(&path);
+            (path, number)
+        });
         let around = Around { identity, signers: self.signers.cloned() };
         let unchanged = before.is_some_and(|seen| seen.sources == sources && seen.around == around);
         let last_answer = self.last_answer();
@@ -129,8 +137,8 @@ impl Look<'_> {
         let settled = around_settled && sources.iter().all(settled);
         let candidate = Candidate::read(&sources);
         let digest = candidate.as_ref().ok().map(Candidate::digest);
-        let unsigned_since = before.and_then(|seen| seen.unsigned_since);
-        // The same bytes with the same identity give the same answer. An identity file that was
+        let refused_since = before.and_then(|seen| seen.refused_since);
+        // The same bytes with the same identity give the same answer. A file of signers that was
         // written twice within its settling time is read again for as long.
         let same = before.is_some_and(|seen| {
             seen.around == around
@@ -141,24 +149,31 @@ impl Look<'_> {
         if same {
             drop(candidate);
             let (rests_until, awaited) = (None, None);
-            return Seen { sources, around, digest, settled, rests_until, awaited, unsigned_since };
+            return Seen { sources, around, digest, settled, rests_until, awaited, refused_since };
         }
         let highest = self.marks.get(self.environment);
-        let loaded =
-            candidate.and_then(|candidate| candidate.open(self.options, self.environment, highest));
+        let loaded = candidate.and_then(|candidate| {
+            candidate.open(self.options, self.identities, self.environment, highest)
+        });
         let refusal = loaded.as_ref().err();
         let awaited = refusal.is_some_and(|refusal| refusal.awaited).then(|| {
             let before = before.and_then(|seen| seen.awaited);
             Awaited { since: before.map_or_else(Instant::now, |before| before.since), last_answer }
         });
+        let refused_since = match refusal {
+            None => None,
+            // It is none yet: whoever rewrites the file again and again gains no time by it.
+            Some(Refusal { awaited: true, .. }) => refused_since,
+            Some(_) => Some(refused_since.unwrap_or(self.now)),
+        };
+        let grace_ends = refusal.and_then(|refusal| Some(refused_since? + self.grace(refusal)));
+        let waits = self.slot.version.is_some() && grace_ends.is_some_and(|end| self.now < end);
         let rest = refusal.map(|refusal| refusal.rest).filter(|rest| !rest.is_zero());
         let rests_until = rest.map(|rest| Instant::now() + rest);
-        // A file may be there before its signature is: for as long it is as if it were not.
-        let unsigned = refusal.is_some_and(|refusal| refusal.alarm == Alarm::Signature);
-        let unsigned_since = unsigned.then(|| unsigned_since.unwrap_or_else(Instant::now));
-        let grace = self.options.authorship.signature_grace;
-        let waits = self.slot.version.is_some()
-            && unsigned_since.is_some_and(|since| since.elapsed() < grace);
+        let rests_until = match grace_ends.filter(|_| waits) {
+            Some(end) => rests_until.map(|rest| rest.min(end)),
+            None => rests_until,
+        };
         // What may pass by itself is tried again at the next refresh.
         let passing = waits || refusal.is_some_and(|refusal| refusal.passing);
         if let Some(awaited) = awaited {
@@ -167,7 +182,16 @@ impl Look<'_> {
             self.apply(loaded);
         }
         let (digest, settled) = if passing { (None, false) } else { (digest, settled) };
-        Seen { sources, around, digest, settled, rests_until, awaited, unsigned_since }
+        Seen { sources, around, digest, settled, rests_until, awaited, refused_since }
+    }
+
+    /// How long what is served is left as it is without a word: a file that is written where it
+    /// stands is half there for a moment, and may be there before its signature is.
+    fn grace(&self, refusal: &Refusal) -> Duration {
+        match refusal.alarm {
+            Alarm::Signature => self.options.authorship.signature_grace,
+            Alarm::Refused | Alarm::Rollback | Alarm::Environment => self.options.settling,
+        }
     }
 
     /// The number of the last answer of sops for the environment.
@@ -187,7 +211,7 @@ impl Look<'_> {
         }
         let Self { environment, slot, report, .. } = self;
         if slot.version.is_none() && slot.error.is_none() {
-            slot.error = Some((FileFault::Refused, AWAITED.to_owned()));
+            slot.error = Some((FileFault::Awaited, AWAITED.to_owned()));
             report.awaited.push(environment.clone());
         }
     }
@@ -230,15 +254,16 @@ impl Look<'_> {
 impl StoreOptions {
     pub(super) fn open(
         &self,
+        files: &IdentityFiles,
         environment: &Environment,
         bytes: &[u8],
         format: Format,
     ) -> Result<EncryptedFile, Refusal> {
         let identities = match (&self.shared, self.identity_path(environment)) {
-            (_, Some(path)) => Arc::new(Identities::read(&path).map_err(|error| match error {
+            (_, Some(path)) => files.of(&path).map_err(|error| match error {
                 IdentityError::Unreadable { .. } => Refusal::passing(error),
                 error => Refusal::lasting(error),
-            })?),
+            })?,
             (SharedIdentities::Given(identities), None) => Arc::clone(identities),
             (SharedIdentities::None, None) if self.key_service.is_some() => {
                 Arc::new(Identities::none())

@@ -3,6 +3,7 @@
 //! Invariant: texts hold names and reasons, and no value.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::authorship::Alarm;
@@ -23,6 +24,8 @@ pub struct RefreshReport {
     /// Files and keys of ConfigMaps that look like an environment's file and are none, each with
     /// the reason.
     pub ignored: Vec<String>,
+    /// The files of identities that have changed.
+    pub identities: Vec<IdentitiesRead>,
     /// Why the folder cannot be listed. What was served before still is.
     pub folder: Option<String>,
 }
@@ -40,6 +43,7 @@ impl RefreshReport {
         self.awaited.extend(after.awaited);
         self.removed.extend(after.removed);
         self.ignored.extend(after.ignored);
+        self.identities.extend(after.identities);
         self.folder = after.folder.or(self.folder.take());
     }
 }
@@ -73,6 +77,15 @@ pub struct Failed {
     pub reason: String,
     /// Whether an earlier version is served in its place.
     pub serves_earlier: bool,
+}
+
+/// A file of identities that has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentitiesRead {
+    /// The file.
+    pub path: PathBuf,
+    /// How many identities there are from now on, or why those that were read before stay in use.
+    pub outcome: Result<usize, String>,
 }
 
 /// How one environment is.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::authorship::Authorship;
 use super::file::{EncryptedFile, ReadError};
 use super::identities::Identities;
+use super::identity_files::IdentityFiles;
 use super::leave::Leave;
 use super::load::{Look, Seen, Slot, Version};
 use super::report::{EnvironmentStatus, RefreshReport, Versions};
@@ -42,12 +43,22 @@ pub struct StoreOptions {
     pub leave: Leave,
     /// What is asked of a file beyond that it opens.
     pub authorship: Authorship,
+    /// How long a version may be refused before that is told, where an earlier one is served. For
+    /// signatures there is [`Authorship::signature_grace`].
+    pub settling: Duration,
     /// What opens master keys that are not age's, where any is allowed.
     pub key_service: Option<Arc<KeyService>>,
 }
 
 /// How long the first look waits for data keys that sops is asked for. Later ones never wait.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a file may be half written before that is an alarm. A write takes milliseconds, and a
+/// look at the files sees the half of it as a rule once.
+pub const SETTLING: Duration = Duration::from_secs(1);
+
+/// How many environments are remembered whose files are gone.
+const MOST_GONE: usize = 1000;
 
 /// Identities that several environments share.
 #[derive(Debug)]
@@ -64,6 +75,9 @@ pub enum SharedIdentities {
 pub struct SopsStore {
     options: StoreOptions,
     environments: ArcSwap<BTreeMap<Environment, Slot>>,
+    /// Those that were served by this process and whose files are gone.
+    gone: ArcSwap<BTreeSet<Environment>>,
+    identities: IdentityFiles,
     changes: watch::Sender<Versions>,
     /// The highest version of each environment that was served.
     marks: watch::Sender<VersionMarks>,
@@ -94,6 +108,8 @@ impl SopsStore {
             options,
             marks: watch::Sender::default(),
             environments: ArcSwap::default(),
+            gone: ArcSwap::default(),
+            identities: IdentityFiles::default(),
             changes: watch::Sender::default(),
             listed: AtomicBool::new(false),
             watch: Mutex::default(),
@@ -131,7 +147,7 @@ impl SopsStore {
     }
 
     fn look_once(&self, watch: &mut Watch) -> RefreshReport {
-        let mut report = RefreshReport::default();
+        let (mut report, now) = (RefreshReport::default(), Instant::now());
         let authorship = &self.options.authorship;
         let signers = authorship.trusted_signers.as_ref().map(|path| Fingerprint::of(path));
         let mut listing = Listing { signed: signers.is_some(), ..Listing::default() };
@@ -153,19 +169,30 @@ impl SopsStore {
 
         let before = self.environments.load_full();
         let mut after = BTreeMap::clone(&before);
-        for environment in before.keys() {
+        let mut gone = BTreeSet::clone(&self.gone.load());
+        gone.retain(|environment| !listing.sources.contains_key(environment));
+        for (environment, slot) in before.iter() {
             if !listing.sources.contains_key(environment) {
+                if slot.version.is_some() && gone.len() < MOST_GONE {
+                    gone.insert(environment.clone());
+                }
                 after.remove(environment);
                 watch.seen.remove(environment);
                 report.removed.push(environment.clone());
             }
         }
+        if **self.gone.load() != gone {
+            self.gone.store(Arc::new(gone));
+        }
         let mut marks = self.marks.borrow().clone();
+        self.identities.begin();
         for (environment, sources) in listing.sources {
             watch.versions += 1;
             let seen = watch.seen.remove(&environment);
             let look = Look {
                 options: &self.options,
+                identities: &self.identities,
+                now,
                 environment: &environment,
                 number: watch.versions,
                 signers: signers.as_ref(),
@@ -176,6 +203,7 @@ impl SopsStore {
             let seen = look.at(sources, seen.as_ref());
             watch.seen.insert(environment, seen);
         }
+        report.identities = self.identities.end();
         self.remember(marks);
         if !report.is_empty() {
             let versions = after.iter().filter_map(|(environment, slot)| {
@@ -230,6 +258,16 @@ impl SopsStore {
         status.collect()
     }
 
+    /// The environments that were served by this process and whose files are gone, in order.
+    pub fn gone(&self) -> Arc<BTreeSet<Environment>> {
+        self.gone.load_full()
+    }
+
+    /// What is wrong with files of identities whose earlier identities are in use.
+    pub fn identity_problems(&self) -> Vec<String> {
+        self.identities.problems()
+    }
+
     fn version(&self, environment: &Environment) -> Result<Arc<Version>, SecretStoreError> {
         let environments = self.environments.load();
         let slot = environments.get(environment).ok_or_else(|| self.absent(environment))?;
@@ -243,10 +281,13 @@ impl SopsStore {
     fn absent(&self, environment: &Environment) -> SecretStoreError {
         let environment = environment.clone();
         if self.listed.load(Ordering::Acquire) {
+            if self.gone.load().contains(&environment) {
+                return SecretStoreError::Gone(environment);
+            }
             return SecretStoreError::NoEnvironment(environment);
         }
         let reason = "it is not known yet which files there are".to_owned();
-        SecretStoreError::Unreadable { environment, fault: FileFault::Refused, reason }
+        SecretStoreError::Unreadable { environment, fault: FileFault::Awaited, reason }
     }
 }
 

@@ -118,6 +118,7 @@ problem_kinds! {
     StateUnavailable 503 "state-unavailable" "The state store does not answer",
     RevocationsStale 503 "revocations-stale" "The vault has not heard of revocations for too long",
     AuditUnavailable 503 "audit-unavailable" "The audit cannot be written",
+    EnvironmentNotReady 503 "environment-not-ready" "The environment is not opened yet",
     EnvironmentTampered 503 "environment-tampered" "The environment's file was changed without its key",
     EnvironmentMacMissing 503 "environment-mac-missing" "Nothing proves that the environment's file is whole",
     EnvironmentNoIdentity 503 "environment-no-identity" "No identity of the vault opens the environment",

@@ -28,8 +28,9 @@ impl From<ClientError> for Failure {
         let failure = |status| Self::new(status, error.to_string());
         match &error {
             ClientError::Refused(problem) => refused(problem, failure(Status::Refused)),
-            ClientError::NotFound(_) => failure(Status::NotFound)
-                .advise("`vanta-cli list ENVIRONMENT` shows the keys that you may list"),
+            ClientError::NotFound(problem) => {
+                failure(Status::NotFound).advise(advice_on_missing(problem.known_kind()))
+            }
             ClientError::Rejected(problem) => rejected(problem, &error),
             ClientError::Temporary { address, connection_refused: true, .. } => {
                 failure(Status::Temporary).advise(format!(
@@ -54,15 +55,44 @@ impl From<ClientError> for Failure {
     }
 }
 
+fn advice_on_missing(kind: Option<ProblemKind>) -> &'static str {
+    match kind {
+        Some(ProblemKind::EnvironmentNotFound) => {
+            "check the environment's name; where it was served before, whoever runs the vault finds \
+             in its /readyz and its log that the file is gone"
+        }
+        _ => "`vanta-cli list ENVIRONMENT` shows the keys that you may list",
+    }
+}
+
 /// Waiting mends no file, though the same request may succeed once somebody did.
 fn advice_on_waiting(kind: Option<ProblemKind>) -> &'static str {
     match kind {
-        Some(
-            ProblemKind::EnvironmentTampered
-            | ProblemKind::EnvironmentMacMissing
-            | ProblemKind::EnvironmentNoIdentity
-            | ProblemKind::EnvironmentUnreadable,
-        ) => "the environment's file must be mended; the vault's log says how",
+        Some(ProblemKind::GrantsNotReady) => {
+            "a vault that has just started takes a moment; where it lasts, a file of grants is bad \
+             or the API server is away: its operator has to look at the vault's /readyz or its log"
+        }
+        Some(ProblemKind::GrantsStale) => {
+            "it goes on by itself once the vault hears of its grants again; where it lasts, its \
+             operator has to look at the vault's /readyz or its log"
+        }
+        Some(ProblemKind::EnvironmentTampered) => {
+            "the environment's file must be restored, from Git say, and changed with sops alone; \
+             the vault's log names the place"
+        }
+        Some(ProblemKind::EnvironmentMacMissing) => {
+            "the environment's file must be restored, from Git say: its `mac` was taken out, and \
+             nothing else proves that it is whole"
+        }
+        Some(ProblemKind::EnvironmentNoIdentity) => {
+            "the vault must be given an identity of one of the file's recipients, or whoever opens \
+             the file must add the vault's (.sops.yaml, then `sops updatekeys`); the vault's log \
+             names the recipients"
+        }
+        Some(ProblemKind::EnvironmentUnreadable) => {
+            "the environment's file must be mended: trying again does not help, and the vault's \
+             /readyz and its log say what is wrong and what to do"
+        }
         _ => "try again in a moment",
     }
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::args::{DevArgs, ServeArgs, SigningKeyArgs, SopsAllow, SourceArgs};
+use super::identity_sources::warn_where_open;
 use super::master_keys::{Inherited, MasterKeys, MasterKeysError};
 use crate::adapters::audit::Rotation;
-use crate::adapters::files::{ReadError, is_readable_by_others, read_bounded};
+use crate::adapters::files::{ReadError, read_bounded};
 use crate::adapters::jwt::{KeyRing, KeyRingError};
 use crate::adapters::serve::{TlsFiles, TraceSettings};
 use crate::adapters::sops::{Authorship, Identities, IdentityError, Leave, SharedIdentities};
@@ -24,8 +25,8 @@ const SIGNING_KEY: &str = "VANTA_JWT_SECRET_KEY";
 const SIGNING_KEY_FILE: &str = "VANTA_JWT_SECRET_KEY_FILE";
 const STATE_URL: &str = "VANTA_STATE_URL";
 const STATE_URL_FILE: &str = "VANTA_STATE_URL_FILE";
-const AGE_KEY: &str = "SOPS_AGE_KEY";
-const AGE_KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
+pub(super) const AGE_KEY: &str = "SOPS_AGE_KEY";
+pub(super) const AGE_KEY_FILE: &str = "SOPS_AGE_KEY_FILE";
 
 /// What the file of the signing keys is called where something is wrong with it.
 const SIGNING_KEY_IS: &str = "the file of the signing key";
@@ -95,27 +96,12 @@ pub(super) struct Sources {
     pub(super) access_path: Option<PathBuf>,
     pub(super) age_identities_path: Option<PathBuf>,
     pub(super) shared_identities: SharedIdentities,
+    /// Whether the shared identities are the example's, which no variable names.
+    pub(super) with_example_key: bool,
     pub(super) leave: Leave,
     pub(super) authorship: Authorship,
     /// None where no master key but age's is allowed.
     pub(super) master_keys: Option<MasterKeys>,
-}
-
-impl Sources {
-    /// Warns of identity files that every user of the machine can read.
-    pub(super) fn warn_of_open_files(&self) {
-        let what = "a file of age identities";
-        if let SharedIdentities::File(file) = &self.shared_identities {
-            warn_where_open(file, what);
-        }
-        // A folder that cannot be listed is told of where an environment needs it.
-        let folder = self.age_identities_path.as_ref().map(std::fs::read_dir);
-        for entry in folder.into_iter().flatten().flatten().flatten() {
-            if entry.path().extension().is_some_and(|end| end == "txt") {
-                warn_where_open(&entry.path(), what);
-            }
-        }
-    }
 }
 
 /// What is wrong with the configuration, and what to do. No text holds a secret.
@@ -238,6 +224,7 @@ impl SourceArgs {
         Ok(Sources {
             leave: SopsAllow::leave(&self.sops_allow),
             authorship: self.authorship.resolve(examples.is_some()),
+            with_example_key: key_file.is_some(),
             shared_identities: match key_file {
                 Some(file) => SharedIdentities::File(file.clone()),
                 None => shared_identities()?,
@@ -339,14 +326,6 @@ fn read(path: &Path, what: &str) -> Result<Vec<u8>, ConfigError> {
     let read = read_bounded(path, MAX_KEY_FILE_BYTES);
     warn_where_open(path, what);
     read.map_err(|source| ConfigError::Read { path: path.to_owned(), source })
-}
-
-/// Warns where a file that holds a secret can be read by every user of the machine.
-fn warn_where_open(path: &Path, what: &str) {
-    if is_readable_by_others(path) {
-        let path = path.display();
-        tracing::warn!(%path, "{what} can be read by every user: run `chmod o-r` on it");
-    }
 }
 
 /// Where traces go, where a collector is named; else nothing is exported. Of the standard variables

@@ -155,20 +155,28 @@ impl ApiError {
 
     pub(super) fn secret(error: SecretStoreError) -> Self {
         match &error {
-            SecretStoreError::NoEnvironment(_) => {
+            SecretStoreError::NoEnvironment(_) | SecretStoreError::Gone(_) => {
                 Self::new(ProblemKind::EnvironmentNotFound, error.to_string())
             }
             SecretStoreError::NoKey { .. } => Self::new(ProblemKind::KeyNotFound, error.to_string()),
-            SecretStoreError::Unreadable { environment, fault, .. } => Self::new(
-                match fault {
+            SecretStoreError::Unreadable { environment, fault, .. } => {
+                let kind = match fault {
                     FileFault::Tampered => ProblemKind::EnvironmentTampered,
                     FileFault::NoMac => ProblemKind::EnvironmentMacMissing,
                     FileFault::NoIdentity => ProblemKind::EnvironmentNoIdentity,
                     FileFault::Refused => ProblemKind::EnvironmentUnreadable,
-                },
-                format!("no version of environment {environment} could be loaded; the vault's log says why"),
-            )
-            .with_cause(error),
+                    FileFault::Awaited => ProblemKind::EnvironmentNotReady,
+                };
+                let detail = match fault {
+                    FileFault::Awaited => format!(
+                        "the vault has not opened environment {environment} yet; try again in a moment"
+                    ),
+                    _ => format!(
+                        "no version of environment {environment} could be loaded; the vault's log says why"
+                    ),
+                };
+                Self::new(kind, detail).with_cause(error)
+            }
             SecretStoreError::Undecryptable { environment, key, .. } => Self::new(
                 ProblemKind::EnvironmentUnreadable,
                 format!("the value of {key} in environment {environment} cannot be given; the vault's log says why"),

@@ -1,6 +1,6 @@
 //! Health, readiness and metrics, on a port of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{Metrics, scraped};
 use crate::adapters::sops::{EnvironmentStatus, SopsStore};
 use crate::adapters::state::StateStore;
+use crate::domain::names::Environment;
 
 /// What readiness depends on. Liveness depends on nothing.
 pub(super) struct Health {
@@ -87,8 +88,11 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         None => (!granted).then(unread),
     };
     let unread_secrets = cluster.and_then(ClusterHealth::secrets).into_iter();
-    let mut secrets: Vec<String> =
-        unread_secrets.chain(environments.iter().filter_map(degraded)).collect();
+    let mut secrets: Vec<String> = unread_secrets
+        .chain(health.secrets.identity_problems().iter().map(|problem| kept(problem)))
+        .collect();
+    secrets.extend(degraded(&environments));
+    secrets.extend(gone(&health.secrets.gone()));
     if !loaded && secrets.is_empty() {
         secrets.insert(0, "no environment is loaded; the log says why".to_owned());
     }
@@ -111,14 +115,37 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     (status, Json(shown)).into_response()
 }
 
-fn degraded(status: &EnvironmentStatus) -> Option<String> {
-    let (served, reason) = match (&status.error, &status.alarm) {
-        (Some(reason), _) if status.keys.is_some() => ("an earlier version is served", reason),
-        (Some(reason), _) => ("not loaded", reason),
-        (None, Some((_, reason))) => ("it is served", reason),
-        (None, None) => return None,
-    };
-    Some(format!("{}: {served}: {reason}", status.environment))
+/// What is wrong with environments; what several have in common is said once.
+fn degraded(environments: &[EnvironmentStatus]) -> Vec<String> {
+    let mut common: Vec<((&str, &str), Vec<&str>)> = Vec::new();
+    for status in environments {
+        let wrong = match (&status.error, &status.alarm) {
+            (Some(reason), _) if status.keys.is_some() => ("an earlier version is served", reason),
+            (Some(reason), _) => ("not loaded", reason),
+            (None, Some((_, reason))) => ("it is served", reason),
+            (None, None) => continue,
+        };
+        let (wrong, name) = ((wrong.0, wrong.1.as_str()), status.environment.as_str());
+        match common.iter_mut().find(|(of, _)| *of == wrong) {
+            Some((_, names)) => names.push(name),
+            None => common.push((wrong, vec![name])),
+        }
+    }
+    let texts = common.into_iter();
+    texts
+        .map(|((served, reason), names)| format!("{}: {served}: {reason}", names.join(", ")))
+        .collect()
+}
+
+/// That files are gone which were served: as the administrator means it, or by mistake.
+fn gone(environments: &BTreeSet<Environment>) -> Option<String> {
+    let names: Vec<&str> = environments.iter().map(Environment::as_str).collect();
+    let text = "its file is gone since the vault was started: nothing of it is served";
+    (!names.is_empty()).then(|| format!("{}: {text}", names.join(", ")))
+}
+
+fn kept(problem: &str) -> String {
+    format!("{problem}; the identities that were read before stay in use")
 }
 
 async fn metrics(State(health): State<Arc<Health>>) -> Response {

@@ -19,6 +19,7 @@ mod freshness;
 mod handlers;
 mod health;
 mod identities;
+mod identity_sources;
 mod issue_rate;
 mod master_keys;
 mod observed;

@@ -14,6 +14,9 @@ use crate::domain::ports::FileFault;
 /// How many outcomes of one environment are told without a pause.
 const AT_ONCE: u32 = 10;
 
+/// How many environments a line names.
+const MOST_NAMED: usize = 10;
+
 /// How long it takes until one more may be.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -93,30 +96,95 @@ impl Outcome {
     }
 }
 
-impl Told {
-    /// Writes it into the log.
-    pub(super) fn log(self) {
-        let left_out = (self.left_out > 0).then_some(self.left_out);
-        match self.outcome {
-            Outcome::Loaded(loaded) => log_loaded(loaded, left_out),
-            Outcome::Failed(failed) => {
-                let (environment, reason) = (failed.environment.as_str(), failed.reason);
-                let (alarm, serves_earlier) = (failed.alarm.name(), failed.serves_earlier);
-                let advice = (failed.fault == FileFault::NoIdentity).then_some(IDENTITY_ADVICE);
-                tracing::error!(
+/// Writes into the log what is told at one time: what several environments fail for in common is
+/// one line, such as trusted signers or an identity file that cannot be read.
+pub(super) fn log(told: Vec<Told>) {
+    let mut failed: Vec<Refused> = Vec::new();
+    for Told { outcome, left_out } in told {
+        match outcome {
+            Outcome::Loaded(loaded) => log_loaded(loaded, counted(left_out)),
+            Outcome::Failed(of) => Refused::add(&mut failed, of, left_out),
+            Outcome::Removed(environment) => {
+                let (environment, left_out) = (environment.as_str(), counted(left_out));
+                tracing::warn!(
                     environment,
-                    alarm,
-                    reason,
-                    serves_earlier,
-                    advice,
                     left_out,
-                    "the environment was not loaded"
+                    "the environment's file is gone: nothing of it is served any more"
                 );
             }
-            Outcome::Removed(environment) => {
-                let environment = environment.as_str();
-                tracing::warn!(environment, left_out, "the environment's file is gone");
+        }
+    }
+    failed.into_iter().for_each(Refused::log);
+}
+
+fn counted(left_out: u64) -> Option<u64> {
+    (left_out > 0).then_some(left_out)
+}
+
+/// Environments that were not loaded for one and the same reason.
+#[derive(Debug, PartialEq, Eq)]
+struct Refused {
+    first: Failed,
+    others: Vec<Environment>,
+    /// How many of them are served in an earlier version.
+    served: usize,
+    left_out: u64,
+}
+
+impl Refused {
+    fn add(refused: &mut Vec<Self>, failed: Failed, left_out: u64) {
+        let served = usize::from(failed.serves_earlier);
+        let same = |of: &&mut Self| {
+            of.first.reason == failed.reason
+                && of.first.alarm == failed.alarm
+                && of.first.fault == failed.fault
+        };
+        match refused.iter_mut().find(same) {
+            Some(of) => {
+                of.others.push(failed.environment);
+                of.served += served;
+                of.left_out += left_out;
             }
+            None => refused.push(Self { first: failed, others: Vec::new(), served, left_out }),
+        }
+    }
+
+    fn log(self) {
+        let Failed { environment, fault, alarm, reason, serves_earlier } = &self.first;
+        let (alarm, left_out) = (alarm.name(), counted(self.left_out));
+        let advice = (*fault == FileFault::NoIdentity).then_some(IDENTITY_ADVICE);
+        if self.others.is_empty() {
+            let environment = environment.as_str();
+            tracing::error!(
+                environment,
+                alarm,
+                reason,
+                serves_earlier,
+                advice,
+                left_out,
+                "the environment was not loaded"
+            );
+        } else {
+            tracing::error!(
+                environments = self.names(),
+                alarm,
+                reason,
+                not_loaded = self.others.len() + 1,
+                serve_earlier = self.served,
+                advice,
+                left_out,
+                "several environments were not loaded, all for the same reason"
+            );
+        }
+    }
+
+    /// The names of some, and how many more there are.
+    fn names(&self) -> String {
+        let all = std::iter::once(&self.first.environment).chain(&self.others);
+        let some: Vec<&str> = all.take(MOST_NAMED).map(Environment::as_str).collect();
+        match (self.others.len() + 1).saturating_sub(MOST_NAMED) {
+            0 => some.join(", "),
+            more => format!("{} and {more} more", some.join(", ")),
         }
     }
 }
@@ -135,7 +203,8 @@ fn log_loaded(loaded: Loaded, left_out: Option<u64>) {
         );
     }
     for warning in loaded.warnings {
-        tracing::warn!(environment, warning, "the environment has an oddity");
+        // Its text says what it is; names of strangers in it are escaped and cut.
+        tracing::warn!(environment, "the environment was loaded, and {warning}");
     }
 }
 
@@ -169,6 +238,22 @@ mod tests {
         let last = Told { outcome: failed("dev", 103), left_out: 3 };
         assert_eq!(outcomes.due(start + PAUSE), [last]);
         assert_eq!(outcomes.due(start + PAUSE), [], "it is told once");
+    }
+
+    #[test]
+    fn environments_that_fail_for_one_reason_are_one_line_that_counts_them() {
+        let mut refused = Vec::new();
+        let reason_of = |at: usize| if at == 3 { 1 } else { 0 };
+        for at in 0..500 {
+            let Outcome::Failed(of) = failed(&format!("e{at}"), reason_of(at)) else {
+                unreachable!("it is one that failed")
+            };
+            Refused::add(&mut refused, Failed { serves_earlier: at < 7, ..of }, 1);
+        }
+        assert_eq!(refused.len(), 2);
+        assert_eq!((refused[0].served, refused[0].left_out), (6, 499));
+        assert_eq!(refused[0].names(), "e0, e1, e2, e4, e5, e6, e7, e8, e9, e10 and 489 more");
+        assert_eq!(refused[1].names(), "e3");
     }
 
     #[test]

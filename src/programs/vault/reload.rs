@@ -17,14 +17,14 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::alarms::{Alarms, Raised};
 use super::config::read_signing_keys;
 use super::freshness::LastSeen;
-use super::outcomes::{Outcome, Outcomes, Told};
+use super::outcomes::{self, Outcome, Outcomes, Told};
 use super::standing::Standing;
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
 use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{EnvironmentStanding, Metrics, Reload, TlsFiles};
-use crate::adapters::sops::{Alarm, ConfigMapFiles, RefreshReport, SopsStore};
+use crate::adapters::sops::{Alarm, ConfigMapFiles, IdentitiesRead, RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
 
 /// How often is looked. A change reaches a reader in well under a second.
@@ -232,10 +232,8 @@ impl WatchedSecrets {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, outcome: Outcome) {
-        if let Some(told) = self.outcomes().take(outcome, Instant::now()) {
-            told.log();
-        }
+    fn told(&self, outcome: Outcome) -> Option<Told> {
+        self.outcomes().take(outcome, Instant::now())
     }
 
     fn look(&self) {
@@ -244,7 +242,7 @@ impl WatchedSecrets {
             self.report(report);
         }
         let due = self.outcomes().due(Instant::now());
-        due.into_iter().for_each(Told::log);
+        outcomes::log(due);
     }
 
     /// Takes the files of ConfigMaps in the place of those before.
@@ -258,6 +256,26 @@ impl WatchedSecrets {
     /// Counts what became of the SOPS files, and logs it, of each environment as much as there is
     /// room for.
     pub(super) fn report(&self, report: RefreshReport) {
+        // What others follow from is told first.
+        for IdentitiesRead { path, outcome } in report.identities {
+            let path = path.display();
+            match outcome {
+                Ok(identities) => {
+                    tracing::info!(%path, identities, "age identities were read again");
+                }
+                Err(reason) => {
+                    tracing::warn!(%path, reason, "the age identities that were read before stay in use");
+                }
+            }
+        }
+        if let Some(reason) = report.folder {
+            tracing::error!(reason, "the SOPS folder cannot be read");
+        }
+        for reason in report.ignored {
+            tracing::warn!(reason, "a file among the SOPS files is not read");
+        }
+        let removed = report.removed.into_iter().map(Outcome::Removed);
+        let mut told: Vec<Told> = removed.filter_map(|outcome| self.told(outcome)).collect();
         for loaded in report.loaded {
             if let Some(raised) = Raised::of_loaded(&loaded) {
                 self.alarms.take(raised, &self.metrics);
@@ -268,26 +286,18 @@ impl WatchedSecrets {
             }
             self.metrics.sources.loaded(environment, Timestamp::now().as_second());
             self.metrics.sources.reload(Reload::Secrets, true);
-            self.tell(Outcome::Loaded(loaded));
+            told.extend(self.told(Outcome::Loaded(loaded)));
         }
         for failed in report.failed {
             self.alarms.take(Raised::of_failed(&failed), &self.metrics);
             self.metrics.sources.alarm(failed.environment.as_str(), failed.alarm.name());
             self.metrics.sources.reload(Reload::Secrets, false);
-            self.tell(Outcome::Failed(failed));
+            told.extend(self.told(Outcome::Failed(failed)));
         }
+        outcomes::log(told);
         for environment in report.awaited {
             let environment = environment.as_str();
             tracing::info!(environment, "sops is being asked for the environment's data key");
-        }
-        for environment in report.removed {
-            self.tell(Outcome::Removed(environment));
-        }
-        for reason in report.ignored {
-            tracing::warn!(reason, "a file among the SOPS files is not read");
-        }
-        if let Some(reason) = report.folder {
-            tracing::error!(reason, "the SOPS folder cannot be read");
         }
         let status = self.store.status().into_iter();
         self.metrics.sources.environments(status.map(|status| {

@@ -29,7 +29,7 @@ use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Exported, Listener, Metrics, Signals, Traces};
-use crate::adapters::sops::{Authorship, RefreshReport, SopsStore, StoreOptions};
+use crate::adapters::sops::{Authorship, RefreshReport, SETTLING, SopsStore, StoreOptions};
 use crate::adapters::state::{StateSource, StateStore};
 
 /// How long requests in progress may take once the vault is told to end.
@@ -284,7 +284,7 @@ async fn open_secrets(
     sources: Sources,
     state: &Arc<StateStore>,
 ) -> anyhow::Result<(Arc<SopsStore>, RefreshReport, ServedVersions)> {
-    sources.warn_of_open_files();
+    sources.tell_of_identities();
     let served_before = state.versions().await.context("the versions in the state")?;
     let key_service = sources.master_keys.map(MasterKeys::service).transpose();
     let key_service = key_service.context("master keys cannot be opened by sops")?;
@@ -294,6 +294,7 @@ async fn open_secrets(
         identities_folder: sources.age_identities_path,
         leave: sources.leave,
         authorship: Authorship { served_before: served_before.clone(), ..sources.authorship },
+        settling: SETTLING,
         key_service,
     });
     let store = Arc::new(store);

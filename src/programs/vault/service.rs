@@ -150,7 +150,7 @@ impl Service {
         self.grants.borrow().clone().ok_or_else(|| {
             ApiError::new(
                 ProblemKind::GrantsNotReady,
-                "the vault has not read its SecretAccesses and SecretPolicies yet; try again in a moment",
+                "the vault has not read its SecretAccesses and SecretPolicies: it has just started, or cannot read them, and then its /readyz and its log say why",
             )
         })
     }

@@ -1,10 +1,12 @@
 //! Which sources are not as their files are now, since when, and why: for readiness.
+//!
+//! What is in use is what the files said before, or nothing.
 
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-/// What is stale. Texts hold names and reasons, and no value.
+/// What is wrong. Texts hold names and reasons, and no value.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     pub(super) grants: Source,
@@ -28,6 +30,6 @@ impl Source {
     /// What is wrong and since when, where something is.
     pub(super) fn text(&self) -> Option<String> {
         let stale = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stale.as_ref().map(|(since, error)| format!("stale since {since:.0}: {error}"))
+        stale.as_ref().map(|(since, error)| format!("wrong since {since:.0}: {error}"))
     }
 }

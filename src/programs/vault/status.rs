@@ -182,7 +182,9 @@ impl Standing {
 
     fn unreadable(error: &SecretStoreError) -> Self {
         let reason = match error {
-            SecretStoreError::NoEnvironment(_) => ReadyReason::EnvironmentMissing,
+            SecretStoreError::NoEnvironment(_) | SecretStoreError::Gone(_) => {
+                ReadyReason::EnvironmentMissing
+            }
             _ => ReadyReason::EnvironmentUnreadable,
         };
         // Why a file cannot be opened is for whoever runs the vault: its log says it.

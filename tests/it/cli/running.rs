@@ -244,11 +244,14 @@ fn each_failure_has_advice_that_helps_with_it() {
     for (kind, advice) in [
         (ProblemKind::NotAcceptable, "narrow the key pattern, or ask for that key alone"),
         (ProblemKind::ValueWithheld, "VANTA_SOPS_ALLOW"),
-        (ProblemKind::GrantsNotReady, "try again in a moment"),
-        (ProblemKind::EnvironmentTampered, "the environment's file must be mended"),
-        (ProblemKind::EnvironmentMacMissing, "the environment's file must be mended"),
-        (ProblemKind::EnvironmentNoIdentity, "the environment's file must be mended"),
-        (ProblemKind::EnvironmentUnreadable, "the environment's file must be mended"),
+        (ProblemKind::GrantsNotReady, "its operator has to look at the vault's /readyz or its log"),
+        (ProblemKind::GrantsStale, "operator has to look at the vault's /readyz or its log"),
+        (ProblemKind::EnvironmentNotReady, "try again in a moment"),
+        (ProblemKind::StateUnavailable, "try again in a moment"),
+        (ProblemKind::EnvironmentTampered, "must be restored, from Git say, and changed with sops"),
+        (ProblemKind::EnvironmentMacMissing, "its `mac` was taken out"),
+        (ProblemKind::EnvironmentNoIdentity, "given an identity of one of the file's recipients"),
+        (ProblemKind::EnvironmentUnreadable, "the environment's file must be mended: trying again"),
     ] {
         let ran = run(run_with_secrets(&FakeVault::in_mood(Mood::Fails(kind), &[]), "env", ":"));
         assert!(ran.stderr.contains(advice), "{kind:?}: {}", ran.stderr);

@@ -75,11 +75,11 @@ fn files_of_every_format_are_environments_and_two_of_one_are_refused() {
 }
 
 #[test]
-fn before_anything_was_given_an_environment_is_not_absent_but_unreadable() {
+fn before_anything_was_given_an_environment_is_not_absent_but_awaited() {
     let store = store();
     let error = read(&store, "prod", "word").unwrap_err();
     assert!(
-        matches!(error, SecretStoreError::Unreadable { fault: FileFault::Refused, .. }),
+        matches!(error, SecretStoreError::Unreadable { fault: FileFault::Awaited, .. }),
         "{error}"
     );
     take(&store, &[]);
@@ -125,7 +125,7 @@ fn a_removed_config_map_removes_its_environments() {
     take(&store, &[("a", "dev.enc.yaml", &yaml), ("b", "prod.enc.yaml", &yaml)]);
     let report = take(&store, &[("a", "dev.enc.yaml", &yaml)]);
     assert_eq!(report.removed, [environment("prod")]);
-    assert!(matches!(read(&store, "prod", "word"), Err(SecretStoreError::NoEnvironment(_))));
+    assert!(matches!(read(&store, "prod", "word"), Err(SecretStoreError::Gone(_))));
     assert_eq!(read(&store, "dev", "word").unwrap(), "hunter2");
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use vanta::adapters::sops::{
     Authorship, EncryptedFile, FileError, Format, Identities, Leave, RequireLeaf, SharedIdentities,
@@ -47,6 +48,7 @@ pub(crate) fn options(folder: &Path) -> StoreOptions {
         identities_folder: None,
         leave: Leave::default(),
         authorship: unnamed(),
+        settling: Duration::ZERO,
         key_service: None,
     }
 }

@@ -154,8 +154,16 @@ fn a_removed_file_removes_the_environment() {
     let (scenario, _) = Scenario::with(&[("prod.enc.yaml", "app.enc.yaml")]);
     let report = scenario.remove("prod.enc.yaml");
     assert_eq!(report.removed, [environment("prod")]);
-    assert!(matches!(scenario.read("prod", "word"), Err(SecretStoreError::NoEnvironment(_))));
+    let gone = SecretStoreError::Gone(environment("prod"));
+    assert_eq!(gone.to_string(), "environment prod is not served any more: its file is gone");
+    assert_eq!(scenario.read("prod", "word").unwrap_err(), gone);
     assert!(scenario.store.status().is_empty());
+    assert_eq!(*scenario.store.gone(), [environment("prod")].into());
+    // One that comes back is as any other; one that never was served is not missed.
+    assert_eq!(scenario.write("prod.enc.yaml", &text("app.enc.yaml")).loaded.len(), 1);
+    scenario.write("dev.enc.yaml", "a: [");
+    assert_eq!(scenario.remove("dev.enc.yaml").removed, [environment("dev")]);
+    assert!(scenario.store.gone().is_empty());
 }
 
 #[test]

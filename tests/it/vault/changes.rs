@@ -26,7 +26,8 @@ fn grants_that_cannot_be_read_leave_the_last_good_ones() {
     assert!(vault.health("/metrics").1.contains(r#"source="Grants",result="failure"} 1"#));
     let (status, said) = vault.health("/readyz");
     assert_eq!(status, 200);
-    assert!(said.contains(r#""grants":"stale since 20"#) && said.contains("all.yaml"), "{said}");
+    assert!(said.contains(r#""grants":"wrong since 20"#) && said.contains("all.yaml"), "{said}");
+    assert!(said.contains("line 1") && said.contains("stays in use"), "{said}");
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn a_failure_that_passes_without_a_change_of_the_file_is_got_over() {
     let site = Site::new();
     let vault = site.start();
     std::fs::rename(site.path("clients.yaml"), site.path("away.yaml")).unwrap();
-    let gone = r#""clients":"stale since 20"#;
+    let gone = r#""clients":"wrong since 20"#;
     until("the clients are gone", || vault.health("/readyz").1.contains(gone).then_some(()));
     let body = serde_json::json!({"environment": "dev", "key_pattern": "APP_*"});
     assert_eq!(vault.generate(&site, &body).0, 401);
@@ -138,6 +139,12 @@ fn a_vault_without_grants_or_secrets_is_alive_and_not_ready_and_says_why() {
         text.contains("the grants are not read yet") && text.contains("no environment"),
         "{text}"
     );
+    let file = site.path("access/all.yaml").display().to_string();
+    assert!(text.contains(&file) && text.contains("line 1") && !text.contains("stale"), "{text}");
+    let body = serde_json::json!({"environment": "dev", "key_pattern": "*"});
+    let (_, problem) = vault.generate(&site, &body);
+    assert_eq!(problem["type"], "https://vanta.dev/problems/grants-not-ready");
+    assert!(problem["detail"].as_str().unwrap().ends_with("its /readyz and its log say why"));
     site.write("access/all.yaml", GRANTS);
     std::fs::copy(example("dev.enc.yaml"), site.path("secrets/dev.enc.yaml")).unwrap();
     until("it is ready", || (vault.health("/readyz").0 == 200).then_some(()));

@@ -4,6 +4,7 @@ mod access;
 mod administrators;
 mod audit;
 mod authorship;
+mod bad_files;
 mod changes;
 mod cluster;
 mod cluster_sources;

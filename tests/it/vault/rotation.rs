@@ -86,7 +86,7 @@ fn keys_that_cannot_be_read_leave_those_in_use_that_were_read_before() {
         until("the failure is said", said);
         let (status, ready) = vault.health("/readyz");
         assert_eq!(status, 200);
-        assert!(ready.contains("signing_keys\":\"stale since"), "{ready}");
+        assert!(ready.contains("signing_keys\":\"wrong since"), "{ready}");
         assert_eq!(vault.read(&agent(), "dev/APP_DB_USER", &token).unwrap().status, 200);
     }
     assert!(!vault.log().contains("c2VjcmV0"));

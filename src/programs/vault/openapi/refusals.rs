@@ -58,6 +58,7 @@ const GRANTS: Kinds = &[Kind::GrantsNotReady, Kind::GrantsStale];
 /// An environment is opened.
 const ENVIRONMENT: Kinds = &[
     Kind::EnvironmentNotFound,
+    Kind::EnvironmentNotReady,
     Kind::EnvironmentTampered,
     Kind::EnvironmentMacMissing,
     Kind::EnvironmentNoIdentity,
