@@ -240,12 +240,9 @@ impl StoreOptions {
                 error => Refusal::lasting(error),
             })?),
             (SharedIdentities::Given(identities), None) => Arc::clone(identities),
-            (SharedIdentities::None, None) if self.key_service.is_some() => {
-                Arc::new(Identities::none())
-            }
+            // What is wrong with the file, or which keys it is for, is told all the same.
             (SharedIdentities::None | SharedIdentities::File(_), None) => {
-                let refusal = Refusal::lasting("no identity is configured for it");
-                return Err(Refusal { fault: FileFault::NoIdentity, ..refusal });
+                Arc::new(Identities::none())
             }
         };
         let service = self.key_service.as_deref();

@@ -23,6 +23,7 @@
 
 mod authorship;
 mod candidate;
+mod damage;
 mod data_key;
 mod dotenv;
 mod error;
