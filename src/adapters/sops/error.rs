@@ -33,13 +33,17 @@ pub enum FileError {
         limit: usize,
     },
     /// More nodes than [`super::MAX_NODES`], aliases expanded.
-    #[error("the file has more than {limit} nodes once its aliases are expanded: split it into several environments")]
+    #[error(
+        "the file has more than {limit} nodes once its aliases are expanded: split it into several environments"
+    )]
     TooManyNodes {
         /// In nodes.
         limit: usize,
     },
     /// More text than [`super::MAX_TEXT_BYTES`], aliases expanded.
-    #[error("the file has more than {limit} bytes of text once its aliases are expanded: split it into several environments")]
+    #[error(
+        "the file has more than {limit} bytes of text once its aliases are expanded: split it into several environments"
+    )]
     TooMuchText {
         /// In bytes.
         limit: usize,
@@ -69,7 +73,9 @@ pub enum FileError {
         line: usize,
     },
     /// Something of what sops writes last is not there.
-    #[error("the file seems to be cut, or its `sops` metadata damaged: it lacks {lacks}: {RESTORE}")]
+    #[error(
+        "the file seems to be cut, or its `sops` metadata damaged: it lacks {lacks}: {RESTORE}"
+    )]
     Cut {
         /// From fixed lists of texts.
         lacks: String,
@@ -91,7 +97,9 @@ pub enum FileError {
         column: usize,
     },
     /// A line of a dotenv file is neither a comment nor an entry.
-    #[error("line {line} is neither KEY=value nor a comment (sops writes a line feed as \\n): {RESTORE}")]
+    #[error(
+        "line {line} is neither KEY=value nor a comment (sops writes a line feed as \\n): {RESTORE}"
+    )]
     NotDotenv {
         /// From 1.
         line: usize,
@@ -119,13 +127,17 @@ pub enum FileError {
         key: String,
     },
     /// A document is neither a mapping nor empty.
-    #[error("document {document} is not a mapping of keys to values: SOPS encrypts nothing else. Write it so {BEFORE}, or restore it (`git checkout -- FILE`)")]
+    #[error(
+        "document {document} is not a mapping of keys to values: SOPS encrypts nothing else. Write it so {BEFORE}, or restore it (`git checkout -- FILE`)"
+    )]
     NotAMapping {
         /// From 1.
         document: usize,
     },
     /// An alias within the collection that it stands for.
-    #[error("the alias on line {line} refers to the collection that it is in: write out what it stands for")]
+    #[error(
+        "the alias on line {line} refers to the collection that it is in: write out what it stands for"
+    )]
     SelfAlias {
         /// From 1.
         line: usize,
@@ -167,7 +179,9 @@ pub enum FileError {
         line: usize,
     },
     /// An integer that SOPS cannot encrypt.
-    #[error("the integer on line {line} does not fit in 64 bits, which sops refuses too: put it in quotes {BEFORE}")]
+    #[error(
+        "the integer on line {line} does not fit in 64 bits, which sops refuses too: put it in quotes {BEFORE}"
+    )]
     IntegerTooLarge {
         /// From 1.
         line: usize,
@@ -349,7 +363,9 @@ fn take_out(key: &str) -> String {
     let name = key.trim_matches('"');
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if key.len() == name.len() + 2 && name.chars().all(plain) {
-        format!("take it out, with `sops unset FILE '[\"{name}\"]'` where `sops set` put it in, by hand where it is plain")
+        format!(
+            "take it out, with `sops unset FILE '[\"{name}\"]'` where `sops set` put it in, by hand where it is plain"
+        )
     } else {
         "restore the file (`git checkout -- FILE`)".to_owned()
     }

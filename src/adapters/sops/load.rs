@@ -267,9 +267,8 @@ impl StoreOptions {
         own.filter(|path| path.symlink_metadata().is_ok())
     }
 
-    /// Whether nothing that opens another environment's files opens this one's: sops is asked for
-    /// the data keys of all.
+    /// Whether it has an identity that is its own.
     pub(super) fn has_own_identity(&self, environment: &Environment) -> bool {
-        self.key_service.is_none() && self.own_identity(environment).is_some()
+        self.own_identity(environment).is_some()
     }
 }

@@ -58,7 +58,7 @@ mod yaml;
 
 pub use authorship::{
     AcceptedVersion, AcceptedVersionError, Alarm, Authorship, AuthorshipError, RequireLeaf,
-    Rollback,
+    Rollback, WhyNamed,
 };
 pub use error::{FileError, ValueError};
 pub use file::{EncryptedFile, OpenedFile, ReadError};

@@ -23,6 +23,9 @@ pub struct RefreshReport {
     /// Files and keys of ConfigMaps that look like an environment's file and are none, each with
     /// the reason.
     pub ignored: Vec<String>,
+    /// Versions that the administrator takes of environments that are not there, each with what to
+    /// do.
+    pub accepts_nothing: Vec<String>,
     /// Why the folder cannot be listed. What was served before still is.
     pub folder: Option<String>,
 }
@@ -40,6 +43,7 @@ impl RefreshReport {
         self.awaited.extend(after.awaited);
         self.removed.extend(after.removed);
         self.ignored.extend(after.ignored);
+        self.accepts_nothing.extend(after.accepts_nothing);
         self.folder = after.folder.or(self.folder.take());
     }
 }

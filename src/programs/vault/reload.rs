@@ -286,6 +286,9 @@ impl WatchedSecrets {
         for reason in report.ignored {
             tracing::warn!(reason, "a file among the SOPS files is not read");
         }
+        for reason in report.accepts_nothing {
+            tracing::warn!(reason, "VANTA_SOPS_ACCEPT_ROLLBACK names a version that is not there");
+        }
         if let Some(reason) = report.folder {
             tracing::error!(reason, "the SOPS folder cannot be read");
         }

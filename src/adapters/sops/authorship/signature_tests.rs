@@ -47,7 +47,7 @@ fn a_trusted_signers_signature_of_these_bytes_for_this_environment_is_good() {
     let signer = verified(&line("", 1), &signature, FILE).unwrap();
     assert!(signer.starts_with("\"ci\" (SHA256:"), "{signer}");
     let wrong = verified(&line("", 1), &signature, b"a: ENC[..]\n");
-    assert_eq!(wrong, Err(AuthorshipError::WrongSignature));
+    insta::assert_snapshot!(wrong.unwrap_err(), @"");
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn another_environments_and_a_strangers_signature_are_refused_by_name() {
     insta::assert_snapshot!(refused(&signed("vanta-sops:prod", 1)), @r#"it is signed for "vanta-sops:prod", not for "vanta-sops:dev": run `ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`"#);
     insta::assert_snapshot!(refused(&signed("git", 1)), @r#"it is signed for "git", not for "vanta-sops:dev": run `ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`"#);
     let stranger = refused(&signed("vanta-sops:dev", 2)).to_string();
-    assert!(stranger.ends_with("which is no trusted signer's key"), "{stranger}");
+    assert!(stranger.contains("which is no trusted signer's key: have one of them run `rm -f "));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_key_signs_for_as_long_as_one_of_its_lines_says() {
     let now =
         line(r#"namespaces="vanta-sops:d*",valid-after="20260101Z",valid-before="20270101Z""#, 1);
     let (past, future) = (verified(&ended).unwrap_err(), verified(&begins).unwrap_err());
-    assert!(past.to_string().ends_with("valid before 2026-01-01T00:00:00Z"), "{past}");
+    assert!(past.to_string().contains("now: valid before 2026-01-01T00:00:00Z: "), "{past}");
     assert!(!past.is_passing() && future.is_passing(), "only what is yet to come passes by itself");
     assert!(matches!(verified(&other), Err(AuthorshipError::NotForEnvironment { .. })));
     verified(&(ended + &begins + &other + &now)).unwrap();
@@ -127,9 +127,10 @@ fn of_security_key(flags: u8) -> (String, SshSig) {
 fn a_security_key_has_to_be_touched() {
     let (line, touched) = of_security_key(TOUCHED);
     verified(&line, &touched, FILE).unwrap();
-    assert_eq!(verified(&line, &touched, b"other"), Err(AuthorshipError::WrongSignature));
+    let wrong = verified(&line, &touched, b"other");
+    assert!(matches!(wrong, Err(AuthorshipError::WrongSignature { .. })));
     let (line, untouched) = of_security_key(0);
-    assert_eq!(verified(&line, &untouched, FILE), Err(AuthorshipError::NotTouched));
+    insta::assert_snapshot!(verified(&line, &untouched, FILE).unwrap_err(), @"");
 }
 
 #[test]
