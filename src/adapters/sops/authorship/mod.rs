@@ -154,3 +154,22 @@ impl Alarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_to_name_its_environment_wherever_something_else_may_open_it() {
+        let shared = |own, keys| RequireLeaf::Shared.asks(own, keys);
+        assert_eq!(shared(true, false), None);
+        assert_eq!(shared(false, false), Some(WhyNamed::NoOwnIdentity));
+        for own in [true, false] {
+            assert_eq!(shared(own, true), Some(WhyNamed::KeysAllowed), "an identity is not enough");
+            for keys in [true, false] {
+                assert_eq!(RequireLeaf::Always.asks(own, keys), Some(WhyNamed::Always));
+                assert_eq!(RequireLeaf::Never.asks(own, keys), None);
+            }
+        }
+    }
+}

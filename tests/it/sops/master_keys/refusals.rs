@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use vanta::adapters::sops::{EncryptedFile, Format, Identities, Leave};
+use vanta::adapters::sops::{EncryptedFile, Format, Identities, Leave, RequireLeaf};
 
 use super::fake::{FakeService, Says};
 use super::{IMPATIENT, Scenario, Service, beside_age, data_key, transit, wrapped};
@@ -153,6 +153,16 @@ fn key_groups_that_age_identities_open_start_nothing() {
     assert_eq!(fake.starts(), 0);
     // Without the second identity the third group would be needed.
     assert!(refused(&file).contains("pgp:FBC7"));
+}
+
+#[test]
+fn where_a_key_is_allowed_a_file_that_does_not_name_its_environment_is_told_that_this_is_why() {
+    let fake = FakeService::new(Says::Nothing);
+    let program = fake.program();
+    let service = Service { leaf: RequireLeaf::Shared, ..Service::new(ALLOWED, &program, &[]) };
+    let (scenario, _) = Scenario::with(&[("prod", &text("app.enc.yaml"))], &service);
+    let said = scenario.error("prod").unwrap();
+    assert!(said.contains("since VANTA_SOPS_ALLOWED_KEYS allows keys"), "{said}");
 }
 
 #[test]
