@@ -89,6 +89,6 @@ mod tests {
             assert_eq!(told(text, format), FileError::NoMetadata, "{format:?}");
         }
         let lost = told("a: ENC[AES256_GCM,data:x,iv:x,tag:x,type:str]\n", Format::Yaml);
-        insta::assert_snapshot!(lost, @"");
+        insta::assert_snapshot!(lost, @"the file seems to be cut, or its `sops` metadata damaged: it lacks `sops` metadata, though its values are encrypted: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
     }
 }

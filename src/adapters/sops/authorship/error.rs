@@ -59,7 +59,7 @@ pub enum AuthorshipError {
     PlainName,
     /// The leaf is not one text at the top of the file.
     #[error(
-        "`_vanta_environment` is at {at}, and has to be one text at the top of the file, which is the section DEFAULT of ini: it was moved, or put there by mistake. First {take_out}, and then {run}"
+        "`_vanta_environment` is at {at}, and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First {take_out}, and then {run}"
     )]
     MovedName {
         /// Where it is, escaped and cut.

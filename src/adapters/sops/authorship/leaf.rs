@@ -149,7 +149,7 @@ mod tests {
             assert_eq!(checked(&leaf, "dev", Format::Yaml, Some(WhyNamed::Always)), Ok(()));
             let refused = checked(&leaf, "prod", Format::Yaml, None).unwrap_err();
             insta::allow_duplicates! {
-                insta::assert_snapshot!(refused, @"");
+                insta::assert_snapshot!(refused, @r#"the file says that it is of environment dev: it was copied from there. Put prod.enc.yaml back in its place, or, where the copy is meant, run `sops set prod.enc.yaml '["_vanta_environment"]' '"prod"'`"#);
             }
         }
         let number = EnvironmentLeaf::default().with(TOP, Some(Plaintext::Int(7)));
@@ -183,9 +183,9 @@ mod tests {
             EnvironmentLeaf::default().with((path, &place), Some(text("dev")))
         };
         let refused = |path, format| checked(&moved(path), "dev", format, None).unwrap_err();
-        insta::assert_snapshot!(refused("section._vanta_environment", Format::Ini), @"");
-        insta::assert_snapshot!(refused("a._vanta_environment", Format::Yaml), @"");
-        insta::assert_snapshot!(refused("a b._vanta_environment", Format::Json), @"");
+        insta::assert_snapshot!(refused("section._vanta_environment", Format::Ini), @r#"`_vanta_environment` is at "section._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First run `sops unset dev.enc.ini '["section"]["_vanta_environment"]'`, and then `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused("a._vanta_environment", Format::Yaml), @r#"`_vanta_environment` is at "a._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First run `sops unset dev.enc.yaml '["a"]["_vanta_environment"]'`, and then `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused("a b._vanta_environment", Format::Json), @r#"`_vanta_environment` is at "a b._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First take it out there, and then `sops set dev.enc.json '["_vanta_environment"]' '"dev"'`"#);
     }
 
     #[test]
@@ -193,9 +193,9 @@ mod tests {
         let refused =
             |format, why| checked(&EnvironmentLeaf::Absent, "dev", format, Some(why)).unwrap_err();
         assert_eq!(checked(&EnvironmentLeaf::Absent, "dev", Format::Yaml, None), Ok(()));
-        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::NoOwnIdentity), @"");
-        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::KeysAllowed), @"");
-        insta::assert_snapshot!(refused(Format::Ini, WhyNamed::Always), @"");
+        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::NoOwnIdentity), @r#"the file does not say of which environment it is, and has to, since the environment has no identity of its own: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::KeysAllowed), @r#"the file does not say of which environment it is, and has to, since VANTA_SOPS_ALLOWED_KEYS allows keys, which open the files of all environments: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused(Format::Ini, WhyNamed::Always), @r#"the file does not say of which environment it is, and has to, since VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF is always: run `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
     }
 
     #[test]
@@ -207,9 +207,9 @@ mod tests {
         let (own, keys) = (refused(WhyNamed::NoOwnIdentity), refused(WhyNamed::KeysAllowed));
         let always = refused(WhyNamed::Always);
         assert!([&own, &keys, &always].iter().all(|said| !said.contains("sops set")));
-        insta::assert_snapshot!(own, @"");
-        insta::assert_snapshot!(keys, @"");
-        insta::assert_snapshot!(always, @"");
+        insta::assert_snapshot!(own, @"a binary file cannot say of which environment it is, and has to, since the environment has no identity of its own: give the environment an identity of its own (VANTA_AGE_IDENTITIES_PATH), or write the file in another format");
+        insta::assert_snapshot!(keys, @"a binary file cannot say of which environment it is, and has to, since VANTA_SOPS_ALLOWED_KEYS allows keys, which open the files of all environments: write the file in another format, or have it served by a vault that allows no keys");
+        insta::assert_snapshot!(always, @"a binary file cannot say of which environment it is, and has to, since VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF is always: write the file in another format");
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl fmt::Display for WhyNamed {
             Self::KeysAllowed => {
                 "VANTA_SOPS_ALLOWED_KEYS allows keys, which open the files of all environments"
             }
-            Self::Always => "VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF is `always`",
+            Self::Always => "VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF is always",
         })
     }
 }

@@ -151,14 +151,14 @@ mod tests {
         assert!(!objection.accepted);
         let warning = objection.as_warning();
         let error = objection.error;
-        insta::assert_snapshot!(error, @"");
-        insta::assert_snapshot!(warning, @"");
+        insta::assert_snapshot!(error, @"lastmodified went back from 2023-11-14T22:13:20Z to 2020-09-13T12:26:40Z: an old version was put back. If that is meant, save it anew (`sops rotate -i prod.enc.yaml`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2020-09-13T12:26:40Z");
+        insta::assert_snapshot!(warning, @"it is accepted though lastmodified went back from 2023-11-14T22:13:20Z to 2020-09-13T12:26:40Z: an old version was put back");
     }
 
     #[test]
     fn one_of_the_same_second_is_told_the_usual_reason_and_one_command_first() {
         let error = judged(version(1_700_000_000, 2), &[]).unwrap().error;
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"lastmodified is still 2023-11-14T22:13:20Z though the content is another. If it was saved twice within one second, as by two `sops set`, save it once more: `sops rotate -i prod.enc.yaml`. Else it was changed without sops: restore it, or name it in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2023-11-14T22:13:20Z");
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         let (older, highest) = (version(1_600_000_000, 1), version(1_700_000_000, 1));
         assert!(told(older, "prod@2020-09-13T12:26:40Z").is_empty(), "it is needed");
         assert!(told(older, "dev@2020-09-13T12:26:40Z").is_empty(), "it is another's");
-        insta::assert_snapshot!(told(highest, "prod@2020-09-13T12:26:40Z").join("\n"), @"");
+        insta::assert_snapshot!(told(highest, "prod@2020-09-13T12:26:40Z").join("\n"), @"VANTA_SOPS_ACCEPT_ROLLBACK names prod@2020-09-13T12:26:40Z, which is not needed for the file that is served, of 2023-11-14T22:13:20Z: take it out");
         assert_eq!(told(highest, "prod@2023-11-14T22:13:20Z").len(), 1);
         assert_eq!(told(older, "prod@2020-09-13T12:26:39Z").len(), 1);
     }
