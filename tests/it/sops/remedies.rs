@@ -142,7 +142,7 @@ fn each_remedy_for_what_a_file_holds_is_one_that_sops_does() {
             ),
         ),
         (
-            "--encrypted-regex (",
+            "--encrypted-regex '('",
             "",
             (
                 "A: a\n",
@@ -180,10 +180,11 @@ fn each_remedy_for_what_a_file_holds_is_one_that_sops_does() {
     for (arguments, rule, (plain, change, said, commands)) in cases {
         let Some(workshop) = Workshop::new() else { return };
         let file = "dev.enc.yaml";
+        let mut encrypt = format!("sops encrypt AGE {arguments} -i FILE");
         if !rule.is_empty() {
             workshop.beside(".sops.yaml", &format!("creation_rules: [{{{rule}age: {OURS}}}]\n"));
+            "sops encrypt -i FILE".clone_into(&mut encrypt);
         }
-        let encrypt = format!("sops encrypt AGE {} -i FILE", arguments.replace('(', "'('"));
         let made = workshop.mend(file, plain.as_bytes(), &encrypt.replace("AGE", &age));
         let changed = change(std::str::from_utf8(&made).unwrap());
         let (store, reason) = refused(&workshop, file, changed.as_bytes());

@@ -28,11 +28,14 @@ impl Subject<'_> {
         self.then_sign(&format!(r#"`sops set {file} '{section}["{LEAF}"]' '"{environment}"'`"#))
     }
 
-    /// What takes out what is at a path, where a command can name it.
+    /// What takes out what is at a path, where a command can name it: a number may be an element's
+    /// of a list or a key.
     pub(super) fn unset(&self, path: &str) -> Option<String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let index: String = path.split('.').map(|key| format!(r#"["{key}"]"#)).collect();
-        path.chars().all(plain).then(|| format!("`sops unset {} '{index}'`", self.file()))
+        let is_number = |key: &str| key.bytes().all(|byte| byte.is_ascii_digit());
+        let nameable = path.chars().all(plain) && !path.split('.').any(is_number);
+        nameable.then(|| format!("`sops unset {} '{index}'`", self.file()))
     }
 
     /// What saves the file anew as it is.

@@ -185,6 +185,8 @@ mod tests {
         let refused = |path, format| checked(&moved(path), "dev", format, None).unwrap_err();
         insta::assert_snapshot!(refused("section._vanta_environment", Format::Ini), @r#"`_vanta_environment` is at "section._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First run `sops unset dev.enc.ini '["section"]["_vanta_environment"]'`, and then `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
         insta::assert_snapshot!(refused("a._vanta_environment", Format::Yaml), @r#"`_vanta_environment` is at "a._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First run `sops unset dev.enc.yaml '["a"]["_vanta_environment"]'`, and then `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        let in_a_list = refused("l.0._vanta_environment", Format::Yaml).to_string();
+        assert!(in_a_list.contains("First take it out there"), "{in_a_list}");
         insta::assert_snapshot!(refused("a b._vanta_environment", Format::Json), @r#"`_vanta_environment` is at "a b._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First take it out there, and then `sops set dev.enc.json '["_vanta_environment"]' '"dev"'`"#);
     }
 
