@@ -176,7 +176,7 @@ fn what_is_hoped_for_is_not_hoped_for_at_each_look() {
     use vanta::adapters::sops::AuthorshipError;
     let future = |seconds| {
         let wait = Duration::from_secs(seconds);
-        AuthorshipError::Future { found: String::new(), wait }.rest()
+        AuthorshipError::Future { found: String::new(), save: String::new(), wait }.rest()
     };
     assert_eq!(future(7), Duration::from_secs(7));
     assert_eq!(future(u64::MAX), Duration::from_mins(1), "the clock may be set meanwhile");
