@@ -30,6 +30,16 @@ const MAX_GROUPS: usize = 32;
 /// The highest threshold: a share's place is a byte, and not zero.
 const MAX_THRESHOLD: usize = 255;
 
+/// The fields of the six rules, of which one says what is encrypted, and whether what it matches is.
+const RULES: [(&str, bool); 6] = [
+    ("unencrypted_suffix", false),
+    ("encrypted_suffix", true),
+    ("unencrypted_regex", false),
+    ("encrypted_regex", true),
+    ("unencrypted_comment_regex", false),
+    ("encrypted_comment_regex", true),
+];
+
 /// What a file says of itself. None of it is authenticated but by the values' coming out right.
 pub(super) struct Metadata {
     pub(super) last_modified: Time,
@@ -47,7 +57,12 @@ pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileErr
     let fields = &Fields(fields);
     let version = fields.text("version")?;
     if version.is_empty() {
-        let lacks = lacks(fields);
+        let mut lacks = lacks(fields);
+        // Sops writes one always, before the version; another tool may do without.
+        let has_rule = RULES.iter().any(|(rule, _)| fields.field(rule).is_some());
+        if !has_rule && !leave.no_version {
+            lacks.push("a rule of what is encrypted");
+        }
         if !lacks.is_empty() {
             return Err(FileError::Cut { lacks: format!("a version, {}", lacks.join(", ")) });
         }
@@ -128,14 +143,7 @@ fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
     let regex =
         |field, pattern: &str| go_regex::compile(pattern).ok_or(FileError::InvalidRegex { field });
     let mut rules = Vec::new();
-    for (field, encrypts) in [
-        ("unencrypted_suffix", false),
-        ("encrypted_suffix", true),
-        ("unencrypted_regex", false),
-        ("encrypted_regex", true),
-        ("unencrypted_comment_regex", false),
-        ("encrypted_comment_regex", true),
-    ] {
+    for (field, encrypts) in RULES {
         let text = fields.text(field)?;
         if text.is_empty() {
             continue;

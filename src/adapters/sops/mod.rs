@@ -45,6 +45,7 @@ mod number;
 mod plaintext;
 mod print;
 mod refusal;
+mod remedy;
 mod report;
 mod sealed;
 mod selection;

@@ -48,11 +48,11 @@ fn what_a_cut_file_lacks_is_named() {
     let whole = text("app.enc.yaml");
     let up_to = |mark: &str| told(whole.split(mark).next().unwrap().as_bytes(), Format::Yaml);
     let said = |mark: &str| up_to(mark).unwrap().to_string();
-    insta::assert_snapshot!(said("sops:\n"), @"");
-    insta::assert_snapshot!(said("    lastmodified:"), @"");
-    insta::assert_snapshot!(said("    mac:"), @"");
-    insta::assert_snapshot!(said("crypted\n    version:"), @"");
-    insta::assert_snapshot!(said("    version:"), @"");
+    insta::assert_snapshot!(said("sops:\n"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks `sops` metadata, though its values are encrypted: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
+    insta::assert_snapshot!(said("    lastmodified:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, lastmodified, a whole mac: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
+    insta::assert_snapshot!(said("    mac:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, a whole mac: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
+    insta::assert_snapshot!(said("crypted\n    version:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, and its last line an end: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
+    insta::assert_snapshot!(said("    version:"), @"the `sops` metadata has no version, which sops refuses: restore the file where its end is missing; where another tool writes it so, add a `version` (3.9.0, say) by hand, or allow `no-version`");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_file_is_read_before_an_identity_is_missed() {
             "\x07 any bytes",
             "the file has no `sops` metadata, so it is not encrypted",
         ),
-        ("dev.enc.yaml", "a: [\n", "line 2 is not valid YAML"),
+        ("dev.enc.yaml", "a: [\n", "line 1 is not valid YAML"),
         ("dev.enc.json", "{\"a\"", "the file is not valid JSON at line 1"),
         ("dev.enc.env", "A=1\nB\n", "line 2 is neither KEY=value nor a comment"),
     ] {
@@ -104,11 +104,11 @@ fn a_file_that_no_identity_is_there_for_says_for_whom_it_is() {
     let whole = text("app.enc.yaml");
     let (_, fault, reason) = without_identity("dev.enc.yaml", &whole);
     assert_eq!(fault, FileFault::NoIdentity);
-    insta::assert_snapshot!(reason, @"");
+    insta::assert_snapshot!(reason, @r#"no key opens the file: no identity is configured for "age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k": configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
     let keys = &whole[whole.find("    age:\n").unwrap()..whole.find("    lastmodified").unwrap()];
     let pgp =
         "    pgp:\n        - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n          enc: x\n";
     let (_, fault, reason) = without_identity("dev.enc.yaml", &edit(&whole, keys, pgp));
     assert_eq!(fault, FileFault::NoIdentity);
-    insta::assert_snapshot!(reason, @"");
+    insta::assert_snapshot!(reason, @r#"no key opens the file: the file's key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4" is not opened, since no key is allowed: allow a key in VANTA_SOPS_ALLOWED_KEYS (docs/keys.md), or encrypt the file for an age recipient too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
 }

@@ -254,8 +254,10 @@ fn two_changes_within_one_second_are_mended_by_the_one_command_that_the_alarm_na
     let remedy = said.split(". ").nth(1).unwrap();
     assert!(remedy.starts_with("If it was saved twice within one second"), "{said}");
     let command = commands(&said).into_iter().find(|command| command.starts_with("sops rotate"));
-    let mended = workshop.mend(file, &after, command.unwrap());
-    workshop.put(file, &mended);
+    // Whoever reads it takes longer than what is left of the second.
+    let again = || workshop.mend(file, &after, command.unwrap());
+    let mended = (0..100).map(|_| again()).find(|mended| saved(mended) != saved(&after));
+    workshop.put(file, &mended.expect("the second ends"));
     store.refresh();
     assert_eq!(alarm(&store, "dev"), None);
 }

@@ -46,7 +46,7 @@ fn a_file_with_any_key_that_is_not_allowed_starts_nothing() {
 
     let good = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
     let [beside, groups] = with_one_too_many(&good);
-    insta::assert_snapshot!(refused(&wrapped("app.enc.yaml", &beside)), @"");
+    insta::assert_snapshot!(refused(&wrapped("app.enc.yaml", &beside)), @r#"the file has the master key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4", which is not among the allowed ones, so that sops is not asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file (`sops rotate -i` with `--rm-pgp`, `--rm-kms` and so on)"#);
     assert!(refused(&wrapped("app.enc.yaml", &groups)).contains("pgp:FBC7"));
 }
 
@@ -171,5 +171,5 @@ fn a_post_quantum_recipient_is_named_as_one() {
     let file = edit(&text("app.enc.yaml"), &recipient, "          recipient: age1pq1qqqq");
     let other = Identities::read(&path("other-age-key.txt")).unwrap();
     let error = EncryptedFile::open(file.as_bytes(), Format::Yaml, &other, Leave::default());
-    insta::assert_snapshot!(error.err().unwrap(), @"");
+    insta::assert_snapshot!(error.err().unwrap(), @r#"no key opens the file: "age1pq1qqqq" is a post-quantum recipient, which is not supported: add one that begins with age1 alone: configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
 }
