@@ -1,4 +1,4 @@
-//! What to do about a file that is refused: each was tried with real sops (tests/it/sops/remedies.rs).
+//! What to do about a file that is refused. tests/it/sops/remedies.rs does it, with real sops and Git.
 
 use super::error::ValueError;
 use super::master_key::KeyError;
