@@ -157,10 +157,8 @@ fn each_remedy_for_what_a_file_holds_is_one_that_sops_does() {
             (
                 PLAIN,
                 |text| {
-                    text.lines()
-                        .filter(|line| !line.contains(" version:"))
-                        .map(|line| format!("{line}\n"))
-                        .collect()
+                    let version = line(text, "    version:");
+                    edit(text, &format!("{version}\n"), "")
                 },
                 "add a `version` (3.9.0, say) by hand",
                 "echo '    version: 3.9.0' >> FILE && sops set FILE '[\"A\"]' '\"new\"'",
