@@ -27,7 +27,7 @@ fn a_file_that_is_cut_anywhere_is_never_told_to_allow_what_it_lost() {
             if !whole.is_char_boundary(end) {
                 continue;
             }
-            let error = told(whole[..end].as_bytes(), format).expect("it is cut");
+            let error = told(&whole.as_bytes()[..end], format).expect("it is cut");
             let said = error.to_string();
             if error == FileError::NoVersion {
                 assert_eq!(end, last_line, "{format:?}: {said}");
