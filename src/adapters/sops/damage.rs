@@ -3,6 +3,8 @@
 
 use super::error::FileError;
 use super::format::Format;
+use super::metadata::has_rule;
+use super::tree::MapItem;
 
 /// What each encrypted value begins with.
 const SEALED: &[u8] = b"ENC[AES256_GCM,";
@@ -34,14 +36,25 @@ pub(super) fn of_text(error: FileError, bytes: &[u8], format: Format) -> FileErr
     }
 }
 
-/// What is told of metadata in the place of what is wrong with it. Sops ends each line, and writes
-/// the version on the last one.
-pub(super) fn of_metadata(error: FileError, bytes: &[u8], format: Format) -> FileError {
+/// What is told of metadata in the place of what is wrong with it. In formats of lines sops ends
+/// each, and writes a rule and then the version on the last ones.
+pub(super) fn of_metadata(
+    error: FileError,
+    fields: &[MapItem],
+    bytes: &[u8],
+    format: Format,
+) -> FileError {
     let in_lines = matches!(format, Format::Yaml | Format::Dotenv | Format::Ini);
-    if error == FileError::NoVersion && in_lines && !bytes.ends_with(b"\n") {
-        return FileError::Cut { lacks: "a version, and its last line an end".to_owned() };
-    }
-    error
+    let lacks = match error {
+        FileError::NoVersion if in_lines && !bytes.ends_with(b"\n") => {
+            "a version, and its last line an end"
+        }
+        FileError::NoVersion if in_lines && !has_rule(fields) => {
+            "a version, and a rule of what is encrypted"
+        }
+        error => return error,
+    };
+    FileError::Cut { lacks: lacks.to_owned() }
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl OpenedFile {
         let Parsed { documents, metadata } =
             parsed.map_err(|error| damage::of_text(error, bytes, format))?;
         let metadata = metadata::read(&metadata, leave)
-            .map_err(|error| damage::of_metadata(error, bytes, format))?;
+            .map_err(|error| damage::of_metadata(error, &metadata, bytes, format))?;
         if metadata.mac_only_encrypted && !leave.mac_only_encrypted {
             return Err(FileError::MacOnlyEncrypted);
         }

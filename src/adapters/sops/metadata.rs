@@ -57,12 +57,7 @@ pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileErr
     let fields = &Fields(fields);
     let version = fields.text("version")?;
     if version.is_empty() {
-        let mut lacks = lacks(fields);
-        // Sops writes one always, before the version; another tool may do without.
-        let has_rule = RULES.iter().any(|(rule, _)| fields.field(rule).is_some());
-        if !has_rule && !leave.no_version {
-            lacks.push("a rule of what is encrypted");
-        }
+        let lacks = lacks(fields);
         if !lacks.is_empty() {
             return Err(FileError::Cut { lacks: format!("a version, {}", lacks.join(", ")) });
         }
@@ -88,6 +83,11 @@ pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileErr
         is_of_first_format: is_before_3_3(&version),
         keys: key_groups(fields)?,
     })
+}
+
+/// Whether there is a rule of what is encrypted, which sops writes before the version.
+pub(super) fn has_rule(fields: &[MapItem]) -> bool {
+    RULES.iter().any(|(rule, _)| Fields(fields).field(rule).is_some())
 }
 
 /// What else is not there, or is there in part, of a file that has no version, which sops writes

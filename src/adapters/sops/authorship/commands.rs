@@ -32,7 +32,7 @@ impl Subject<'_> {
     /// of a list or a key.
     pub(super) fn unset(&self, path: &str) -> Option<String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let index = format!(r#"["{}"]"#, path.replace('.', r#""]["#));
+        let index = format!(r#"["{}"]"#, path.replace('.', r#""][""#));
         let is_number = |key: &str| key.bytes().all(|byte| byte.is_ascii_digit());
         let nameable = path.chars().all(plain) && !path.split('.').any(is_number);
         nameable.then(|| format!("`sops unset {} '{index}'`", self.file()))
