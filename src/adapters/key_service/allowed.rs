@@ -13,7 +13,7 @@ use super::name::{KeyName, Kind};
 use crate::domain::names::Shown;
 
 /// The most characters of a name that a message repeats.
-const MAX_SHOWN: usize = 300;
+pub(crate) const MAX_SHOWN: usize = 300;
 
 /// The master keys that sops may be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +37,8 @@ pub struct AllowListError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the file has the master key \"{name}\", which is not among the allowed ones, so that sops is not \
-     asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file"
+     asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file (`sops rotate -i` with \
+     `--rm-pgp`, `--rm-kms` and so on)"
 )]
 pub struct NotAllowed {
     name: Shown,

@@ -22,6 +22,7 @@ mod turns;
 mod variables;
 mod worker;
 
+pub(crate) use allowed::MAX_SHOWN;
 pub use allowed::{AllowList, AllowListError, Allowed, NotAllowed};
 pub use error::{Cause, KeyServiceError};
 pub use name::{KeyName, Kind, KmsName};

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::authorship::{
-    Alarm, Authorship, AuthorshipError, Objection, Rollback, Signed, check_signature, judge,
-    read_signature,
+    Alarm, Authorship, AuthorshipError, Objection, Rollback, Signed, Subject, accepts_nothing,
+    check_signature, judge, read_signature,
 };
 use super::file::EncryptedFile;
 use super::identity_files::IdentityFiles;
@@ -64,6 +64,12 @@ impl<'a> Candidate<'a> {
         Sha256::new().chain_update(file).chain_update(signature).finalize().into()
     }
 
+    /// The file, as refusals speak of it.
+    fn subject<'s>(&self, environment: &'s Environment, authorship: &Authorship) -> Subject<'s> {
+        let signed = authorship.trusted_signers.is_some();
+        Subject { environment, format: self.source.format, signed }
+    }
+
     /// Who signed the file, where a signature is asked for.
     fn check_signature(
         &self,
@@ -73,11 +79,8 @@ impl<'a> Candidate<'a> {
     ) -> Result<Option<String>, AuthorshipError> {
         let Some(signers) = &authorship.trusted_signers else { return Ok(None) };
         let signature = self.signature.as_ref().map_err(Clone::clone)?;
-        let file = Signed {
-            environment,
-            file: format!("{environment}.enc.{}", self.source.format.extension()),
-            bytes: &self.bytes,
-        };
+        let file = self.subject(environment, authorship).file();
+        let file = Signed { environment, file, bytes: &self.bytes };
         check_signature(signers, &file, signature.as_deref(), now).map(Some)
     }
 
@@ -97,15 +100,19 @@ impl<'a> Candidate<'a> {
         let file = options.open(identities, environment, &self.bytes, self.source.format)?;
         let mut warnings = file.warnings().to_vec();
 
-        let asked = authorship.leaf.asks(options.has_own_identity(environment));
-        let named = file.environment().check(environment, self.source.format, asked);
+        let (own, keys) = (options.has_own_identity(environment), options.key_service.is_some());
+        let subject = self.subject(environment, authorship);
+        let named = file.environment().check(&subject, authorship.leaf.asks(own, keys));
         named.map_err(Refusal::of_authorship)?;
 
+        let (found, accepted) = (file.mark(), &authorship.accepted);
+        let objection = judge(&subject, &found, highest, accepted, now.as_second());
+        warnings.extend(accepts_nothing(environment, &found, objection.as_ref(), accepted));
         let mut alarm = None;
-        match judge(environment, &file.mark(), highest, &authorship.accepted, now.as_second()) {
+        match objection {
             None => {}
-            Some(Objection { error, accepted: true }) => {
-                warnings.push(format!("it is accepted though {error}"));
+            Some(objection @ Objection { accepted: true, .. }) => {
+                warnings.push(objection.as_warning());
             }
             Some(Objection { error, .. }) if authorship.rollback == Rollback::Deny => {
                 return Err(Refusal::of_authorship(error));

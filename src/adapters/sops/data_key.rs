@@ -114,7 +114,7 @@ mod tests {
         let mut sealed = seal::<U32>(b"x", b"");
         sealed.nonce = Box::new([0; 13]);
         let error = DataKey::new(&KEY).unwrap().decrypt(&sealed, b"").unwrap_err();
-        insta::assert_snapshot!(error, @"its nonce has a length that sops does not write: use 32 bytes, or 8, 12, 16 or 24");
+        insta::assert_snapshot!(error, @"its nonce has a length that nobody writes: 32 bytes, or 8, 12, 16 or 24, are read");
     }
 
     #[test]

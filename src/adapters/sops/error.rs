@@ -6,6 +6,7 @@
 use super::groups::{FailedGroups, GroupError, Reasons};
 use super::limits::MAX_SHOWN;
 use super::master_key::KeyError;
+use super::remedy::{BEFORE, RESTORE, advice, remedy, take_out};
 use crate::domain::ports::FileFault;
 
 /// Why a whole file is refused: what is wrong, and what to do about it.
@@ -21,34 +22,61 @@ pub enum FileError {
         limit: usize,
     },
     /// Nested deeper than [`super::MAX_DEPTH`].
-    #[error("collections are nested more than {limit} deep")]
+    #[error("collections are nested more than {limit} deep: write them with fewer levels")]
     TooDeep {
         /// In levels.
         limit: usize,
     },
     /// More nodes than [`super::MAX_NODES`], aliases expanded.
-    #[error("the file has more than {limit} nodes once its aliases are expanded")]
+    #[error(
+        "the file has more than {limit} nodes once its aliases are expanded: split it into several environments"
+    )]
     TooManyNodes {
         /// In nodes.
         limit: usize,
     },
     /// More text than [`super::MAX_TEXT_BYTES`], aliases expanded.
-    #[error("the file has more than {limit} bytes of text once its aliases are expanded")]
+    #[error(
+        "the file has more than {limit} bytes of text once its aliases are expanded: split it into several environments"
+    )]
     TooMuchText {
         /// In bytes.
         limit: usize,
     },
     /// More text for a regular expression than [`super::MAX_MATCHED_BYTES`].
-    #[error("the file has more than {limit} bytes of keys and comments for its regular expression")]
+    #[error(
+        "the file has more than {limit} bytes of keys and comments for its regular expression: split it into several environments, or encrypt it with a rule by suffix"
+    )]
     TooMuchMatching {
         /// In bytes.
         limit: usize,
     },
+    /// There is nothing in it.
+    #[error(
+        "the file is empty: write its values into it, and encrypt it with `sops encrypt --age RECIPIENT -i FILE`"
+    )]
+    Empty,
     /// The bytes are not UTF-8.
-    #[error("the file is not UTF-8 text")]
+    #[error("the file is not UTF-8 text, as every file of sops is: {RESTORE}")]
     NotUtf8,
+    /// Git could not merge two versions of it, and nobody has done it since.
+    #[error(
+        "line {line} begins a merge conflict (`<<<<<<<`): take one side whole (`git checkout --ours -- FILE`, or `--theirs`), and make the other's changes in it with `sops set` or `sops edit`"
+    )]
+    Conflict {
+        /// From 1.
+        line: usize,
+    },
+    /// Something of what sops writes last is not there.
+    #[error(
+        "the file seems to be cut, or its `sops` metadata damaged: it lacks {lacks}: {RESTORE}"
+    )]
+    Cut {
+        /// From fixed lists of texts.
+        lacks: String,
+    },
     /// The text is not YAML.
-    #[error("line {line} is not valid YAML: {reason}")]
+    #[error("line {line} is not valid YAML: {reason}: {RESTORE}")]
     NotYaml {
         /// From 1.
         line: usize,
@@ -56,7 +84,7 @@ pub enum FileError {
         reason: &'static str,
     },
     /// The text is not JSON, or ends before its object does.
-    #[error("the file is not valid JSON at line {line}, column {column}")]
+    #[error("the file is not valid JSON at line {line}, column {column}: {RESTORE}")]
     NotJson {
         /// From 1.
         line: usize,
@@ -64,13 +92,15 @@ pub enum FileError {
         column: usize,
     },
     /// A line of a dotenv file is neither a comment nor an entry.
-    #[error("line {line} is neither KEY=value nor a comment: sops writes a line feed as \\n")]
+    #[error(
+        "line {line} is neither KEY=value nor a comment (sops writes a line feed as \\n): {RESTORE}"
+    )]
     NotDotenv {
         /// From 1.
         line: usize,
     },
     /// The text is not ini.
-    #[error("line {line} is not valid ini: {reason}")]
+    #[error("line {line} is not valid ini: {reason}: {RESTORE}")]
     NotIni {
         /// From 1.
         line: usize,
@@ -78,35 +108,52 @@ pub enum FileError {
         reason: &'static str,
     },
     /// A binary file is not one text, `data`.
-    #[error("a binary file holds the one key `data`, and no other: encrypt it again with sops")]
+    #[error(
+        "a binary file holds the one key `data`, an encrypted text, and this one does not: name a file of another format by it (.enc.json, say), or restore it (`git checkout -- FILE`)"
+    )]
     NotBinary,
+    /// A binary file has a key beside `data`, for which nothing but the MAC would speak.
+    #[error(
+        "a binary file holds the one key `data`, and this one holds {key} too, which sops ignores: {}",
+        take_out(.key)
+    )]
+    MoreThanBinary {
+        /// Escaped and cut.
+        key: String,
+    },
     /// A document is neither a mapping nor empty.
-    #[error("document {document} is not a mapping: SOPS encrypts mappings alone")]
+    #[error(
+        "document {document} is not a mapping of keys to values: SOPS encrypts nothing else. Write it so {BEFORE}, or restore it (`git checkout -- FILE`)"
+    )]
     NotAMapping {
         /// From 1.
         document: usize,
     },
     /// An alias within the collection that it stands for.
-    #[error("the alias on line {line} refers to the collection that it is in")]
+    #[error(
+        "the alias on line {line} refers to the collection that it is in: write out what it stands for"
+    )]
     SelfAlias {
         /// From 1.
         line: usize,
     },
     /// A key that is a number, a list, null and so on.
-    #[error("a key on line {line} is not text: put it in quotes")]
+    #[error("a key on line {line} is not text, which sops refuses too: put it in quotes {BEFORE}")]
     KeyNotText {
         /// From 1.
         line: usize,
     },
     /// One mapping has one key twice.
-    #[error("the key {key} is there twice in one mapping: remove one of them")]
+    #[error(
+        "the key {key} is there twice in one mapping: restore the file (`git checkout -- FILE`), or take the one out that was added, by hand where sops refuses the file and with `sops edit` where it does not"
+    )]
     DuplicateKey {
         /// Escaped and cut.
         key: String,
     },
     /// A key with a colon: SOPS joins keys with it, so the path could be read in two ways.
     #[error(
-        "the key {key} holds ':', with which SOPS joins keys, so that its value could be moved unseen: rename it"
+        "the key {key} holds ':', with which SOPS joins keys, so that its value could be moved unseen: rename it with `sops edit`"
     )]
     ColonInKey {
         /// Escaped and cut.
@@ -114,53 +161,67 @@ pub enum FileError {
     },
     /// Two values whose dotted paths are the same, in one document or in two.
     #[error(
-        "two values have the path {path}: rename one, so that it is certain which of them is meant"
+        "two values have the path {path}: rename one with `sops edit`, so that it is certain which of them is meant"
     )]
     SamePath {
         /// The dotted path, escaped and cut.
         path: String,
     },
     /// A scalar's tag and text do not fit together.
-    #[error("the scalar on line {line} is not what its tag says")]
+    #[error("the scalar on line {line} is not what its tag says: {RESTORE}")]
     WrongTag {
         /// From 1.
         line: usize,
     },
     /// An integer that SOPS cannot encrypt.
-    #[error("the integer on line {line} does not fit in 64 bits: put it in quotes")]
+    #[error(
+        "the integer on line {line} does not fit in 64 bits, which sops refuses too: put it in quotes {BEFORE}"
+    )]
     IntegerTooLarge {
         /// From 1.
         line: usize,
     },
     /// There is no `sops` mapping in the first document.
-    #[error("the file has no `sops` metadata: encrypt it with sops")]
+    #[error(
+        "the file has no `sops` metadata, so it is not encrypted: run `sops encrypt --age RECIPIENT -i FILE`"
+    )]
     NoMetadata,
     /// Names of flat metadata that are no tree.
-    #[error("the `sops` metadata is malformed: {name} does not fit the names beside it")]
+    #[error("the `sops` metadata is malformed: {name} does not fit the names beside it: {RESTORE}")]
     BadFlatMetadata {
         /// Escaped and cut.
         name: String,
     },
     /// There is no version, and the administrator does not allow that.
     #[error(
-        "the `sops` metadata has no version, which sops refuses: encrypt the file again with sops, or allow `no-version`"
+        "the `sops` metadata has no version, which sops refuses: restore the file where its end is missing; where another tool writes it so, add a `version` (3.9.0, say) by hand, or allow `no-version`"
     )]
     NoVersion,
     /// A field of the metadata is missing or of a wrong kind.
-    #[error("the `sops` metadata is malformed: {field} {rule}")]
+    #[error("the `sops` metadata is malformed: {field} {rule}: {RESTORE}")]
     BadMetadata {
         /// The field's name.
         field: &'static str,
         /// What it has to be.
         rule: &'static str,
     },
+    /// More of something in the metadata than is read.
+    #[error("the `sops` metadata is too long: {field} has more than {most}: list fewer")]
+    TooMuchMetadata {
+        /// The field's name.
+        field: &'static str,
+        /// Of what, and how many.
+        most: &'static str,
+    },
     /// More than one of the six selection rules.
-    #[error("the `sops` metadata has more than one rule of what is encrypted: keep one")]
+    #[error(
+        "the `sops` metadata has more than one rule of what is encrypted, which sops refuses too: keep the one that it was encrypted with, or restore it (`git checkout -- FILE`)"
+    )]
     SeveralRules,
     /// A regular expression that Go does not take, so that sops lets it match nothing, or that is
     /// not supported.
     #[error(
-        "{field} is a regular expression that is invalid in Go, so that sops would let it match nothing, or not supported: write it with plain characters, classes and groups"
+        "{field} is a regular expression that is invalid in Go, so that sops would let it match nothing, or not supported: decrypt the file (`sops decrypt -i FILE`), and encrypt it with one of plain characters, classes and groups"
     )]
     InvalidRegex {
         /// The rule's name in the metadata.
@@ -168,11 +229,11 @@ pub enum FileError {
     },
     /// The MAC leaves out the plain values, and the administrator does not allow that.
     #[error(
-        "the file has mac_only_encrypted, so its plain values prove nothing: remove it, or allow `mac-only-encrypted`"
+        "the file has mac_only_encrypted, so its plain values prove nothing: decrypt it (`sops decrypt -i FILE`) and encrypt it without that setting, or allow `mac-only-encrypted`"
     )]
     MacOnlyEncrypted,
     /// The file lists no key at all.
-    #[error("the `sops` metadata lists no key that the data key is encrypted for")]
+    #[error("the `sops` metadata lists no key that the data key is encrypted for: {RESTORE}")]
     NoKeys,
     /// None of the keys that the data key is wrapped for can be opened.
     #[error(
@@ -189,7 +250,7 @@ pub enum FileError {
     MasterKey(KeyError),
     /// The data key is split, and too few of the groups that hold its shares can be opened.
     #[error(
-        "the data key is split among {groups} key groups, of which {needed} are needed and {opened} can be opened: {}: configure an identity for each group, or change the groups with sops",
+        "the data key is split among {groups} key groups, of which {needed} are needed and {opened} can be opened: {}: configure an identity for each group, or change the groups (`sops groups`)",
         FailedGroups(.failed)
     )]
     TooFewGroups {
@@ -203,14 +264,14 @@ pub enum FileError {
         failed: Vec<GroupError>,
     },
     /// What the groups wrap are no shares of one key.
-    #[error("the shares of the key groups do not fit together: encrypt the file again with sops")]
+    #[error("the shares of the key groups do not fit together: {RESTORE}")]
     BadShares,
     /// What age gave is not a data key.
-    #[error("the data key is not of 32 bytes")]
+    #[error("the data key is not of 32 bytes: {RESTORE}")]
     BadDataKey,
     /// A value that must be encrypted is not.
     #[error(
-        "the value of {path} is not encrypted, though the file's rule says so: run sops encrypt"
+        "the value of {path} is not encrypted, though the file's rule says so: restore the file (`git checkout -- FILE`), and put the value in with `sops set`; where there is nothing to restore, take the value out by hand, and put it in with `sops set --ignore-mac`"
     )]
     NotEncrypted {
         /// The dotted path, escaped and cut.
@@ -218,14 +279,14 @@ pub enum FileError {
     },
     /// An empty value that must be encrypted: SOPS leaves it plain, so anybody can add one.
     #[error(
-        "the value of {path} is empty, which SOPS does not authenticate: remove the key, or allow `plain-empty-strings`"
+        "the value of {path} is empty, which SOPS does not authenticate: take it out with `sops unset`, or allow `plain-empty-strings`"
     )]
     PlainEmpty {
         /// The dotted path, escaped and cut.
         path: String,
     },
     /// A value cannot be decrypted where it stands.
-    #[error("the value of {path} cannot be decrypted: {reason}")]
+    #[error("the value of {path} cannot be decrypted: {reason}: {}", remedy(*.reason))]
     BadValue {
         /// The dotted path, escaped and cut.
         path: String,
@@ -233,11 +294,11 @@ pub enum FileError {
         reason: ValueError,
     },
     /// There is no MAC.
-    #[error("the file has no MAC, so nothing proves that it is whole: encrypt it again with sops")]
+    #[error("the file has no MAC, so nothing proves that it is whole: {RESTORE}")]
     NoMac,
     /// The MAC cannot be decrypted or is not that of the values.
     #[error(
-        "the MAC is not that of the values: the file was changed without sops; restore it or encrypt it again"
+        "the MAC is not that of the values: the file was changed without sops, or Git joined two versions of it: {RESTORE}"
     )]
     WrongMac,
 }
@@ -281,15 +342,6 @@ impl FileError {
     }
 }
 
-/// What to do where no key opens a file.
-fn advice(reasons: &[KeyError]) -> &'static str {
-    if reasons.iter().any(|reason| matches!(reason, KeyError::Service { .. })) {
-        "it is tried again by itself"
-    } else {
-        "configure the identity of one of its recipients, or run sops updatekeys"
-    }
-}
-
 /// Why one encrypted value gives no plaintext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
@@ -297,7 +349,7 @@ pub enum ValueError {
     #[error("it is malformed")]
     Malformed,
     /// The nonce has a length that nobody writes.
-    #[error("its nonce has a length that sops does not write: use 32 bytes, or 8, 12, 16 or 24")]
+    #[error("its nonce has a length that nobody writes: 32 bytes, or 8, 12, 16 or 24, are read")]
     NonceLength,
     /// It was changed, or moved from another path, or belongs to another data key.
     #[error("it was changed, or moved from another place")]

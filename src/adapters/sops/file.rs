@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::authorship::{ContentDigest, EnvironmentLeaf, is_reserved};
+use super::damage::{self, check_content};
 use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
 use super::format::{Format, Parsed};
@@ -45,8 +46,12 @@ impl OpenedFile {
     ) -> Result<Self, FileError> {
         check_length(bytes)?;
         let keys: KeySources<'_> = keys.into();
-        let Parsed { documents, metadata } = format.parse(bytes)?;
-        let metadata = metadata::read(&metadata, leave)?;
+        check_content(bytes)?;
+        let parsed = format.parse(bytes);
+        let Parsed { documents, metadata } =
+            parsed.map_err(|error| damage::of_text(error, bytes, format))?;
+        let metadata = metadata::read(&metadata, leave)
+            .map_err(|error| damage::of_metadata(error, &metadata, bytes, format))?;
         if metadata.mac_only_encrypted && !leave.mac_only_encrypted {
             return Err(FileError::MacOnlyEncrypted);
         }

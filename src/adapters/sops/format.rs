@@ -1,6 +1,6 @@
 //! The formats of SOPS, and which of them a file's name stands for.
 
-use super::error::FileError;
+use super::error::{FileError, shown};
 use super::json;
 use super::tree::{Document, MapItem, Node, Scalar};
 use super::{dotenv, ini, yaml};
@@ -93,8 +93,20 @@ fn nested(mut documents: Vec<Document>) -> Result<Parsed, FileError> {
 
 /// Sops takes no notice of other keys, which nothing but the MAC would speak for.
 fn binary(parsed: Parsed) -> Result<Parsed, FileError> {
-    match parsed.documents[0].as_slice() {
-        [MapItem::Entry(key, Node::Scalar(Scalar::Text(_)))] if key == BINARY => Ok(parsed),
-        _ => Err(FileError::NotBinary),
+    let entries = || {
+        parsed.documents[0].iter().filter_map(|item| match item {
+            MapItem::Entry(key, node) => Some((key, node)),
+            MapItem::Comment(_) => None,
+        })
+    };
+    let is_data = |(key, node): (&String, &Node)| {
+        key == BINARY && matches!(node, Node::Scalar(Scalar::Text(_)))
+    };
+    if !entries().any(is_data) {
+        return Err(FileError::NotBinary);
+    }
+    match entries().find(|(key, _)| *key != BINARY) {
+        None => Ok(parsed),
+        Some((key, _)) => Err(FileError::MoreThanBinary { key: shown(key) }),
     }
 }

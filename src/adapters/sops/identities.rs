@@ -156,10 +156,11 @@ impl Identities {
     /// What an age key wraps: every identity is tried on it.
     pub(super) fn open(&self, key: &AgeKey) -> Result<Unwrapped, KeyError> {
         let reader = ArmoredReader::new(key.armored.trim_start().as_bytes());
-        let decryptor = Decryptor::new_buffered(reader).map_err(|_| key.no_identity())?;
+        let none = self.keys.is_empty();
+        let decryptor = Decryptor::new_buffered(reader).map_err(|_| key.no_identity(none))?;
         let identities = self.keys.iter().map(|identity| &**identity as &dyn Identity);
         let opened = decryptor.decrypt(identities).map_err(|error| match error {
-            DecryptError::NoMatchingKeys => key.no_identity(),
+            DecryptError::NoMatchingKeys => key.no_identity(none),
             _ => key.broken(),
         })?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(64));

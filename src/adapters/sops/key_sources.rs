@@ -57,7 +57,7 @@ impl<'a> FileKeys<'a> {
     pub(super) fn open(&self, key: &MasterKey) -> Result<Unwrapped, KeyError> {
         match (key, self.sources.service) {
             (MasterKey::Age(key), _) => self.sources.identities.open(key),
-            (MasterKey::Other(key), None) => Err(KeyError::NoService(key.name.kind())),
+            (MasterKey::Other(key), None) => Err(key.no_service()),
             (MasterKey::Other(key), Some(asked)) => {
                 self.may_ask.get_or_init(|| may_ask(asked.service, self.file)).clone()?;
                 ask(asked, key)

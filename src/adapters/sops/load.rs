@@ -265,12 +265,9 @@ impl StoreOptions {
                 error => Refusal::lasting(error),
             })?,
             (SharedIdentities::Given(identities), None) => Arc::clone(identities),
-            (SharedIdentities::None, None) if self.key_service.is_some() => {
-                Arc::new(Identities::none())
-            }
+            // What is wrong with the file, or which keys it is for, is told all the same.
             (SharedIdentities::None | SharedIdentities::File(_), None) => {
-                let refusal = Refusal::lasting("no identity is configured for it");
-                return Err(Refusal { fault: FileFault::NoIdentity, ..refusal });
+                Arc::new(Identities::none())
             }
         };
         let service = self.key_service.as_deref();
@@ -295,9 +292,8 @@ impl StoreOptions {
         own.filter(|path| path.symlink_metadata().is_ok())
     }
 
-    /// Whether nothing that opens another environment's files opens this one's: sops is asked for
-    /// the data keys of all.
+    /// Whether it has an identity that is its own.
     pub(super) fn has_own_identity(&self, environment: &Environment) -> bool {
-        self.key_service.is_none() && self.own_identity(environment).is_some()
+        self.own_identity(environment).is_some()
     }
 }

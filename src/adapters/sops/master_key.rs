@@ -2,7 +2,8 @@
 
 use super::error::shown;
 use super::key_sources::MAX_OTHERS;
-use crate::adapters::key_service::{KeyName, KeyServiceError, Kind, NotAllowed};
+use crate::adapters::key_service::{KeyName, KeyServiceError, Kind, MAX_SHOWN, NotAllowed};
+use crate::domain::names::Shown;
 
 /// Keys of which any one opens what the group wraps.
 pub(super) struct KeyGroup(pub(super) Vec<MasterKey>);
@@ -46,6 +47,12 @@ pub enum KeyError {
         /// As the file names it, escaped and cut.
         recipient: String,
     },
+    /// There is no identity at all.
+    #[error("no identity is configured for {recipient}")]
+    NoneConfigured {
+        /// As the file names it, escaped and cut.
+        recipient: String,
+    },
     /// A recipient whose kind of identity is not read.
     #[error(
         "{recipient} is a post-quantum recipient, which is not supported: add one that begins with \
@@ -56,7 +63,7 @@ pub enum KeyError {
         recipient: String,
     },
     /// One of the identities is its recipient's, and what is wrapped does not open.
-    #[error("what is wrapped for {recipient} is broken")]
+    #[error("what is wrapped for {recipient} is broken: restore the file")]
     Broken {
         /// As the file names it, escaped and cut.
         recipient: String,
@@ -64,22 +71,26 @@ pub enum KeyError {
     /// More of them are broken than are tried.
     #[error(
         "more than {limit} of the file's age keys are broken, though there is an identity for \
-         them: restore the file, or encrypt it again"
+         them: restore the file from Git (`git checkout -- FILE`)"
     )]
     TooManyBroken {
         /// In keys.
         limit: usize,
     },
     /// Nothing is configured that opens keys of its kind.
-    #[error("keys of {0} are not opened: allow the key in VANTA_SOPS_ALLOWED_KEYS")]
-    NoService(Kind),
+    #[error("the file's key \"{name}\" is not opened, since no key is allowed")]
+    NoService {
+        /// As an entry of the list of allowed keys would name it.
+        name: Shown,
+    },
     /// The administrator does not allow the key.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
     /// The file is of a sops that wrote another format, or does not say of which.
     #[error(
         "the file is of a sops before 3.3.0 or says no version, and for such a one sops is not \
-         asked: change it with a newer sops edit, or encrypt it again"
+         asked: change it with `sops edit` of a newer one, which writes its version; `sops set` and \
+         `sops rotate` do not"
     )]
     TooOld,
     /// What is wrapped is longer than any data key's.
@@ -118,17 +129,36 @@ impl KeyError {
     }
 }
 
+impl MasterKey {
+    /// What is wrapped for it, as the file has it.
+    pub(super) fn wrapped(&self) -> &str {
+        match self {
+            Self::Age(key) => &key.armored,
+            Self::Other(key) => &key.wrapped,
+        }
+    }
+}
+
+impl OtherKey {
+    /// Why it could not be opened where no key is allowed.
+    pub(super) fn no_service(&self) -> KeyError {
+        KeyError::NoService { name: Shown::up_to(&self.name.to_string(), MAX_SHOWN) }
+    }
+}
+
 impl AgeKey {
     /// Why it could not be opened though one of the identities is its recipient's.
     pub(super) fn broken(&self) -> KeyError {
         KeyError::Broken { recipient: shown(&self.recipient) }
     }
 
-    /// Why it could not be opened.
-    pub(super) fn no_identity(&self) -> KeyError {
+    /// Why it could not be opened, by identities of which there are none at all or some.
+    pub(super) fn no_identity(&self, none: bool) -> KeyError {
         let recipient = shown(&self.recipient);
         if self.recipient.trim().starts_with(POST_QUANTUM) {
             KeyError::PostQuantum { recipient }
+        } else if none {
+            KeyError::NoneConfigured { recipient }
         } else {
             KeyError::NoIdentity { recipient }
         }

@@ -12,6 +12,7 @@ use super::groups::KeyGroups;
 use super::leave::Leave;
 use super::master_key::{AgeKey, KeyGroup, MasterKey, OTHER_KINDS, OtherKey};
 use super::number;
+use super::sealed::Sealed;
 use super::selection::{DEFAULT_UNENCRYPTED_SUFFIX, Matching, Rule};
 use super::time::Time;
 use super::tree::{ListItem, MapItem, Node, Scalar};
@@ -29,6 +30,16 @@ const MAX_GROUPS: usize = 32;
 /// The highest threshold: a share's place is a byte, and not zero.
 const MAX_THRESHOLD: usize = 255;
 
+/// The fields of the six rules, of which one says what is encrypted, and whether what it matches is.
+const RULES: [(&str, bool); 6] = [
+    ("unencrypted_suffix", false),
+    ("encrypted_suffix", true),
+    ("unencrypted_regex", false),
+    ("encrypted_regex", true),
+    ("unencrypted_comment_regex", false),
+    ("encrypted_comment_regex", true),
+];
+
 /// What a file says of itself. None of it is authenticated but by the values' coming out right.
 pub(super) struct Metadata {
     pub(super) last_modified: Time,
@@ -45,8 +56,14 @@ pub(super) struct Metadata {
 pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileError> {
     let fields = &Fields(fields);
     let version = fields.text("version")?;
-    if version.is_empty() && !leave.no_version {
-        return Err(FileError::NoVersion);
+    if version.is_empty() {
+        let lacks = lacks(fields);
+        if !lacks.is_empty() {
+            return Err(FileError::Cut { lacks: format!("a version, {}", lacks.join(", ")) });
+        }
+        if !leave.no_version {
+            return Err(FileError::NoVersion);
+        }
     }
     if !version.is_empty() && !is_version(&version) {
         return Err(FileError::BadMetadata {
@@ -66,6 +83,34 @@ pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileErr
         is_of_first_format: is_before_3_3(&version),
         keys: key_groups(fields)?,
     })
+}
+
+/// Whether there is a rule of what is encrypted, which sops writes before the version.
+pub(super) fn has_rule(fields: &[MapItem]) -> bool {
+    RULES.iter().any(|(rule, _)| Fields(fields).field(rule).is_some())
+}
+
+/// What else is not there, or is there in part, of a file that has no version, which sops writes
+/// last: another tool that writes none writes all of this.
+fn lacks(fields: &Fields<'_>) -> Vec<&'static str> {
+    let mut lacks = Vec::new();
+    let last_modified = fields.text("lastmodified").ok();
+    if last_modified.is_none_or(|time| Time::from_rfc3339(&time).is_none()) {
+        lacks.push("lastmodified");
+    }
+    let mac = fields.text("mac").ok();
+    if mac.is_none_or(|mac| !matches!(Sealed::parse(&mac), Some(Ok(_)))) {
+        lacks.push("a whole mac");
+    }
+    let keys = key_groups(fields);
+    let wrapped = keys.iter().flat_map(|keys| &keys.groups).flat_map(|group| &group.0);
+    let is_whole = |wrapped: &str| {
+        !wrapped.is_empty() && wrapped.contains("-----BEGIN ") == wrapped.contains("-----END ")
+    };
+    if keys.is_err() || !wrapped.map(MasterKey::wrapped).all(is_whole) {
+        lacks.push("whole keys");
+    }
+    lacks
 }
 
 /// Whether sops, which compares it with 3.3.0, can read it (SemVer 2.0.0).
@@ -98,14 +143,7 @@ fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
     let regex =
         |field, pattern: &str| go_regex::compile(pattern).ok_or(FileError::InvalidRegex { field });
     let mut rules = Vec::new();
-    for (field, encrypts) in [
-        ("unencrypted_suffix", false),
-        ("encrypted_suffix", true),
-        ("unencrypted_regex", false),
-        ("encrypted_regex", true),
-        ("unencrypted_comment_regex", false),
-        ("encrypted_comment_regex", true),
-    ] {
+    for (field, encrypts) in RULES {
         let text = fields.text(field)?;
         if text.is_empty() {
             continue;
@@ -133,8 +171,7 @@ fn key_groups(fields: &Fields<'_>) -> Result<KeyGroups, FileError> {
     if groups[0].0.is_empty() {
         let listed = fields.maps("key_groups")?;
         if listed.len() > MAX_GROUPS {
-            let rule = "has more than 32, which is the most that are opened: list fewer";
-            return Err(FileError::BadMetadata { field: "key_groups", rule });
+            return Err(FileError::TooMuchMetadata { field: "key_groups", most: "32 groups" });
         }
         groups = listed.iter().map(group).collect::<Result<_, FileError>>()?;
     }
@@ -146,11 +183,10 @@ fn key_groups(fields: &Fields<'_>) -> Result<KeyGroups, FileError> {
         MasterKey::Other(_) => None,
     });
     if age.clone().count() > MAX_AGE_KEYS {
-        let rule = "has more than 100 recipients, which is the most that are tried: list fewer";
-        return Err(FileError::BadMetadata { field: "age", rule });
+        return Err(FileError::TooMuchMetadata { field: "age", most: "100 recipients" });
     }
     if age.sum::<usize>() > MAX_STANZAS {
-        return Err(FileError::BadMetadata { field: "age", rule: "has more than 128 KiB" });
+        return Err(FileError::TooMuchMetadata { field: "age", most: "128 KiB" });
     }
     Ok(KeyGroups { groups, threshold: fields.count("shamir_threshold")? })
 }

@@ -23,6 +23,7 @@
 
 mod authorship;
 mod candidate;
+mod damage;
 mod data_key;
 mod dotenv;
 mod error;
@@ -45,6 +46,7 @@ mod number;
 mod plaintext;
 mod print;
 mod refusal;
+mod remedy;
 mod report;
 mod sealed;
 mod selection;
@@ -58,7 +60,7 @@ mod yaml;
 
 pub use authorship::{
     AcceptedVersion, AcceptedVersionError, Alarm, Authorship, AuthorshipError, RequireLeaf,
-    Rollback,
+    Rollback, WhyNamed,
 };
 pub use error::{FileError, ValueError};
 pub use file::{EncryptedFile, OpenedFile, ReadError};

@@ -26,6 +26,9 @@ pub struct RefreshReport {
     pub ignored: Vec<String>,
     /// The files of identities that have changed.
     pub identities: Vec<IdentitiesRead>,
+    /// Versions that the administrator takes of environments that are not there, each with what to
+    /// do.
+    pub accepts_nothing: Vec<String>,
     /// Why the folder cannot be listed. What was served before still is.
     pub folder: Option<String>,
 }
@@ -44,6 +47,7 @@ impl RefreshReport {
         self.removed.extend(after.removed);
         self.ignored.extend(after.ignored);
         self.identities.extend(after.identities);
+        self.accepts_nothing.extend(after.accepts_nothing);
         self.folder = after.folder.or(self.folder.take());
     }
 }

@@ -167,6 +167,14 @@ impl SopsStore {
         report.ignored = listing.ignored.difference(&watch.ignored).cloned().collect();
         watch.ignored = listing.ignored;
 
+        let listed = self.options.folder.is_some() || watch.given.is_some();
+        if listed && !self.listed.load(Ordering::Acquire) {
+            let of_none = authorship.accepted.iter();
+            let of_none = of_none.filter(|of| !listing.sources.contains_key(&of.environment));
+            report.accepts_nothing = of_none
+                .map(|of| format!("there is no file of {}: take {of} out", of.environment))
+                .collect();
+        }
         let before = self.environments.load_full();
         let mut after = BTreeMap::clone(&before);
         let mut gone = BTreeSet::clone(&self.gone.load());
@@ -218,7 +226,6 @@ impl SopsStore {
                 changed
             });
         }
-        let listed = self.options.folder.is_some() || watch.given.is_some();
         self.listed.fetch_or(listed, Ordering::Release);
         report
     }

@@ -274,6 +274,9 @@ impl WatchedSecrets {
         for reason in report.ignored {
             tracing::warn!(reason, "a file among the SOPS files is not read");
         }
+        for reason in report.accepts_nothing {
+            tracing::warn!(reason, "VANTA_SOPS_ACCEPT_ROLLBACK names a version that is not there");
+        }
         let removed = report.removed.into_iter().map(Outcome::Removed);
         let mut told: Vec<Told> = removed.filter_map(|outcome| self.told(outcome)).collect();
         for loaded in report.loaded {

@@ -105,7 +105,7 @@ fn so_many_keys_may_be_broken_that_an_identity_is_for_and_no_more() {
     assert_eq!(read(&with(16).unwrap(), "word"), "hunter2");
     let refused = with(17).err().unwrap();
     assert_eq!(refused, FileError::MasterKey(KeyError::TooManyBroken { limit: 16 }));
-    insta::assert_snapshot!(refused, @"more than 16 of the file's age keys are broken, though there is an identity for them: restore the file, or encrypt it again");
+    insta::assert_snapshot!(refused, @"more than 16 of the file's age keys are broken, though there is an identity for them: restore the file from Git (`git checkout -- FILE`)");
     let alone = format!("{}{broken}{}", &original[..begin], &original[end..]);
     let refused = open(&alone, &identities).err().unwrap().to_string();
     assert!(refused.contains("what is wrapped for \"ssh-rsa "), "{refused}");
@@ -121,7 +121,7 @@ fn with_recipients(count: usize) -> String {
 fn a_file_has_a_hundred_recipients_of_age_and_no_more() {
     assert_eq!(read(&open(&with_recipients(99), &identities()).unwrap(), "word"), "hunter2");
     let refused = open(&with_recipients(100), &identities()).err().unwrap();
-    insta::assert_snapshot!(refused, @"the `sops` metadata is malformed: age has more than 100 recipients, which is the most that are tried: list fewer");
+    insta::assert_snapshot!(refused, @"the `sops` metadata is too long: age has more than 100 recipients: list fewer");
 }
 
 /// A file with this many groups, each of which nobody can open for three reasons and more.
@@ -141,7 +141,7 @@ fn a_file_has_32_groups_and_no_more() {
         Some(FileError::TooFewGroups { groups: 32, .. })
     ));
     let refused = open(&grouped(33, 1), &identities()).err().unwrap();
-    insta::assert_snapshot!(refused, @"the `sops` metadata is malformed: key_groups has more than 32, which is the most that are opened: list fewer");
+    insta::assert_snapshot!(refused, @"the `sops` metadata is too long: key_groups has more than 32 groups: list fewer");
 }
 
 fn reason(folder: &Path, content: &str) -> String {
@@ -153,7 +153,7 @@ fn reason(folder: &Path, content: &str) -> String {
 #[test]
 fn a_few_groups_are_named_with_a_few_reasons_each() {
     let short = grouped(20, 5).replace(&"\\u0080".repeat(100), "a");
-    insta::assert_snapshot!(open(&short, &identities()).err().unwrap(), @r#"the data key is split among 20 key groups, of which 2 are needed and 0 can be opened: group 1: no identity for "a", no identity for "a", no identity for "a", 2 more; group 2: no identity for "a", no identity for "a", no identity for "a", 2 more; group 3: no identity for "a", no identity for "a", no identity for "a", 2 more; group 4: no identity for "a", no identity for "a", no identity for "a", 2 more; group 5: no identity for "a", no identity for "a", no identity for "a", 2 more; 15 more: configure an identity for each group, or change the groups with sops"#);
+    insta::assert_snapshot!(open(&short, &identities()).err().unwrap(), @r#"the data key is split among 20 key groups, of which 2 are needed and 0 can be opened: group 1: no identity for "a", no identity for "a", no identity for "a", 2 more; group 2: no identity for "a", no identity for "a", no identity for "a", 2 more; group 3: no identity for "a", no identity for "a", no identity for "a", 2 more; group 4: no identity for "a", no identity for "a", no identity for "a", 2 more; group 5: no identity for "a", no identity for "a", no identity for "a", 2 more; 15 more: configure an identity for each group, or change the groups (`sops groups`)"#);
     let folder = tempfile::tempdir().unwrap();
     let long = reason(folder.path(), &grouped(32, 3));
     assert!(long.len() <= 2048 + "…".len() && long.ends_with('…'), "{}", long.len());
@@ -176,7 +176,7 @@ fn what_is_hoped_for_is_not_hoped_for_at_each_look() {
     use vanta::adapters::sops::AuthorshipError;
     let future = |seconds| {
         let wait = Duration::from_secs(seconds);
-        AuthorshipError::Future { found: String::new(), wait }.rest()
+        AuthorshipError::Future { found: String::new(), save: String::new(), wait }.rest()
     };
     assert_eq!(future(7), Duration::from_secs(7));
     assert_eq!(future(u64::MAX), Duration::from_mins(1), "the clock may be set meanwhile");

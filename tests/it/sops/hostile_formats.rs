@@ -178,7 +178,8 @@ fn an_added_empty_string_is_refused_unless_it_is_allowed() {
     let json = edit(&app(Format::Json), "\t\"word\"", "\t\"added\": \"\",\n\t\"word\"");
     assert!(matches!(refusal(Format::Json, &json), FileError::PlainEmpty { .. }));
     let binary = edit(&app(Format::Binary), "\t\"data\"", "\t\"added\": \"\",\n\t\"data\"");
-    assert_eq!(refusal(Format::Binary, &binary), FileError::NotBinary);
+    let key = "\"added\"".to_owned();
+    assert_eq!(refusal(Format::Binary, &binary), FileError::MoreThanBinary { key });
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod bombs;
 mod config_maps;
 mod costs;
+mod damage;
 mod environment_leaf;
 mod exchange;
 pub(crate) mod fixtures;
@@ -21,6 +22,7 @@ mod master_keys;
 mod memory;
 mod oracle;
 mod reading;
+mod remedies;
 mod rollback;
 mod settling;
 mod signatures;

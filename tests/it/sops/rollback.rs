@@ -151,9 +151,40 @@ fn the_administrator_takes_an_older_version_by_its_name() {
     exchanged.accepted = vec![name.to_owned()];
     let (store, report) = exchanged.open(kept.clone());
     assert!(report.loaded[0].alarm.is_none(), "{report:?}");
-    assert!(report.loaded[0].warnings.iter().any(|said| said.starts_with("it is accepted though")));
+    let warning = "it is accepted though lastmodified went back from";
+    let warnings = &report.loaded[0].warnings;
+    assert!(warnings.iter().any(|said| said.starts_with(warning)), "{warnings:?}");
+    let advice = |said: &String| said.contains("VANTA_SOPS_ACCEPT_ROLLBACK");
+    assert!(!warnings.iter().any(advice), "what is done is not advised: {warnings:?}");
     assert_eq!(read(&store, "prod", "word").unwrap(), "hunter2");
     assert_eq!(*store.marks().borrow(), kept, "the highest stays what it was");
+}
+
+#[test]
+fn an_accepted_version_that_takes_nothing_is_told_of_once_at_the_load() {
+    let (newer, older) = newer_and_older();
+    let mut exchanged = Exchanged::new(Rollback::Deny);
+    let needed = format!("prod@{}", saved(&older));
+    exchanged.accepted = vec![
+        needed.clone(),
+        "prod@2020-01-01T00:00:00Z".to_owned(),
+        "nowhere@2020-01-01T00:00:00Z".to_owned(),
+    ];
+    let idle = |report: &RefreshReport| -> Vec<String> {
+        let warnings = report.loaded.iter().flat_map(|loaded| &loaded.warnings);
+        let of_it = warnings.filter(|said| said.starts_with("VANTA_SOPS_ACCEPT_ROLLBACK names"));
+        of_it.map(|said| said.split([' ', ',']).nth(2).unwrap().to_owned()).collect()
+    };
+    exchanged.put(&newer);
+    let (store, report) = exchanged.open(VersionMarks::new());
+    assert_eq!(idle(&report), ["prod@2020-01-01T00:00:00Z".to_owned(), needed]);
+    let gone = "there is no file of nowhere: take nowhere@2020-01-01T00:00:00Z out";
+    assert_eq!(report.accepts_nothing, [gone]);
+    assert!(store.refresh().is_empty(), "it is told of once");
+    exchanged.put(&older);
+    let report = store.refresh();
+    assert_eq!(idle(&report), ["prod@2020-01-01T00:00:00Z"], "{report:?}");
+    assert_eq!(report.accepts_nothing, Vec::<String>::new());
 }
 
 #[test]

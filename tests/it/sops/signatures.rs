@@ -358,7 +358,7 @@ fn the_signature_of_a_file_that_sops_saves_is_made_as_the_refusal_says() {
     signed.put("dev.enc.yaml", &bytes);
     let store = signed.open(Duration::ZERO);
     let said = alarm(&store, "dev").unwrap().1;
-    assert!(said.contains("`ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`"), "{said}");
+    assert!(said.contains("ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`"), "{said}");
     signed.put("dev.enc.yaml.sig", &signed.key.sign("vanta-sops:dev", &bytes));
     store.refresh();
     assert_eq!(read(&store, "dev", "PASSWORD").unwrap(), "p");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 use vanta::adapters::sops::{Alarm, Authorship, RefreshReport, SopsStore, StoreOptions};
@@ -45,11 +46,42 @@ impl Workshop {
         fs::write(self.made.path().join(file), text).unwrap();
     }
 
-    fn run(&self, arguments: &[&str]) {
+    /// What commands of a shell make of a file that holds these bytes, as somebody types them who
+    /// has read a refusal: `FILE` stands for its name, and they have to succeed.
+    pub(super) fn mend(&self, file: &str, bytes: &[u8], commands: &str) -> Vec<u8> {
+        fs::write(self.made.path().join(file), bytes).unwrap();
+        self.shell(&commands.replace("FILE", file));
+        fs::read(self.made.path().join(file)).unwrap()
+    }
+
+    /// Runs commands in the folder in which files are made.
+    pub(super) fn shell(&self, commands: &str) {
+        let mut command = Command::new("sh");
+        // Git is deaf to whoever runs the tests, as sops is.
+        let git =
+            ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"];
+        command.envs(git.map(|name| (name, "test"))).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command.current_dir(self.made.path()).env("HOME", self.made.path()).env("SOPS", self.sops);
+        command.env_remove("SOPS_AGE_KEY").env("SOPS_AGE_KEY_FILE", self.key_file());
+        let commands = format!("set -e\nsops() {{ \"$SOPS\" \"$@\"; }}\n{commands}");
+        let done = command.args(["-c", &commands]).stdin(Stdio::null()).output().unwrap();
+        assert!(done.status.success(), "{commands}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// What is in a file that was made.
+    pub(super) fn made(&self, file: &str) -> Vec<u8> {
+        fs::read(self.made.path().join(file)).unwrap()
+    }
+
+    fn key_file(&self) -> PathBuf {
         let keys = fs::read_to_string(path("age-key.txt")).unwrap()
             + &fs::read_to_string(path("other-age-key.txt")).unwrap();
         fs::write(self.made.path().join("keys"), keys).unwrap();
-        let key_file = self.made.path().join("keys");
+        self.made.path().join("keys")
+    }
+
+    fn run(&self, arguments: &[&str]) {
+        let key_file = self.key_file();
         let mut command = sops::command(self.sops, self.made.path(), &key_file);
         let done = command.args(arguments).output().expect("sops was found, so it can be started");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -43,6 +43,11 @@ impl SigningKey {
         self.folder.path().join(name)
     }
 
+    /// The file of the private key.
+    pub(crate) fn private(&self) -> PathBuf {
+        self.path("key")
+    }
+
     /// A line that trusts this key, with these options.
     pub(crate) fn line(&self, principal: &str, options: &str) -> String {
         let key = fs::read_to_string(self.path("key.pub")).expect("it has a public key");

@@ -87,7 +87,10 @@ fn without_an_identity_the_log_says_where_to_put_one_and_misnamed_files_are_name
     assert!(vault.log().contains("stage.yaml"));
     let (status, said) = vault.health("/readyz");
     assert_eq!(status, 503);
-    assert!(said.contains("dev: not loaded: no identity is configured"), "{said}");
+    assert!(
+        said.contains("dev: not loaded: no key opens the file: no identity is configured"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Alarm;
 use super::allowed_signers::LineError;
+use super::{Alarm, WhyNamed};
 
 /// How long a file rests as a rule for which there is hope.
 const REST: Duration = Duration::from_secs(1);
@@ -18,65 +18,94 @@ const LONGEST_REST: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorshipError {
     /// The file does not name its environment, and has to.
-    #[error("the file does not say of which environment it is, and has to: run `{command}`")]
+    #[error("the file does not say of which environment it is, and has to, since {why}: run {run}")]
     NoName {
-        /// What to run.
-        command: String,
+        /// Why it has to.
+        why: WhyNamed,
+        /// What to run, and what to do then.
+        run: String,
     },
     /// A binary file cannot name its environment, and has to.
     #[error(
-        "a binary file cannot say of which environment it is, and has to: give the environment an identity of its own, or write the file in another format"
+        "a binary file cannot say of which environment it is, and has to, since {why}: {}",
+        without_name(*.why)
     )]
-    NoNameInBinary,
+    NoNameInBinary {
+        /// Why it has to.
+        why: WhyNamed,
+    },
     /// The file names another environment.
-    #[error("the file says that it is of environment {named}: it was copied from there")]
+    #[error(
+        "the file says that it is of environment {named}: it was copied from there. Put {file} back in its place, or, where the copy is meant, run {run}"
+    )]
     OtherName {
         /// The environment that it is of.
         named: String,
+        /// The file's name.
+        file: String,
+        /// What to run, and what to do then.
+        run: String,
     },
     /// The leaf is there and is no environment's name.
-    #[error("`_vanta_environment` is not the name of an environment: it has to be {environment}")]
+    #[error("`_vanta_environment` is not the name of an environment: run {run}")]
     NotAName {
-        /// What it has to be.
-        environment: String,
+        /// What to run, and what to do then.
+        run: String,
     },
     /// The leaf is not encrypted.
     #[error(
-        "`_vanta_environment` is not encrypted, so that anybody could have written it: let the file's rule encrypt it"
+        "`_vanta_environment` is not encrypted, so that anybody could have written it: decrypt the file (`sops decrypt -i FILE`), and encrypt it with a rule that matches this name"
     )]
     PlainName,
     /// The leaf is not one text at the top of the file.
-    #[error("`_vanta_environment` is not one text at the top of the file: it was moved")]
-    MovedName,
+    #[error(
+        "`_vanta_environment` is at {at}, and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First {take_out}, and then {run}"
+    )]
+    MovedName {
+        /// Where it is, escaped and cut.
+        at: String,
+        /// How it is taken out.
+        take_out: String,
+        /// What to run, and what to do then.
+        run: String,
+    },
     /// It is older than the highest version that was served.
     #[error(
-        "lastmodified went back from {highest} to {found}: an old version was put back. If that is meant, save it anew (`sops rotate -i`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}"
+        "{}. If that is meant, save it anew ({save}), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}",
+        older(.highest, .found)
     )]
     Older {
         /// That of the highest.
         highest: String,
         /// Its own.
         found: String,
+        /// What saves it anew.
+        save: String,
         /// How it is accepted.
         accept: String,
     },
     /// It was saved at the same second as the highest and differs.
     #[error(
-        "lastmodified is still {found} though the content is another: it was changed without sops, or saved twice in one second. If that is meant, save it anew (`sops rotate -i`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}"
+        "{}. If it was saved twice within one second, as by two `sops set`, save it once more: {save}. Else it was changed without sops: restore it, or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}",
+        other_content(.found)
     )]
     OtherContent {
         /// When both were saved.
         found: String,
+        /// What saves it anew.
+        save: String,
         /// How it is accepted.
         accept: String,
     },
     /// It says that it was saved in the future.
     #[error(
-        "lastmodified is {found}, which is yet to come: set the clock of whoever saved it, and save it anew"
+        "lastmodified is {found}, which is yet to come: set the clock of whoever saved it, and save it anew ({save})"
     )]
     Future {
         /// When it says that it was saved.
         found: String,
+        /// What saves it anew.
+        save: String,
         /// How long it is until it may be taken.
         wait: Duration,
     },
@@ -117,42 +146,63 @@ pub enum AuthorshipError {
         command: String,
     },
     /// Somebody signed who is not trusted.
-    #[error("it is signed by {fingerprint}, which is no trusted signer's key")]
+    #[error(
+        "it is signed by {fingerprint}, which is no trusted signer's key: have one of them run `{command}`, or add the key to the trusted signers"
+    )]
     NotTrusted {
         /// Of the key.
         fingerprint: String,
+        /// What to run.
+        command: String,
     },
     /// The signer may not sign for this environment.
     #[error(
-        "it is signed by {signer}, who may not sign for \"vanta-sops:{environment}\": see `namespaces=` in the trusted signers"
+        "it is signed by {signer}, who may not sign for \"vanta-sops:{environment}\": see `namespaces=` in the trusted signers, or have another signer run `{command}`"
     )]
     NotForEnvironment {
         /// Who.
         signer: String,
         /// The environment.
         environment: String,
+        /// What to run.
+        command: String,
     },
     /// The signer's key is not valid any more, or not yet.
-    #[error("it is signed by {signer}, whose key is not valid now: {bound}")]
+    #[error(
+        "it is signed by {signer}, whose key is not valid now: {bound}: see the trusted signers, or have another signer run `{command}`"
+    )]
     NotValidNow {
         /// Who.
         signer: String,
         /// Which bound it is beyond.
         bound: String,
+        /// What to run.
+        command: String,
         /// Whether it is valid later.
         later: bool,
     },
     /// An RSA signature with SHA-1.
     #[error(
-        "it is signed with SHA-1, which proves nothing any more: sign it with a newer ssh-keygen"
+        "it is signed with SHA-1, which proves nothing any more: with a newer ssh-keygen run `{command}`"
     )]
-    WeakHash,
+    WeakHash {
+        /// What to run.
+        command: String,
+    },
     /// A signature of a security key that nobody touched.
-    #[error("it is signed by a security key that nobody touched")]
-    NotTouched,
+    #[error("it is signed by a security key that nobody touched: run `{command}`, and touch it")]
+    NotTouched {
+        /// What to run.
+        command: String,
+    },
     /// The signature is not one of these bytes.
-    #[error("its signature is not of these bytes: the file was changed after it was signed")]
-    WrongSignature,
+    #[error(
+        "its signature is not of these bytes: the file was changed after it was signed. Look at what changed, and run `{command}`"
+    )]
+    WrongSignature {
+        /// What to run.
+        command: String,
+    },
     /// The trusted signers cannot be read.
     #[error("the trusted signers in {} cannot be read: {reason}", .path.display())]
     UnreadableSigners {
@@ -181,16 +231,46 @@ pub enum AuthorshipError {
     },
 }
 
+fn older(highest: &str, found: &str) -> String {
+    format!("lastmodified went back from {highest} to {found}: an old version was put back")
+}
+
+fn other_content(found: &str) -> String {
+    format!("lastmodified is still {found} though the content is another")
+}
+
+/// What to do with a file that cannot hold a name.
+fn without_name(why: WhyNamed) -> &'static str {
+    match why {
+        WhyNamed::NoOwnIdentity => {
+            "give the environment an identity of its own (VANTA_AGE_IDENTITIES_PATH), or write the file in another format"
+        }
+        WhyNamed::KeysAllowed => {
+            "write the file in another format, or have it served by a vault that allows no keys"
+        }
+        WhyNamed::Always => "write the file in another format",
+    }
+}
+
 impl AuthorshipError {
+    /// What is wrong, without what to do about it where the administrator has done that.
+    pub(super) fn fact(&self) -> String {
+        match self {
+            Self::Older { highest, found, .. } => older(highest, found),
+            Self::OtherContent { found, .. } => other_content(found),
+            error => error.to_string(),
+        }
+    }
+
     /// What it is for whoever watches.
     pub fn alarm(&self) -> Alarm {
         match self {
             Self::NoName { .. }
-            | Self::NoNameInBinary
+            | Self::NoNameInBinary { .. }
             | Self::OtherName { .. }
             | Self::NotAName { .. }
             | Self::PlainName
-            | Self::MovedName => Alarm::Environment,
+            | Self::MovedName { .. } => Alarm::Environment,
             Self::Older { .. } | Self::OtherContent { .. } | Self::Future { .. } => Alarm::Rollback,
             Self::NotSigned { .. }
             | Self::NotASignature { .. }
@@ -199,9 +279,9 @@ impl AuthorshipError {
             | Self::NotTrusted { .. }
             | Self::NotForEnvironment { .. }
             | Self::NotValidNow { .. }
-            | Self::WeakHash
-            | Self::NotTouched
-            | Self::WrongSignature
+            | Self::WeakHash { .. }
+            | Self::NotTouched { .. }
+            | Self::WrongSignature { .. }
             | Self::UnreadableSigners { .. }
             | Self::BadSigners { .. }
             | Self::NoSigners { .. } => Alarm::Signature,

@@ -4,13 +4,13 @@
 //! done to it there, to wrap it in a list say, is refused. It can be taken away, by a plain value of
 //! the same text under another name, which the MAC does not tell; so it has to be asked for.
 
+use super::super::error::shown;
 use super::super::format::Format;
 use super::super::plaintext::Plaintext;
+use super::WhyNamed;
+use super::commands::{LEAF, Subject};
 use super::error::AuthorshipError;
 use crate::domain::names::Environment;
-
-/// The leaf's name.
-const LEAF: &str = "_vanta_environment";
 
 /// The path of a leaf, and its place, which its value is authenticated with. In an ini file, which
 /// has no top, it is in the section that has no name, and is taken there in every format, as the
@@ -30,14 +30,18 @@ pub(in super::super) enum EnvironmentLeaf {
     Says(Option<Environment>),
     /// Something that anybody can have written.
     Plain,
-    /// Something that is below it, or twice.
-    Moved,
+    /// Something of its name that is elsewhere, below it, or twice: where.
+    Moved {
+        /// Its path.
+        path: String,
+    },
 }
 
-/// Whether a place is the leaf's or below it, so that it is never served. A path would not tell: in
-/// it, unlike in a place, are the lists around a value, which anybody can add.
+/// Whether a place is of a leaf's name or below one, wherever that is, so that it is never served.
+/// A path would not tell: in it, unlike in a place, are the lists around a value, which anybody can
+/// add.
 pub(in super::super) fn is_reserved(place: &str) -> bool {
-    LEAVES.iter().any(|(_, leaf)| place.starts_with(leaf))
+    place.split(':').any(|key| key == LEAF)
 }
 
 impl EnvironmentLeaf {
@@ -48,8 +52,11 @@ impl EnvironmentLeaf {
         (path, place): (&str, &str),
         sealed: Option<Plaintext>,
     ) -> Self {
+        if matches!(self, Self::Moved { .. }) {
+            return self;
+        }
         if self != Self::Absent || !LEAVES.contains(&(path, place)) {
-            return Self::Moved;
+            return Self::Moved { path: path.to_owned() };
         }
         match sealed {
             None => Self::Plain,
@@ -65,32 +72,34 @@ impl EnvironmentLeaf {
     /// An error where the file names another environment, or none though it is asked to.
     pub(in super::super) fn check(
         &self,
-        environment: &Environment,
-        format: Format,
-        is_asked: bool,
+        subject: &Subject<'_>,
+        asked: Option<WhyNamed>,
     ) -> Result<(), AuthorshipError> {
-        match self {
-            Self::Absent if !is_asked => Ok(()),
-            Self::Absent if format == Format::Binary => Err(AuthorshipError::NoNameInBinary),
-            Self::Absent => {
-                Err(AuthorshipError::NoName { command: leaf_command(environment, format) })
+        let run = || subject.set_leaf();
+        Err(match (self, asked) {
+            (Self::Absent, None) => return Ok(()),
+            (Self::Says(Some(named)), _) if named == subject.environment => return Ok(()),
+            (Self::Absent, Some(why)) if subject.format == Format::Binary => {
+                AuthorshipError::NoNameInBinary { why }
             }
-            Self::Says(Some(named)) if named == environment => Ok(()),
-            Self::Says(Some(named)) => Err(AuthorshipError::OtherName { named: named.to_string() }),
-            Self::Says(None) => {
-                Err(AuthorshipError::NotAName { environment: environment.to_string() })
+            (Self::Absent, Some(why)) => AuthorshipError::NoName { why, run: run() },
+            (Self::Says(Some(named)), _) => AuthorshipError::OtherName {
+                named: named.to_string(),
+                file: subject.file(),
+                run: run(),
+            },
+            (Self::Says(None), _) => AuthorshipError::NotAName { run: run() },
+            (Self::Plain, _) => AuthorshipError::PlainName,
+            (Self::Moved { path }, _) => {
+                let take_out = subject.unset(path).map(|command| format!("run {command}"));
+                AuthorshipError::MovedName {
+                    at: shown(path),
+                    take_out: take_out.unwrap_or_else(|| "take it out there".to_owned()),
+                    run: run(),
+                }
             }
-            Self::Plain => Err(AuthorshipError::PlainName),
-            Self::Moved => Err(AuthorshipError::MovedName),
-        }
+        })
     }
-}
-
-/// What puts the leaf into a file.
-fn leaf_command(environment: &Environment, format: Format) -> String {
-    let section = if format == Format::Ini { r#"["DEFAULT"]"# } else { "" };
-    let extension = format.extension();
-    format!(r#"sops set {environment}.enc.{extension} '{section}["{LEAF}"]' '"{environment}"'"#)
 }
 
 #[cfg(test)]
@@ -106,16 +115,29 @@ mod tests {
         Plaintext::Text(Zeroizing::new(text.as_bytes().to_vec()))
     }
 
-    fn dev() -> Environment {
-        "dev".parse().unwrap()
+    fn checked(
+        leaf: &EnvironmentLeaf,
+        environment: &str,
+        format: Format,
+        asked: Option<WhyNamed>,
+    ) -> Result<(), AuthorshipError> {
+        let environment = environment.parse().unwrap();
+        leaf.check(&Subject { environment: &environment, format, signed: false }, asked)
     }
 
     #[test]
-    fn what_is_at_the_leaf_or_below_it_is_reserved_and_nothing_else() {
-        for place in [TOP.1, INI.1, "_vanta_environment:x:", "DEFAULT:_vanta_environment:x:"] {
+    fn what_is_at_a_leaf_or_below_one_is_reserved_wherever_it_is_and_nothing_else() {
+        for place in [
+            TOP.1,
+            INI.1,
+            "_vanta_environment:x:",
+            "DEFAULT:_vanta_environment:x:",
+            "section:_vanta_environment:",
+            "a:b:_vanta_environment:c:",
+        ] {
             assert!(is_reserved(place), "{place}");
         }
-        for place in ["_vanta_environments:", "a:_vanta_environment:", "DEFAULT:", "a:DEFAULT:"] {
+        for place in ["_vanta_environments:", "a:_vanta_environment_:", "DEFAULT:", "a:DEFAULT:"] {
             assert!(!is_reserved(place), "{place}");
         }
     }
@@ -124,41 +146,80 @@ mod tests {
     fn a_file_that_names_its_environment_is_its_own_and_no_others() {
         for leaf in LEAVES {
             let leaf = EnvironmentLeaf::default().with(leaf, Some(text("dev")));
-            assert_eq!(leaf.check(&dev(), Format::Yaml, true), Ok(()));
-            let refused = leaf.check(&"prod".parse().unwrap(), Format::Yaml, false).unwrap_err();
+            assert_eq!(checked(&leaf, "dev", Format::Yaml, Some(WhyNamed::Always)), Ok(()));
+            let refused = checked(&leaf, "prod", Format::Yaml, None).unwrap_err();
             insta::allow_duplicates! {
-                insta::assert_snapshot!(refused, @"the file says that it is of environment dev: it was copied from there");
+                insta::assert_snapshot!(refused, @r#"the file says that it is of environment dev: it was copied from there. Put prod.enc.yaml back in its place, or, where the copy is meant, run `sops set prod.enc.yaml '["_vanta_environment"]' '"prod"'`"#);
             }
         }
         let number = EnvironmentLeaf::default().with(TOP, Some(Plaintext::Int(7)));
-        assert!(number.check(&"7".parse().unwrap(), Format::Yaml, true).is_err());
+        assert!(checked(&number, "7", Format::Yaml, Some(WhyNamed::Always)).is_err());
     }
 
     #[test]
     fn what_could_be_done_to_the_leaf_without_the_key_is_refused() {
         let absent = EnvironmentLeaf::default;
-        let refused = |leaf: EnvironmentLeaf| leaf.check(&dev(), Format::Yaml, false).unwrap_err();
+        let refused = |leaf| checked(&leaf, "dev", Format::Yaml, None).unwrap_err();
         assert_eq!(refused(absent().with(TOP, None)), AuthorshipError::PlainName);
         for (path, place) in [
             ("_vanta_environment.0", TOP.1),
             ("DEFAULT.0._vanta_environment", INI.1),
             ("_vanta_environment.x", "_vanta_environment:x:"),
+            ("a._vanta_environment", "a:_vanta_environment:"),
         ] {
-            let moved = absent().with((path, place), Some(text("dev")));
-            assert_eq!(refused(moved), AuthorshipError::MovedName, "{path}");
+            let moved = refused(absent().with((path, place), Some(text("dev"))));
+            assert!(matches!(moved, AuthorshipError::MovedName { .. }), "{path}: {moved}");
         }
         let twice = absent().with(TOP, Some(text("dev"))).with(INI, Some(text("dev")));
-        assert_eq!(refused(twice), AuthorshipError::MovedName);
+        assert!(matches!(refused(twice), AuthorshipError::MovedName { .. }));
         let value = refused(absent().with(TOP, Some(text("hunter2 is no name"))));
         assert!(!value.to_string().contains("hunter2"), "{value}");
     }
 
     #[test]
+    fn one_that_is_elsewhere_is_told_where_it_belongs() {
+        let moved = |path: &str| {
+            let place = path.replace('.', ":") + ":";
+            EnvironmentLeaf::default().with((path, &place), Some(text("dev")))
+        };
+        let refused = |path, format| checked(&moved(path), "dev", format, None).unwrap_err();
+        insta::assert_snapshot!(refused("section._vanta_environment", Format::Ini), @r#"`_vanta_environment` is at "section._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First run `sops unset dev.enc.ini '["section"]["_vanta_environment"]'`, and then `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused("a._vanta_environment", Format::Yaml), @r#"`_vanta_environment` is at "a._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First run `sops unset dev.enc.yaml '["a"]["_vanta_environment"]'`, and then `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        let in_a_list = refused("l.0._vanta_environment", Format::Yaml).to_string();
+        assert!(in_a_list.contains("First take it out there"), "{in_a_list}");
+        insta::assert_snapshot!(refused("a b._vanta_environment", Format::Json), @r#"`_vanta_environment` is at "a b._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First take it out there, and then `sops set dev.enc.json '["_vanta_environment"]' '"dev"'`"#);
+    }
+
+    #[test]
     fn one_that_has_to_be_there_is_asked_for_with_what_to_run() {
-        let refused = |format| EnvironmentLeaf::Absent.check(&dev(), format, true);
-        assert_eq!(EnvironmentLeaf::Absent.check(&dev(), Format::Yaml, false), Ok(()));
-        insta::assert_snapshot!(refused(Format::Yaml).unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
-        insta::assert_snapshot!(refused(Format::Ini).unwrap_err(), @r#"the file does not say of which environment it is, and has to: run `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
-        assert_eq!(refused(Format::Binary), Err(AuthorshipError::NoNameInBinary));
+        let refused =
+            |format, why| checked(&EnvironmentLeaf::Absent, "dev", format, Some(why)).unwrap_err();
+        assert_eq!(checked(&EnvironmentLeaf::Absent, "dev", Format::Yaml, None), Ok(()));
+        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::NoOwnIdentity), @r#"the file does not say of which environment it is, and has to, since the environment has no identity of its own: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::KeysAllowed), @r#"the file does not say of which environment it is, and has to, since VANTA_SOPS_ALLOWED_KEYS allows keys, which open the files of all environments: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused(Format::Ini, WhyNamed::Always), @r#"the file does not say of which environment it is, and has to, since VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF is always: run `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
+    }
+
+    #[test]
+    fn a_binary_file_is_told_what_it_can_do_and_never_to_name_itself() {
+        let refused = |why| {
+            let absent = EnvironmentLeaf::Absent;
+            checked(&absent, "dev", Format::Binary, Some(why)).unwrap_err().to_string()
+        };
+        let (own, keys) = (refused(WhyNamed::NoOwnIdentity), refused(WhyNamed::KeysAllowed));
+        let always = refused(WhyNamed::Always);
+        assert!([&own, &keys, &always].iter().all(|said| !said.contains("sops set")));
+        insta::assert_snapshot!(own, @"a binary file cannot say of which environment it is, and has to, since the environment has no identity of its own: give the environment an identity of its own (VANTA_AGE_IDENTITIES_PATH), or write the file in another format");
+        insta::assert_snapshot!(keys, @"a binary file cannot say of which environment it is, and has to, since VANTA_SOPS_ALLOWED_KEYS allows keys, which open the files of all environments: write the file in another format, or have it served by a vault that allows no keys");
+        insta::assert_snapshot!(always, @"a binary file cannot say of which environment it is, and has to, since VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF is always: write the file in another format");
+    }
+
+    #[test]
+    fn a_change_of_a_file_that_has_to_be_signed_is_signed_anew() {
+        let environment = "dev".parse().unwrap();
+        let subject = Subject { environment: &environment, format: Format::Yaml, signed: true };
+        let asked = Some(WhyNamed::NoOwnIdentity);
+        let refused = EnvironmentLeaf::Absent.check(&subject, asked).unwrap_err().to_string();
+        assert!(refused.ends_with("'\"dev\"'`, and sign it anew"), "{refused}");
     }
 }

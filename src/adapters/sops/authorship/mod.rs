@@ -8,6 +8,7 @@
 //! found good over the very bytes that are opened, where one is asked for.
 
 mod allowed_signers;
+mod commands;
 mod content;
 mod error;
 mod leaf;
@@ -15,14 +16,16 @@ mod rollback;
 mod signature;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(super) use commands::Subject;
 pub(super) use content::ContentDigest;
 pub use error::AuthorshipError;
 pub(super) use leaf::{EnvironmentLeaf, is_reserved};
 pub use rollback::{AcceptedVersion, AcceptedVersionError};
-pub(super) use rollback::{Objection, judge};
+pub(super) use rollback::{Objection, accepts_nothing, judge};
 pub(super) use signature::{
     Signed, check as check_signature, file_name as signature_name, read as read_signature,
 };
@@ -77,13 +80,39 @@ pub enum RequireLeaf {
 }
 
 impl RequireLeaf {
-    /// Whether a file has to name its environment, which has an identity of its own or not.
-    pub(super) fn asks(self, own_identity: bool) -> bool {
+    /// Why a file has to name its environment, where it has to: the environment has an identity of
+    /// its own or not, and master keys of other kinds are allowed or not.
+    pub(super) fn asks(self, own_identity: bool, keys_allowed: bool) -> Option<WhyNamed> {
         match self {
-            Self::Never => false,
-            Self::Shared => !own_identity,
-            Self::Always => true,
+            Self::Never => None,
+            Self::Shared if keys_allowed => Some(WhyNamed::KeysAllowed),
+            Self::Shared if own_identity => None,
+            Self::Shared => Some(WhyNamed::NoOwnIdentity),
+            Self::Always => Some(WhyNamed::Always),
         }
+    }
+}
+
+/// Why a file has to name its environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyNamed {
+    /// The identity that opens it may open other environments' files.
+    NoOwnIdentity,
+    /// So may a key that sops is asked for.
+    KeysAllowed,
+    /// All files have to.
+    Always,
+}
+
+impl fmt::Display for WhyNamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoOwnIdentity => "the environment has no identity of its own",
+            Self::KeysAllowed => {
+                "VANTA_SOPS_ALLOWED_KEYS allows keys, which open the files of all environments"
+            }
+            Self::Always => "VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF is always",
+        })
     }
 }
 
@@ -122,6 +151,25 @@ impl Alarm {
             Self::Rollback => "rollback",
             Self::Signature => "signature",
             Self::Environment => "environment",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_to_name_its_environment_wherever_something_else_may_open_it() {
+        let shared = |own, keys| RequireLeaf::Shared.asks(own, keys);
+        assert_eq!(shared(true, false), None);
+        assert_eq!(shared(false, false), Some(WhyNamed::NoOwnIdentity));
+        for own in [true, false] {
+            assert_eq!(shared(own, true), Some(WhyNamed::KeysAllowed), "an identity is not enough");
+            for keys in [true, false] {
+                assert_eq!(RequireLeaf::Always.asks(own, keys), Some(WhyNamed::Always));
+                assert_eq!(RequireLeaf::Never.asks(own, keys), None);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::commands::Subject;
 use super::error::AuthorshipError;
 use crate::domain::names::{Environment, InvalidName, Shown};
 use crate::domain::versions::{Succession, VersionMark};
@@ -62,33 +63,61 @@ pub(in super::super) struct Objection {
 /// What is wrong with a version's age, where something is: beside the highest that was served, at
 /// `now`.
 pub(in super::super) fn judge(
-    environment: &Environment,
+    subject: &Subject<'_>,
     found: &VersionMark,
     highest: Option<&VersionMark>,
     accepted: &BTreeSet<AcceptedVersion>,
     now: i64,
 ) -> Option<Objection> {
     let name = of_epoch(found.last_modified);
-    let version = AcceptedVersion { environment: environment.clone(), last_modified: name };
-    let accept = || version.to_string();
+    let environment = subject.environment.clone();
+    let version = AcceptedVersion { environment, last_modified: name };
+    let (accept, save) = (|| version.to_string(), || subject.rotate());
     let error = match found.after(highest, now) {
         Succession::Good => return None,
         Succession::Older(highest) => AuthorshipError::Older {
             highest: of_epoch(highest).to_string(),
             found: name.to_string(),
+            save: save(),
             accept: accept(),
         },
         Succession::OtherContent => {
-            AuthorshipError::OtherContent { found: name.to_string(), accept: accept() }
+            let found = name.to_string();
+            AuthorshipError::OtherContent { found, save: save(), accept: accept() }
         }
         // That no leave is given for: it would make all that is saved before that day older.
         Succession::Future(seconds) => {
             let wait = Duration::from_secs(seconds.unsigned_abs());
-            let error = AuthorshipError::Future { found: name.to_string(), wait };
+            let error = AuthorshipError::Future { found: name.to_string(), save: save(), wait };
             return Some(Objection { error, accepted: false });
         }
     };
     Some(Objection { error, accepted: accepted.contains(&version) })
+}
+
+impl Objection {
+    /// What the log is told where the administrator takes the version.
+    pub(in super::super) fn as_warning(&self) -> String {
+        format!("it is accepted though {}", self.error.fact())
+    }
+}
+
+/// What the log is told of the accepted versions of an environment that take nothing: those that
+/// are not of the file, or are of one to which there is no objection.
+pub(in super::super) fn accepts_nothing(
+    environment: &Environment,
+    found: &VersionMark,
+    objection: Option<&Objection>,
+    accepted: &BTreeSet<AcceptedVersion>,
+) -> Vec<String> {
+    let saved = of_epoch(found.last_modified);
+    let taken = objection.filter(|objection| objection.accepted).map(|_| saved);
+    let of_it = accepted.iter().filter(|version| version.environment == *environment);
+    let idle = of_it.filter(|version| Some(version.last_modified) != taken);
+    idle.map(|version| {
+        format!("VANTA_SOPS_ACCEPT_ROLLBACK names {version}, which is not needed for the file that is served, of {saved}: take it out")
+    })
+    .collect()
 }
 
 fn of_epoch(seconds: i64) -> Timestamp {
@@ -98,6 +127,7 @@ fn of_epoch(seconds: i64) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::format::Format;
     use super::*;
 
     const NOW: i64 = 1_800_000_000;
@@ -109,15 +139,42 @@ mod tests {
     fn judged(found: VersionMark, accepted: &[&str]) -> Option<Objection> {
         let accepted = accepted.iter().map(|version| version.parse().unwrap()).collect();
         let highest = version(1_700_000_000, 1);
-        judge(&"prod".parse().unwrap(), &found, Some(&highest), &accepted, NOW)
+        let environment = "prod".parse().unwrap();
+        let subject = Subject { environment: &environment, format: Format::Yaml, signed: false };
+        judge(&subject, &found, Some(&highest), &accepted, NOW)
     }
 
     #[test]
     fn an_older_version_is_told_with_what_to_do() {
         assert_eq!(judged(version(1_700_000_000, 1), &[]), None);
-        let Objection { error, accepted } = judged(version(1_600_000_000, 1), &[]).unwrap();
-        assert!(!accepted);
-        insta::assert_snapshot!(error, @"lastmodified went back from 2023-11-14T22:13:20Z to 2020-09-13T12:26:40Z: an old version was put back. If that is meant, save it anew (`sops rotate -i`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2020-09-13T12:26:40Z");
+        let objection = judged(version(1_600_000_000, 1), &[]).unwrap();
+        assert!(!objection.accepted);
+        let warning = objection.as_warning();
+        let error = objection.error;
+        insta::assert_snapshot!(error, @"lastmodified went back from 2023-11-14T22:13:20Z to 2020-09-13T12:26:40Z: an old version was put back. If that is meant, save it anew (`sops rotate -i prod.enc.yaml`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2020-09-13T12:26:40Z");
+        insta::assert_snapshot!(warning, @"it is accepted though lastmodified went back from 2023-11-14T22:13:20Z to 2020-09-13T12:26:40Z: an old version was put back");
+    }
+
+    #[test]
+    fn one_of_the_same_second_is_told_the_usual_reason_and_one_command_first() {
+        let error = judged(version(1_700_000_000, 2), &[]).unwrap().error;
+        insta::assert_snapshot!(error, @"lastmodified is still 2023-11-14T22:13:20Z though the content is another. If it was saved twice within one second, as by two `sops set`, save it once more: `sops rotate -i prod.enc.yaml`. Else it was changed without sops: restore it, or name it in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2023-11-14T22:13:20Z");
+    }
+
+    #[test]
+    fn a_version_that_is_named_and_not_needed_is_told_of() {
+        let prod: Environment = "prod".parse().unwrap();
+        let told = |found: VersionMark, named: &str| {
+            let accepted = BTreeSet::from([named.parse().unwrap()]);
+            let objection = judged(found, &[named]);
+            accepts_nothing(&prod, &found, objection.as_ref(), &accepted)
+        };
+        let (older, highest) = (version(1_600_000_000, 1), version(1_700_000_000, 1));
+        assert!(told(older, "prod@2020-09-13T12:26:40Z").is_empty(), "it is needed");
+        assert!(told(older, "dev@2020-09-13T12:26:40Z").is_empty(), "it is another's");
+        insta::assert_snapshot!(told(highest, "prod@2020-09-13T12:26:40Z").join("\n"), @"VANTA_SOPS_ACCEPT_ROLLBACK names prod@2020-09-13T12:26:40Z, which is not needed for the file that is served, of 2023-11-14T22:13:20Z: take it out");
+        assert_eq!(told(highest, "prod@2023-11-14T22:13:20Z").len(), 1);
+        assert_eq!(told(older, "prod@2020-09-13T12:26:39Z").len(), 1);
     }
 
     #[test]

@@ -46,7 +46,9 @@ impl Signed<'_> {
     }
 
     fn command(&self) -> String {
-        format!("ssh-keygen -Y sign -n {} -f KEY {}", self.namespace(), self.file)
+        // It asks before it writes over a signature, and without a terminal leaves the old one.
+        let (file, signature) = (&self.file, file_name(&self.file));
+        format!("rm -f {signature} && ssh-keygen -Y sign -n {} -f KEY {file}", self.namespace())
     }
 
     fn not_a_signature(&self) -> AuthorshipError {
@@ -98,7 +100,7 @@ fn verify(
         });
     }
     if signature.algorithm() == (Algorithm::Rsa { hash: None }) {
-        return Err(AuthorshipError::WeakHash);
+        return Err(AuthorshipError::WeakHash { command: file.command() });
     }
     // Each line stands for itself: what one does not allow another may.
     let mut refused = None;
@@ -108,11 +110,16 @@ fn verify(
             continue;
         }
         let verified = signer.key.verify(&namespace, file.bytes, signature);
-        verified.map_err(|_| AuthorshipError::WrongSignature)?;
-        return was_touched(signature).map(|()| signer.shown());
+        let wrong = |_| AuthorshipError::WrongSignature { command: file.command() };
+        verified.map_err(wrong)?;
+        if !was_touched(signature) {
+            return Err(AuthorshipError::NotTouched { command: file.command() });
+        }
+        return Ok(signer.shown());
     }
     Err(refused.unwrap_or_else(|| AuthorshipError::NotTrusted {
         fingerprint: signature.public_key().fingerprint(HashAlg::Sha256).to_string(),
+        command: file.command(),
     }))
 }
 
@@ -125,12 +132,14 @@ fn may_sign(
     let not_valid = |bound: String, later| AuthorshipError::NotValidNow {
         signer: signer.shown(),
         bound,
+        command: file.command(),
         later,
     };
     if !signer.may_sign(namespace) {
         return Err(AuthorshipError::NotForEnvironment {
             signer: signer.shown(),
             environment: file.environment.to_string(),
+            command: file.command(),
         });
     }
     if let Some(after) = signer.valid_after.filter(|after| now < *after) {
@@ -142,16 +151,14 @@ fn may_sign(
     Ok(())
 }
 
-/// The flags are part of what a security key signs.
-fn was_touched(signature: &SshSig) -> Result<(), AuthorshipError> {
+/// Whether somebody touched the key, where it is a security key: the flags are part of what it
+/// signs.
+fn was_touched(signature: &SshSig) -> bool {
     let of_security_key =
         matches!(signature.public_key(), KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_));
     let bytes = signature.signature_bytes();
     let flags = bytes.len().checked_sub(TRAILER_BYTES).and_then(|at| bytes.get(at));
-    if of_security_key && flags.is_none_or(|flags| flags & TOUCHED == 0) {
-        return Err(AuthorshipError::NotTouched);
-    }
-    Ok(())
+    !of_security_key || flags.is_some_and(|flags| flags & TOUCHED != 0)
 }
 
 /// The bytes of a signature, where there is one.

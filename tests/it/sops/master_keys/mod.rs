@@ -22,7 +22,9 @@ use std::time::Duration;
 use age::armor::ArmoredReader;
 use tempfile::TempDir;
 use vanta::adapters::key_service::{AllowList, Deadlines, KeyService, Launch, variables_for};
-use vanta::adapters::sops::{Identities, RefreshReport, SharedIdentities, SopsStore, StoreOptions};
+use vanta::adapters::sops::{
+    Authorship, Identities, RefreshReport, RequireLeaf, SharedIdentities, SopsStore, StoreOptions,
+};
 use vanta::domain::ports::SecretStore;
 
 use super::fixtures::{identities, options, path, text};
@@ -43,11 +45,13 @@ struct Service<'a> {
     environment: &'a [(&'a str, &'a str)],
     deadlines: Deadlines,
     identities: fn() -> Identities,
+    leaf: RequireLeaf,
 }
 
 impl<'a> Service<'a> {
     fn new(allowed: &'a str, program: &'a Path, environment: &'a [(&'a str, &'a str)]) -> Self {
-        Self { allowed, program, environment, deadlines: Deadlines::default(), identities }
+        let (deadlines, leaf) = (Deadlines::default(), RequireLeaf::Never);
+        Self { allowed, program, environment, deadlines, identities, leaf }
     }
 }
 
@@ -74,6 +78,7 @@ impl Scenario {
         let options = StoreOptions {
             shared: SharedIdentities::Given(Arc::new((service.identities)())),
             key_service: Some(Arc::clone(&key_service)),
+            authorship: Authorship { leaf: service.leaf, ..Authorship::default() },
             ..options(&folder.path().join("files"))
         };
         let (store, report) = SopsStore::open(options);

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use vanta::adapters::sops::{EncryptedFile, Format, Identities, Leave};
+use vanta::adapters::sops::{EncryptedFile, Format, Identities, Leave, RequireLeaf};
 
 use super::fake::{FakeService, Says};
 use super::{IMPATIENT, Scenario, Service, beside_age, data_key, transit, wrapped};
@@ -46,7 +46,7 @@ fn a_file_with_any_key_that_is_not_allowed_starts_nothing() {
 
     let good = transit("http://127.0.0.1:1", "transit", "sops", "vault:v1:eA==");
     let [beside, groups] = with_one_too_many(&good);
-    insta::assert_snapshot!(refused(&wrapped("app.enc.yaml", &beside)), @r#"the file has the master key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4", which is not among the allowed ones, so that sops is not asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file"#);
+    insta::assert_snapshot!(refused(&wrapped("app.enc.yaml", &beside)), @r#"the file has the master key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4", which is not among the allowed ones, so that sops is not asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file (`sops rotate -i` with `--rm-pgp`, `--rm-kms` and so on)"#);
     assert!(refused(&wrapped("app.enc.yaml", &groups)).contains("pgp:FBC7"));
 }
 
@@ -156,10 +156,20 @@ fn key_groups_that_age_identities_open_start_nothing() {
 }
 
 #[test]
+fn where_a_key_is_allowed_a_file_that_does_not_name_its_environment_is_told_that_this_is_why() {
+    let fake = FakeService::new(Says::Nothing);
+    let program = fake.program();
+    let service = Service { leaf: RequireLeaf::Shared, ..Service::new(ALLOWED, &program, &[]) };
+    let (scenario, _) = Scenario::with(&[("prod", &text("app.enc.yaml"))], &service);
+    let said = scenario.error("prod").unwrap();
+    assert!(said.contains("since VANTA_SOPS_ALLOWED_KEYS allows keys"), "{said}");
+}
+
+#[test]
 fn a_post_quantum_recipient_is_named_as_one() {
     let recipient = line(&text("app.enc.yaml"), "          recipient: ").to_owned();
     let file = edit(&text("app.enc.yaml"), &recipient, "          recipient: age1pq1qqqq");
     let other = Identities::read(&path("other-age-key.txt")).unwrap();
     let error = EncryptedFile::open(file.as_bytes(), Format::Yaml, &other, Leave::default());
-    insta::assert_snapshot!(error.err().unwrap(), @r#"no key opens the file: "age1pq1qqqq" is a post-quantum recipient, which is not supported: add one that begins with age1 alone: configure the identity of one of its recipients, or run sops updatekeys"#);
+    insta::assert_snapshot!(error.err().unwrap(), @r#"no key opens the file: "age1pq1qqqq" is a post-quantum recipient, which is not supported: add one that begins with age1 alone: configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
 }
