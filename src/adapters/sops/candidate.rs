@@ -100,7 +100,7 @@ impl<'a> Candidate<'a> {
         named.map_err(Refusal::of_authorship)?;
 
         let mut alarm = None;
-        match judge(environment, &file.mark(), highest, &authorship.accepted, now.as_second()) {
+        match judge(environment, &file.mark(), highest, &authorship.accepted, now) {
             None => {}
             Some(Objection { error, accepted: true }) => {
                 warnings.push(format!("it is accepted though {error}"));
@@ -110,7 +110,7 @@ impl<'a> Candidate<'a> {
             }
             Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
         }
-        let mark = file.mark().highest_with(highest, now.as_second());
+        let mark = file.mark().highest_with(highest, now);
         Ok(Opened { file, warnings, alarm, signer, mark })
     }
 }

@@ -6,6 +6,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::error::FileError;
 use super::go_regex;
 use super::groups::KeyGroups;
@@ -31,7 +33,10 @@ const MAX_THRESHOLD: usize = 255;
 
 /// What a file says of itself. None of it is authenticated but by the values' coming out right.
 pub(super) struct Metadata {
+    /// As it is written: the MAC is bound to its offset too.
     pub(super) last_modified: Time,
+    /// The same point in time, to the second.
+    pub(super) saved_at: Timestamp,
     /// Encrypted.
     pub(super) mac: String,
     pub(super) mac_only_encrypted: bool,
@@ -54,18 +59,28 @@ pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileErr
             rule: "has to be a version such as 3.9.0",
         });
     }
-    let last_modified = Time::from_rfc3339(&fields.text("lastmodified")?);
+    let (last_modified, saved_at) = last_modified(fields)?;
     Ok(Metadata {
-        last_modified: last_modified.ok_or(FileError::BadMetadata {
-            field: "lastmodified",
-            rule: "has to be a time in the form of RFC 3339",
-        })?,
+        last_modified,
+        saved_at,
         mac: fields.text("mac")?,
         mac_only_encrypted: fields.bool("mac_only_encrypted")?,
         rule: rule(fields)?,
         is_of_first_format: is_before_3_3(&version),
         keys: key_groups(fields)?,
     })
+}
+
+/// When the file was saved, as it is written and as a point in time.
+fn last_modified(fields: &Fields<'_>) -> Result<(Time, Timestamp), FileError> {
+    let refused = |rule| FileError::BadMetadata { field: "lastmodified", rule };
+    let time = Time::from_rfc3339(&fields.text("lastmodified")?)
+        .ok_or_else(|| refused("has to be a time in the form of RFC 3339"))?;
+    // sops never writes such a time, and no age could be told from it.
+    let saved_at = time.to_timestamp().ok_or_else(|| {
+        refused("has to be before 9999-12-30T22:00:01Z: set the clock of whoever saved it, and save it anew")
+    })?;
+    Ok((time, saved_at))
 }
 
 /// Whether sops, which compares it with 3.3.0, can read it (SemVer 2.0.0).

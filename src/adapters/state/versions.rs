@@ -2,6 +2,8 @@
 //!
 //! Invariant: what is kept of an environment only ever gets higher, whichever replicas write.
 
+use jiff::Timestamp;
+
 use super::database::{Database, StateError, fetch, write};
 use crate::domain::names::Environment;
 use crate::domain::versions::{VersionMark, VersionMarks};
@@ -23,7 +25,10 @@ pub(super) async fn keep(
     write!(
         database,
         control,
-        sqlx::query(KEEP).bind(environment.as_str()).bind(mark.last_modified).bind(digest.as_str())
+        sqlx::query(KEEP)
+            .bind(environment.as_str())
+            .bind(mark.last_modified.as_second())
+            .bind(digest.as_str())
     )?;
     Ok(())
 }
@@ -43,5 +48,9 @@ fn read(
     let environment = environment.parse().map_err(|_| damaged())?;
     let mut bytes = [0; 32];
     hex::decode_to_slice(digest, &mut bytes).map_err(|_| damaged())?;
+    // No vault writes what is beyond these, and somebody else's row stops none: at its bound, one of
+    // the future stays one, and the oldest stays the oldest.
+    let last_modified = last_modified.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+    let last_modified = Timestamp::from_second(last_modified).map_err(|_| damaged())?;
     Ok((environment, VersionMark { last_modified, digest: bytes }))
 }

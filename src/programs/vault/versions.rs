@@ -86,7 +86,7 @@ impl ServedVersions {
 
     /// Warns of what the store leaves out, and the state takes for the highest.
     fn tell_of_the_future(&mut self, heard: &VersionMarks) {
-        let now = Timestamp::now().as_second();
+        let now = Timestamp::now();
         let yet_to_come = heard.iter().filter(|(_, mark)| mark.is_yet_to_come(now));
         let yet_to_come = yet_to_come.map(|(environment, _)| environment.clone()).collect();
         let before = std::mem::replace(&mut self.yet_to_come, yet_to_come);

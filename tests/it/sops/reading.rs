@@ -104,6 +104,21 @@ fn the_mac_is_bound_to_lastmodified_whatever_its_form() {
 }
 
 #[test]
+fn a_time_that_is_beyond_what_can_be_told_is_refused_by_name() {
+    let original = text("app.enc.yaml");
+    let time = value(&original, "    lastmodified").trim_matches('"').to_owned();
+    let refused = |of: &str| refusal(&edit(&original, &time, of));
+    for beyond in ["9999-12-30T22:00:01Z", "9999-12-31T00:00:00Z", "9999-12-31T12:00:00+02:00"] {
+        let refused = refused(beyond);
+        let names = matches!(refused, FileError::BadMetadata { field: "lastmodified", .. });
+        assert!(names && refused.to_string().contains("9999-12-30"), "{beyond}: {refused}");
+    }
+    for told in ["0000-01-01T00:00:00+23:59", "9999-12-30T22:00:00Z", "9999-12-31T00:00:00+02:00"] {
+        assert_eq!(refused(told), FileError::WrongMac, "{told}");
+    }
+}
+
+#[test]
 fn metadata_is_read_whatever_its_types_and_its_names_case() {
     let original = text("app.enc.yaml");
     let suffix = "    unencrypted_suffix: _unencrypted";

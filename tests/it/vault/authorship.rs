@@ -110,7 +110,7 @@ fn a_version_of_the_future_in_the_state_is_told_of_and_does_not_count() {
     let site = Site::new();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let source = vanta::adapters::state::StateSource::Folder(site.path("state"));
-    let tomorrow = jiff::Timestamp::now().as_second() + 24 * 60 * 60;
+    let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
     let mark = vanta::domain::versions::VersionMark { last_modified: tomorrow, digest: [7; 32] };
     runtime.block_on(async {
         let state = vanta::adapters::state::StateStore::open(&source).await.unwrap();
