@@ -3,10 +3,10 @@
 //! As in sops, values are read whatever their type where that is unambiguous, names match
 //! without regard to case where none matches exactly, and unknown fields are passed over.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use semver::Version;
 
 use super::error::FileError;
 use super::go_regex;
@@ -49,16 +49,7 @@ pub(super) struct Metadata {
 /// Reads the fields.
 pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileError> {
     let fields = &Fields(fields);
-    let version = fields.text("version")?;
-    if version.is_empty() && !leave.no_version {
-        return Err(FileError::NoVersion);
-    }
-    if !version.is_empty() && !is_version(&version) {
-        return Err(FileError::BadMetadata {
-            field: "version",
-            rule: "has to be a version such as 3.9.0",
-        });
-    }
+    let version = version(fields, leave)?;
     let (last_modified, saved_at) = last_modified(fields)?;
     Ok(Metadata {
         last_modified,
@@ -66,7 +57,7 @@ pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileErr
         mac: fields.text("mac")?,
         mac_only_encrypted: fields.bool("mac_only_encrypted")?,
         rule: rule(fields)?,
-        is_of_first_format: is_before_3_3(&version),
+        is_of_first_format: is_before_3_3(version.as_ref()),
         keys: key_groups(fields)?,
     })
 }
@@ -83,30 +74,28 @@ fn last_modified(fields: &Fields<'_>) -> Result<(Time, Timestamp), FileError> {
     Ok((time, saved_at))
 }
 
-/// Whether sops, which compares it with 3.3.0, can read it (SemVer 2.0.0).
-fn is_version(text: &str) -> bool {
-    let core = text.split(['-', '+']).next().unwrap_or_default();
-    let number = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|byte| byte.is_ascii_digit())
-            && (part.len() == 1 || !part.starts_with('0'))
-    };
-    core.split('.').count() == 3 && core.split('.').all(number)
+/// The version of the sops that wrote the file; none where it does not say.
+fn version(fields: &Fields<'_>, leave: Leave) -> Result<Option<Version>, FileError> {
+    let text = fields.text("version")?;
+    if text.is_empty() {
+        return if leave.no_version { Ok(None) } else { Err(FileError::NoVersion) };
+    }
+    let version = Version::parse(&text).ok().filter(is_read_by_sops);
+    let rule = "has to be a version such as 3.9.0";
+    version.map(Some).ok_or(FileError::BadMetadata { field: "version", rule })
+}
+
+/// Whether sops reads it too: the numbers of a preliminary version have no end in SemVer, and 64
+/// bits there.
+fn is_read_by_sops(version: &Version) -> bool {
+    let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut numbers = version.pre.split('.').filter(|part| !part.is_empty()).filter(is_number);
+    numbers.all(|number| number.parse::<u64>().is_ok())
 }
 
 /// Whether a version is before 3.3.0; a preliminary 3.3.0 is, and so is none at all.
-fn is_before_3_3(version: &str) -> bool {
-    if version.is_empty() {
-        return true;
-    }
-    let core = version.split(['-', '+']).next().unwrap_or_default();
-    let preliminary = version.strip_prefix(core).is_some_and(|rest| rest.starts_with('-'));
-    let numbers: Vec<u64> = core.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect();
-    match numbers.as_slice().cmp(&[3, 3, 0]) {
-        Ordering::Less => true,
-        Ordering::Equal => preliminary,
-        Ordering::Greater => false,
-    }
+fn is_before_3_3(version: Option<&Version>) -> bool {
+    version.is_none_or(|version| version.cmp_precedence(&Version::new(3, 3, 0)).is_lt())
 }
 
 fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
@@ -309,23 +298,57 @@ fn text_of(node: &Node) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn version_of(text: &str) -> Result<Option<Version>, FileError> {
+        let text = Node::Scalar(Scalar::Text(text.as_bytes().to_vec()));
+        version(&Fields(&[MapItem::Entry("version".to_owned(), text)]), Leave::ALL)
+    }
+
     #[test]
     fn a_version_is_one_that_sops_can_compare() {
-        for good in ["3.0.0", "3.13.3", "3.9.0-rc.1", "10.0.0+build"] {
-            assert!(is_version(good), "{good} was refused");
+        for good in [
+            "3.0.0",
+            "3.13.3",
+            "3.9.0-rc.1",
+            "10.0.0+build",
+            "3.9.0--1",
+            "3.9.0-0a",
+            "3.9.0-18446744073709551615",
+            "3.9.0+01",
+            "18446744073709551615.0.0",
+        ] {
+            assert!(matches!(version_of(good), Ok(Some(_))), "{good} was refused");
         }
-        for bad in ["", "3", "3.1", "3.01.0", "v3.1.0", "3.1.0.0", "3..0", "a.b.c"] {
-            assert!(!is_version(bad), "{bad} was accepted");
+        for bad in [
+            "3",
+            "3.1",
+            "3.01.0",
+            "3.1.0.0",
+            "3..0",
+            "a.b.c",
+            "v3.1.0",
+            " 3.9.0",
+            "=3.9.0",
+            "3.9.0-",
+            "3.9.0+",
+            "3.9.0-!!",
+            "3.9.0-01",
+            "3.9.0-a..b",
+            "3.9.0+a..b",
+            "3.9.0-99999999999999999999",
+            "99999999999999999999.0.0",
+        ] {
+            assert!(version_of(bad).is_err(), "{bad} was accepted");
         }
     }
 
     #[test]
     fn a_file_of_before_3_3_is_told_from_later_ones() {
-        for old in ["", "0.0.1", "2.9.9", "3.2.99", "3.3.0-rc.1"] {
-            assert!(is_before_3_3(old), "{old}");
+        let is_old = |text| is_before_3_3(version_of(text).unwrap().as_ref());
+        for old in ["", "0.0.1", "2.9.9", "3.2.99", "3.3.0-rc.1", "3.3.0-rc.1+build"] {
+            assert!(is_old(old), "{old}");
         }
         for new in ["3.3.0", "3.3.0+build", "3.13.3", "3.9.0-rc.1", "10.0.0"] {
-            assert!(!is_before_3_3(new), "{new}");
+            assert!(!is_old(new), "{new}");
         }
     }
 }
