@@ -13,6 +13,12 @@ use super::names::Environment;
 /// How far the clock of whoever saved a file may be ahead.
 const MOST_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
+/// The latest time of which a version may be at `now`.
+pub fn latest(now: Timestamp) -> Timestamp {
+    // At the end of all times that can be told, none is yet to come.
+    now.checked_add(MOST_AHEAD).unwrap_or(Timestamp::MAX)
+}
+
 /// The highest version of each environment that was served.
 pub type VersionMarks = BTreeMap<Environment, VersionMark>;
 
@@ -42,6 +48,12 @@ impl VersionMark {
     /// Whether it says that it is of the future, by more than clocks differ, at `now`.
     pub fn is_yet_to_come(&self, now: Timestamp) -> bool {
         self.early(now).is_positive()
+    }
+
+    /// Whether it takes the place of one that is kept: as a newer one, or of one of the future, which
+    /// does not count.
+    pub fn replaces(&self, kept: &Self, now: Timestamp) -> bool {
+        self != kept && (self.last_modified > kept.last_modified || kept.is_yet_to_come(now))
     }
 
     fn early(&self, now: Timestamp) -> SignedDuration {

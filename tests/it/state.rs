@@ -189,7 +189,7 @@ async fn the_highest_version_is_kept_whoever_writes_and_a_restart_does_not_forge
         let state = place.open().await;
         assert_eq!(state.versions().await.unwrap(), VersionMarks::new());
         let keep = async |name: &str, mark: VersionMark| {
-            state.keep_version(&environment(name), &mark).await.unwrap();
+            state.keep_version(&environment(name), &mark, Timestamp::now()).await.unwrap();
         };
         keep("dev", version(7, 1)).await;
         keep("prod", version(100, 1)).await;
@@ -219,12 +219,31 @@ async fn replicas_that_keep_versions_at_once_keep_the_highest() {
             // In an order that is that of no number.
             let mark = version(u8::try_from(number * 37 % 50).unwrap());
             tokio::spawn(async move {
-                state.keep_version(&environment, &mark).await.unwrap();
+                state.keep_version(&environment, &mark, Timestamp::now()).await.unwrap();
             })
         });
         for writer in writers.collect::<Vec<_>>() {
             writer.await.unwrap();
         }
         assert_eq!(state.versions().await.unwrap()[&environment], version(49));
+    }
+}
+
+#[tokio::test]
+async fn a_version_of_the_future_is_replaced_by_an_older_one_and_no_other_is() {
+    let environment: Environment = "prod".parse().unwrap();
+    let at = |seconds| Timestamp::from_second(seconds).unwrap();
+    let version = |seconds| VersionMark { last_modified: at(seconds), digest: [1; 32] };
+    for place in places() {
+        let state = place.open().await;
+        let keep = async |mark: VersionMark, now: i64| {
+            state.keep_version(&environment, &mark, at(now)).await.unwrap();
+            state.versions().await.unwrap()[&environment]
+        };
+        assert_eq!(keep(version(10_000), 10_000).await, version(10_000));
+        // Clocks may be five minutes apart.
+        assert_eq!(keep(version(9_000), 9_700).await, version(10_000));
+        assert_eq!(keep(version(9_000), 9_699).await, version(9_000));
+        assert_eq!(keep(version(9_001), 9_699).await, version(9_001));
     }
 }
