@@ -18,6 +18,9 @@ pub enum KeyServiceError {
     /// It ended or closed the connection before it answered, more than once.
     #[error("sops ended before it answered")]
     Ended,
+    /// Who asked it failed before there was an answer.
+    #[error("the vault failed while it asked sops, and asks again: its log says more")]
+    Lost,
     /// It did not answer within the deadline.
     #[error("sops did not answer in time: look at whether it reaches the key's service")]
     Deadline,

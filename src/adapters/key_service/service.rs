@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use zeroize::Zeroizing;
 
@@ -21,7 +21,7 @@ use super::error::KeyServiceError;
 use super::pause::Pause;
 use super::process::Launch;
 use super::protocol::{self, MAX_CIPHERTEXT};
-use super::worker::{Answer, Deadlines, Job, hand_out};
+use super::worker::{Answer, Deadlines, Job, Reply, hand_out};
 use crate::domain::names::Environment;
 
 /// How long an answer is kept for who asked.
@@ -97,10 +97,16 @@ pub enum DataKeyOf {
 impl KeyService {
     /// A service for the keys on a list. Nothing is started yet.
     pub fn new(list: AllowList, launch: Launch, deadlines: Deadlines) -> io::Result<Self> {
-        let (jobs, received) = unbounded_channel();
+        let (jobs, mut received) = unbounded_channel();
+        let launch = Arc::new(launch);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("sops-keyservice".to_owned()).spawn(move || {
-            runtime.block_on(hand_out(launch, deadlines, received));
+            // Its answers are of use to nobody but who waits for them, and these are told of a
+            // failure: nothing is left half done by one.
+            let mut run = || runtime.block_on(hand_out(&launch, deadlines, &mut received));
+            while catch_unwind(AssertUnwindSafe(&mut run)).is_err() {
+                tracing::error!("what hands out the questions to sops has failed, which is a fault of the vault: it begins again");
+            }
         })?;
         let state = State { environments: HashMap::new(), answers: 0, swept: Instant::now() };
         let shared = Arc::new(Shared { state: Mutex::new(state), answered: Condvar::new() });
@@ -147,12 +153,10 @@ impl KeyService {
         drop(state);
         let shared = Arc::clone(&self.shared);
         let of = environment.clone();
-        let done = Box::new(move |answer| shared.take(&of, digest, answer));
-        let job = Job { environment: environment.clone(), request, done };
-        // The thread is there for as long as this is.
-        if let Err(SendError((_, job))) = self.jobs.send((key.name().service(), job)) {
-            (job.done)(Err(KeyServiceError::Ended));
-        }
+        let reply = Reply::to(move |answer| shared.take(&of, digest, answer));
+        let job = Job { environment: environment.clone(), request, reply };
+        // The thread is there for as long as this is; were it not, the reply would say so.
+        drop(self.jobs.send((key.name().service(), job)));
         DataKeyOf::Awaited
     }
 
