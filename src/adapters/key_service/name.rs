@@ -21,9 +21,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All of them, in the order in which sops lists a group's keys.
     pub const ALL: [Self; 6] =
-        [Self::Kms, Self::Pgp, Self::GcpKms, Self::AzureKv, Self::HcVault, Self::Hckms];
+        [Self::Kms, Self::GcpKms, Self::Hckms, Self::AzureKv, Self::HcVault, Self::Pgp];
 
     /// As a file's metadata and an allow-list name it.
     pub fn as_str(self) -> &'static str {

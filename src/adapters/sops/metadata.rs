@@ -12,7 +12,7 @@ use super::error::FileError;
 use super::go_regex;
 use super::groups::KeyGroups;
 use super::leave::Leave;
-use super::master_key::{AgeKey, KeyGroup, MasterKey, OTHER_KINDS, OtherKey};
+use super::master_key::{AgeKey, KeyGroup, MasterKey, OtherKey};
 use super::number;
 use super::selection::{DEFAULT_UNENCRYPTED_SUFFIX, Matching, Rule};
 use super::time::Time;
@@ -162,7 +162,7 @@ fn key_groups(fields: &Fields<'_>) -> Result<KeyGroups, FileError> {
 /// The keys of one group.
 fn group(fields: &Fields<'_>) -> Result<KeyGroup, FileError> {
     let mut keys = Vec::new();
-    for kind in OTHER_KINDS {
+    for kind in Kind::ALL {
         for key in fields.maps(kind.as_str())? {
             let (name, wrapped) = (name(kind, &key)?, key.text("enc")?);
             keys.push(MasterKey::Other(OtherKey { name, wrapped }));
