@@ -154,7 +154,8 @@ impl Look<'_> {
         let rest = refusal.map(|refusal| refusal.rest).filter(|rest| !rest.is_zero());
         let rests_until = rest.map(|rest| Instant::now() + rest);
         // A file may be there before its signature is: for as long it is as if it were not.
-        let unsigned = refusal.is_some_and(|refusal| refusal.alarm == Alarm::Signature);
+        let unsigned =
+            refusal.is_some_and(|refusal| refusal.alarm == Alarm::Signature && !refusal.of_signers);
         let unsigned_since = unsigned.then(|| unsigned_since.unwrap_or_else(Instant::now));
         let grace = self.options.authorship.signature_grace;
         let waits = self.slot.version.is_some()
