@@ -83,6 +83,8 @@ struct ThreeTexts {
 
 /// A framed request for a ciphertext of at most [`MAX_CIPHERTEXT`].
 pub(super) fn request(key: &Allowed, ciphertext: &[u8]) -> Vec<u8> {
+    // In the protocol, what is absent is empty.
+    let or_empty = |part: &Option<String>| part.clone().unwrap_or_default();
     let text = |name: &str| OneText { name: name.to_owned() };
     let texts = |address: &str, second: &str, third: &str| ThreeTexts {
         address: address.to_owned(),
@@ -92,14 +94,14 @@ pub(super) fn request(key: &Allowed, ciphertext: &[u8]) -> Vec<u8> {
     let key_type = match key.name() {
         KeyName::Kms(KmsName { arn, role, context, profile }) => KeyType::Kms(KmsKey {
             arn: arn.clone(),
-            role: role.clone(),
+            role: or_empty(role),
             context: context.clone(),
-            aws_profile: profile.clone(),
+            aws_profile: or_empty(profile),
         }),
         KeyName::Pgp { fingerprint } => KeyType::Pgp(text(fingerprint)),
         KeyName::GcpKms { resource } => KeyType::GcpKms(text(resource)),
         KeyName::AzureKv { url, name, version } => {
-            KeyType::AzureKeyvault(texts(url, name, version))
+            KeyType::AzureKeyvault(texts(url, name, &or_empty(version)))
         }
         KeyName::HcVault { address, engine, key } => KeyType::Vault(texts(address, engine, key)),
         KeyName::Hckms { id } => KeyType::Hckms(text(id)),

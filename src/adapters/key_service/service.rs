@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use zeroize::Zeroizing;
 
-use super::allowed::{AllowList, Allowed};
+use super::allowed::{AllowList, Allowed, Service};
 use super::error::KeyServiceError;
 use super::pause::Pause;
 use super::process::Launch;
@@ -73,7 +73,7 @@ struct Shared {
 pub struct KeyService {
     list: AllowList,
     deadlines: Deadlines,
-    jobs: UnboundedSender<(String, Job)>,
+    jobs: UnboundedSender<(Service, Job)>,
     shared: Arc<Shared>,
 }
 
@@ -156,7 +156,7 @@ impl KeyService {
         let reply = Reply::to(move |answer| shared.take(&of, digest, answer));
         let job = Job { environment: environment.clone(), request, reply };
         // The thread is there for as long as this is; were it not, the reply would say so.
-        drop(self.jobs.send((key.name().service(), job)));
+        drop(self.jobs.send((key.service(), job)));
         DataKeyOf::Awaited
     }
 

@@ -16,6 +16,7 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
+use super::allowed::Service;
 use super::error::KeyServiceError;
 use super::pause::Pause;
 use super::process::{Launch, Running};
@@ -93,7 +94,7 @@ const PAUSES: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::
 pub(super) async fn hand_out(
     launch: &Arc<Launch>,
     deadlines: Deadlines,
-    jobs: &mut UnboundedReceiver<(String, Job)>,
+    jobs: &mut UnboundedReceiver<(Service, Job)>,
 ) {
     let mut workers =
         Workers { launch, deadlines, running: JoinSet::new(), by_service: HashMap::new() };
@@ -118,13 +119,13 @@ struct Workers<'a> {
     launch: &'a Arc<Launch>,
     deadlines: Deadlines,
     running: JoinSet<()>,
-    by_service: HashMap<String, (Id, UnboundedSender<Job>)>,
+    by_service: HashMap<Service, (Id, UnboundedSender<Job>)>,
 }
 
 impl Workers<'_> {
     /// Hands a job to the worker of its service, which is made where there is none, or none any
     /// more.
-    fn hand(&mut self, service: String, job: Job) {
+    fn hand(&mut self, service: Service, job: Job) {
         let job = match self.by_service.get(&service) {
             Some((_, worker)) => match worker.send(job) {
                 Ok(()) => return,
@@ -154,9 +155,9 @@ impl Workers<'_> {
     }
 }
 
-fn tell_of_failure(service: &str) {
+fn tell_of_failure(service: &Service) {
     tracing::error!(
-        service,
+        %service,
         "what asks sops for data keys has failed, which is a fault of the vault: what it was asked is asked again by another"
     );
 }
@@ -276,6 +277,7 @@ async fn ended(running: &mut Option<Running>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{AllowList, grammar};
     use super::*;
 
     #[tokio::test]
@@ -289,13 +291,16 @@ mod tests {
         });
         let (asker, mut jobs) = unbounded_channel();
         let (answered, mut answers) = unbounded_channel();
+        let key = "hckms:r:1-2";
+        let list = AllowList::parse(key).unwrap();
+        let service = list.check(&grammar::entry(key).unwrap()).unwrap().service();
         let ask = |environment: &str, reply| {
             let job = Job { environment: environment.parse().unwrap(), request: vec![], reply };
-            assert!(asker.send(("pgp".to_owned(), job)).is_ok());
+            assert!(asker.send((service.clone(), job)).is_ok());
         };
         let reply = |number| {
             let answered = answered.clone();
-            Reply::to(move |answer: Answer| drop(answered.send((number, answer.unwrap_err()))))
+            Reply::to(move |answer: Answer| answered.send((number, answer.unwrap_err())).unwrap())
         };
         let ask_all = async {
             ask("a", Reply::to(|_| panic!("a fault, on purpose")));

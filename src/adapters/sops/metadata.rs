@@ -180,16 +180,16 @@ fn name(kind: Kind, key: &Fields<'_>) -> Result<KeyName, FileError> {
     Ok(match kind {
         Kind::Kms => KeyName::Kms(KmsName {
             arn: key.text("arn")?,
-            role: key.text("role")?,
+            role: key.optional("role")?,
             context: key.texts("context")?,
-            profile: key.text("aws_profile")?,
+            profile: key.optional("aws_profile")?,
         }),
         Kind::Pgp => KeyName::Pgp { fingerprint: key.text("fp")? },
         Kind::GcpKms => KeyName::GcpKms { resource: key.text("resource_id")? },
         Kind::AzureKv => KeyName::AzureKv {
             url: key.text("vault_url")?,
             name: key.text("name")?,
-            version: key.text("version")?,
+            version: key.optional("version")?,
         },
         Kind::HcVault => KeyName::HcVault {
             address: key.text("vault_address")?,
@@ -218,6 +218,11 @@ impl<'a> Fields<'a> {
     fn text(&self, name: &'static str) -> Result<String, FileError> {
         let refused = FileError::BadMetadata { field: name, rule: "has to be text" };
         self.field(name).map_or(Some(String::new()), text_of).ok_or(refused)
+    }
+
+    /// A field's text, where it has one.
+    fn optional(&self, name: &'static str) -> Result<Option<String>, FileError> {
+        Ok(Some(self.text(name)?).filter(|text| !text.is_empty()))
     }
 
     fn bool(&self, name: &'static str) -> Result<bool, FileError> {
