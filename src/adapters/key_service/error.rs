@@ -30,9 +30,6 @@ pub enum KeyServiceError {
     /// It answered that it could not.
     #[error("sops could not decrypt the data key: {0}")]
     Refused(Cause),
-    /// The ciphertext is longer than any data key's.
-    #[error("the encrypted data key is too long")]
-    TooLong,
     /// The environment's file names other data keys again and again.
     #[error("too many data keys of this environment were asked for within a minute")]
     Busy,

@@ -20,7 +20,7 @@ use super::allowed::{AllowList, Allowed, Service};
 use super::error::KeyServiceError;
 use super::pause::Pause;
 use super::process::Launch;
-use super::protocol::{self, MAX_CIPHERTEXT};
+use super::protocol::{self, Ciphertext};
 use super::worker::{Answer, Deadlines, Job, Reply, hand_out};
 use crate::domain::names::Environment;
 
@@ -129,11 +129,8 @@ impl KeyService {
         &self,
         environment: &Environment,
         key: &Allowed,
-        ciphertext: &[u8],
+        ciphertext: Ciphertext<'_>,
     ) -> DataKeyOf {
-        if ciphertext.len() > MAX_CIPHERTEXT {
-            return DataKeyOf::Failed(KeyServiceError::TooLong);
-        }
         let request = protocol::request(key, ciphertext);
         let digest: RequestDigest = Sha256::digest(&request).into();
         let mut state = self.shared.lock();
@@ -253,6 +250,7 @@ mod tests {
     fn asked(service: &KeyService, ciphertext: &[u8]) -> DataKeyOf {
         let name = super::super::grammar::entry(KEY).unwrap();
         let environment = "prod".parse().unwrap();
+        let ciphertext = Ciphertext::new(ciphertext).unwrap();
         service.data_key(&environment, &service.list().check(&name).unwrap(), ciphertext)
     }
 
@@ -262,7 +260,9 @@ mod tests {
         let asked = |environment: &str, number: usize| {
             let name = super::super::grammar::entry(KEY).unwrap();
             let key = service.list().check(&name).unwrap();
-            service.data_key(&environment.parse().unwrap(), &key, &number.to_be_bytes())
+            let number = number.to_be_bytes();
+            let ciphertext = Ciphertext::new(&number).unwrap();
+            service.data_key(&environment.parse().unwrap(), &key, ciphertext)
         };
         for number in 0..MOST {
             assert!(matches!(asked("greedy", number), DataKeyOf::Awaited));
@@ -270,15 +270,6 @@ mod tests {
         let more = asked("greedy", MOST);
         assert!(matches!(more, DataKeyOf::Failed(KeyServiceError::Busy)), "{more:?}");
         assert!(matches!(asked("other", MOST), DataKeyOf::Awaited));
-    }
-
-    #[test]
-    fn for_a_ciphertext_that_is_too_long_nobody_is_asked() {
-        let longest = vec![0; MAX_CIPHERTEXT];
-        assert!(matches!(asked(&service(), &longest), DataKeyOf::Awaited));
-        let longer = vec![0; MAX_CIPHERTEXT + 1];
-        let answer = asked(&service(), &longer);
-        assert!(matches!(answer, DataKeyOf::Failed(KeyServiceError::TooLong)), "{answer:?}");
     }
 
     #[test]
