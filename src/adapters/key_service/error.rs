@@ -148,6 +148,33 @@ mod tests {
             ("dial tcp 127.0.0.1:1: connect: connection refused", Cause::Unreachable),
             ("Code: 403. Errors:\n\n* permission denied", Cause::Denied),
             ("operation error KMS: Decrypt, AccessDeniedException", Cause::Denied),
+            (
+                "failed to decrypt sops data key from Vault transit backend \
+                 'transit/decrypt/sops': Put \"https://127.0.0.1:8200/v1/transit/decrypt/sops\": \
+                 tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                Cause::Certificate,
+            ),
+            // It speaks of a status too, which by itself would be a lack of rights.
+            (
+                "failed to decrypt sops data key with AWS KMS: operation error KMS: Decrypt, get \
+                 identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role \
+                 found, operation error ec2imds: GetMetadata, http response error StatusCode: 403, \
+                 request to EC2 IMDS failed",
+                Cause::Credentials,
+            ),
+            ("Code: 400. Errors:\n\n* missing client token", Cause::Credentials),
+            ("Code: 400. Errors:\n\n* encryption key not found", Cause::NoKey),
+            (
+                "operation error KMS: Decrypt, https response error StatusCode: 400, \
+                 NotFoundException: Key 'arn:aws:kms:eu-west-1:111122223333:key/9f0c' does not exist",
+                Cause::NoKey,
+            ),
+            ("Code: 400. Errors:\n\n* cipher: message authentication failed", Cause::Ciphertext),
+            (
+                "operation error KMS: Decrypt, https response error StatusCode: 400, \
+                 InvalidCiphertextException: ",
+                Cause::Ciphertext,
+            ),
             ("hunter2", Cause::Other),
         ] {
             assert_eq!(Cause::of(message), cause, "{message}");
