@@ -221,6 +221,10 @@ fn what_cannot_work_is_refused_in_words() {
         ("vault.signingKey.existingSecret=vanta-signing-key", "give your own another name"),
         ("vault.ageIdentities.sharedKey=all.txt", "of the environment by that name"),
         ("vault.ageIdentities.existingSecret=,vault.ageIdentities.sharedKey=a", "set both"),
+        (
+            "vault.masterKeys.allowed={hckms:eu-west-101:0d0466b0-e727-4d9c-b35d-f84bb474a37f}",
+            "the default image holds no sops",
+        ),
         ("vault.replica=1", "additional properties 'replica' not allowed"),
         ("vault.sopsAllow={everything}", "value must be one of 'plain-values'"),
         ("injector.replicas=0", "minimum: got 0, want 1"),
