@@ -92,8 +92,8 @@ impl VersionMark {
     }
 }
 
-/// Takes what others have seen into what is known at `now`: of each environment the highest, but none of the future, whoever says so. With one, all that is saved before that day
-/// would be older.
+/// Takes what others have seen into what is known at `now`: of each environment the highest, but
+/// none of the future, whoever says so. With one, all that is saved before that day would be older.
 pub fn merge(known: &mut VersionMarks, others: VersionMarks, now: Timestamp) {
     for (environment, other) in others {
         if other.is_yet_to_come(now) {
