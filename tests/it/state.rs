@@ -44,7 +44,7 @@ fn places() -> impl Iterator<Item = Place> {
 }
 
 fn claims(subject: &str, number: u8, limit: Option<u32>) -> Claims {
-    let now = jiff::Timestamp::now().as_second();
+    let now = Timestamp::now().as_second();
     serde_json::from_value(serde_json::json!({
         "iss": "i", "aud": "a", "sub": subject, "exp": now + 60, "nbf": now, "iat": now,
         "jti": TokenId::from_random([number; 16]),
