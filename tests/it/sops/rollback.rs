@@ -212,10 +212,12 @@ fn another_recipient_is_no_other_content_and_a_rotation_is_a_newer_version() {
 
 #[test]
 fn a_file_of_the_first_year_is_the_oldest_and_one_of_the_last_day_is_none() {
-    let of = |time| saved_at(text("app.enc.json").as_bytes(), time);
+    let Some(workshop) = Workshop::new() else { return };
+    let today = workshop.encrypt("prod.enc.json", r#"{"word": "hunter2"}"#, OURS);
     let exchanged = Exchanged::new(Rollback::Deny);
     let put = |time| {
-        fs::write(exchanged.folder.path().join("prod.enc.json"), of(time)).unwrap();
+        let file = exchanged.folder.path().join("prod.enc.json");
+        fs::write(file, saved_at(&today, time)).unwrap();
     };
     put("9999-12-31T00:00:00Z");
     let (store, report) = exchanged.open(VersionMarks::new());
