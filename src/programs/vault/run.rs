@@ -297,7 +297,7 @@ async fn open_secrets(
         key_service,
     });
     let store = Arc::new(store);
-    let versions = ServedVersions::new(Arc::clone(&store), Arc::clone(state), served_before);
+    let versions = ServedVersions::new(Arc::clone(&store), Arc::clone(state), &served_before);
     Ok((store, report, versions))
 }
 

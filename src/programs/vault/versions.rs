@@ -39,10 +39,10 @@ pub(super) struct ServedVersions {
 
 impl ServedVersions {
     /// Those of the store, of which the state has these.
-    pub(super) fn new(store: Arc<SopsStore>, state: Arc<StateStore>, kept: VersionMarks) -> Self {
+    pub(super) fn new(store: Arc<SopsStore>, state: Arc<StateStore>, kept: &VersionMarks) -> Self {
         let (before, yet_to_come) = (VersionMarks::new(), BTreeSet::new());
         let mut versions = Self { store, state, kept: before, yet_to_come, failing: false };
-        versions.take(&kept, Timestamp::now());
+        versions.take(kept, Timestamp::now());
         versions
     }
 
@@ -163,7 +163,7 @@ mod tests {
         let (store, _) = SopsStore::open(options);
         store.remember(VersionMarks::from([(environment(), served)]));
         let before = state.versions().await.unwrap();
-        ServedVersions::new(Arc::new(store), Arc::clone(state), before)
+        ServedVersions::new(Arc::new(store), Arc::clone(state), &before)
     }
 
     async fn has(state: &StateStore) -> VersionMark {
