@@ -6,10 +6,18 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::names::Environment;
 
-/// How far the clock of whoever saved a file may be ahead, in seconds.
-const MOST_AHEAD_SECONDS: i64 = 300;
+/// How far the clock of whoever saved a file may be ahead.
+const MOST_AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// The latest time of which a version may be at `now`.
+pub fn latest(now: Timestamp) -> Timestamp {
+    // At the end of all times that can be told, none is yet to come.
+    now.checked_add(MOST_AHEAD).unwrap_or(Timestamp::MAX)
+}
 
 /// The highest version of each environment that was served.
 pub type VersionMarks = BTreeMap<Environment, VersionMark>;
@@ -17,8 +25,8 @@ pub type VersionMarks = BTreeMap<Environment, VersionMark>;
 /// What is kept in mind of the highest version of an environment that was served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionMark {
-    /// When sops saved it, as it says itself, in epoch seconds.
-    pub last_modified: i64,
+    /// When sops saved it, as it says itself, to the second.
+    pub last_modified: Timestamp,
     /// Of its content as it is encrypted: names, ciphertexts, types. It tells nobody a value.
     pub digest: [u8; 32],
 }
@@ -28,31 +36,35 @@ pub struct VersionMark {
 pub enum Succession {
     /// It is the first, a newer one, or the very same.
     Good,
-    /// An older version than this one of the past (epoch seconds).
-    Older(i64),
+    /// An older version than this one of the past.
+    Older(Timestamp),
     /// Saved at the same second as the highest, and of other content.
     OtherContent,
-    /// It says that it is of the future, and may be taken in so many seconds.
-    Future(i64),
+    /// It says that it is of the future, and may be taken after so long.
+    Future(SignedDuration),
 }
 
 impl VersionMark {
-    /// Whether it says that it is of the future, by more than clocks differ, at `now` (epoch
-    /// seconds).
-    pub fn is_yet_to_come(&self, now: i64) -> bool {
-        self.seconds_early(now) > 0
+    /// Whether it says that it is of the future, by more than clocks differ, at `now`.
+    pub fn is_yet_to_come(&self, now: Timestamp) -> bool {
+        self.early(now).is_positive()
     }
 
-    fn seconds_early(&self, now: i64) -> i64 {
-        self.last_modified.saturating_sub(now.saturating_add(MOST_AHEAD_SECONDS))
+    /// Whether it takes the place of one that is kept: as a newer one, or of one of the future, which
+    /// does not count.
+    pub fn replaces(&self, kept: &Self, now: Timestamp) -> bool {
+        self != kept && (self.last_modified > kept.last_modified || kept.is_yet_to_come(now))
     }
 
-    /// How this version stands to the highest before it, at `now` (epoch seconds).
-    pub fn after(&self, highest: Option<&Self>, now: i64) -> Succession {
+    fn early(&self, now: Timestamp) -> SignedDuration {
+        self.last_modified.duration_since(now) - MOST_AHEAD
+    }
+
+    /// How this version stands to the highest before it, at `now`.
+    pub fn after(&self, highest: Option<&Self>, now: Timestamp) -> Succession {
         // Were it served as any other, all that is saved before that day would be older.
-        let early = self.seconds_early(now);
-        if early > 0 {
-            return Succession::Future(early);
+        if self.is_yet_to_come(now) {
+            return Succession::Future(self.early(now));
         }
         match highest {
             Some(highest) if self.last_modified < highest.last_modified => {
@@ -70,7 +82,7 @@ impl VersionMark {
     /// The highest of this one, which is served, and the one before it. One of the future is not
     /// kept in mind.
     #[must_use]
-    pub fn highest_with(self, before: Option<&Self>, now: i64) -> Option<Self> {
+    pub fn highest_with(self, before: Option<&Self>, now: Timestamp) -> Option<Self> {
         match self.after(before, now) {
             Succession::Good => Some(self),
             Succession::Older(_) | Succession::OtherContent | Succession::Future(_) => {
@@ -80,10 +92,9 @@ impl VersionMark {
     }
 }
 
-/// Takes what others have seen into what is known at `now` (epoch seconds): of each environment the
-/// highest, but none of the future, whoever says so. With one, all that is saved before that day
-/// would be older.
-pub fn merge(known: &mut VersionMarks, others: VersionMarks, now: i64) {
+/// Takes what others have seen into what is known at `now`: of each environment the highest, but
+/// none of the future, whoever says so. With one, all that is saved before that day would be older.
+pub fn merge(known: &mut VersionMarks, others: VersionMarks, now: Timestamp) {
     for (environment, other) in others {
         if other.is_yet_to_come(now) {
             continue;
@@ -99,10 +110,17 @@ pub fn merge(known: &mut VersionMarks, others: VersionMarks, now: i64) {
 mod tests {
     use super::*;
 
-    const NOW: i64 = 1_000_000;
+    const NOW: Timestamp = Timestamp::constant(1_000_000, 0);
 
-    fn version(last_modified: i64, content: u8) -> VersionMark {
+    fn version(seconds: i64, content: u8) -> VersionMark {
+        let last_modified = Timestamp::constant(seconds, 0);
         VersionMark { last_modified, digest: [content; 32] }
+    }
+
+    /// One that is so many seconds further ahead than clocks differ.
+    fn beyond_clocks(seconds: i64) -> VersionMark {
+        let last_modified = NOW + MOST_AHEAD + SignedDuration::from_secs(seconds);
+        VersionMark { last_modified, digest: [1; 32] }
     }
 
     #[test]
@@ -116,19 +134,35 @@ mod tests {
     #[test]
     fn an_older_one_and_another_of_the_same_second_are_told_apart_from_a_newer_one() {
         let highest = version(100, 1);
-        assert_eq!(version(99, 1).after(Some(&highest), NOW), Succession::Older(100));
+        assert_eq!(
+            version(99, 1).after(Some(&highest), NOW),
+            Succession::Older(highest.last_modified)
+        );
         assert_eq!(version(100, 2).after(Some(&highest), NOW), Succession::OtherContent);
     }
 
     #[test]
     fn one_of_the_future_never_makes_those_of_today_old() {
-        let future = version(NOW + MOST_AHEAD_SECONDS + 1, 1);
-        assert_eq!(future.after(None, NOW), Succession::Future(1));
+        let future = beyond_clocks(1);
+        assert_eq!(future.after(None, NOW), Succession::Future(SignedDuration::from_secs(1)));
         assert_eq!(future.highest_with(None, NOW), None);
         let highest = version(100, 1);
         assert_eq!(future.highest_with(Some(&highest), NOW), Some(highest));
-        let ahead = version(NOW + MOST_AHEAD_SECONDS, 1);
+        let ahead = beyond_clocks(0);
         assert_eq!(ahead.after(Some(&highest), NOW), Succession::Good);
+    }
+
+    #[test]
+    fn the_first_and_the_last_time_that_can_be_told_are_old_and_yet_to_come() {
+        let at = |last_modified| VersionMark { last_modified, digest: [1; 32] };
+        let (first, last) = (at(Timestamp::MIN), at(Timestamp::MAX));
+        assert_eq!(
+            first.after(Some(&version(100, 1)), NOW),
+            Succession::Older(version(100, 1).last_modified)
+        );
+        assert!(matches!(last.after(Some(&first), NOW), Succession::Future(_)));
+        assert!(matches!(last.after(None, Timestamp::MIN), Succession::Future(_)));
+        assert_eq!(first.after(None, Timestamp::MAX), Succession::Good);
     }
 
     #[test]
@@ -160,8 +194,8 @@ mod tests {
     fn what_others_say_of_the_future_is_left_out_and_takes_nothing_away() {
         let environment: Environment = "a".parse().expect("it is a name");
         let of = |mark| VersionMarks::from([(environment.clone(), mark)]);
-        let future = version(NOW + MOST_AHEAD_SECONDS + 1, 1);
-        let ahead = version(NOW + MOST_AHEAD_SECONDS, 1);
+        let future = beyond_clocks(1);
+        let ahead = beyond_clocks(0);
         let mut known = VersionMarks::new();
         merge(&mut known, of(future), NOW);
         assert_eq!(known, VersionMarks::new());

@@ -7,6 +7,8 @@ mod authorship;
 mod master_keys;
 #[path = "chart/pod.rs"]
 mod pod;
+#[path = "chart/refusals.rs"]
+mod refusals;
 #[path = "chart/tracing.rs"]
 mod tracing;
 
@@ -211,24 +213,6 @@ fn several_vaults_share_postgresql_and_no_volume() {
     assert_eq!(ports, [53, 53, 443, 6443, 5432, 6432]);
     let ports = &named(&objects, "NetworkPolicy vanta-injector")["spec"]["egress"][0]["ports"];
     assert_eq!(ports.as_array().unwrap().len(), 4);
-}
-
-#[test]
-fn what_cannot_work_is_refused_in_words() {
-    let Some(helm) = helm() else { return };
-    for (values, reason) in [
-        ("vault.replicas=2", "more than one vault needs PostgreSQL"),
-        ("vault.signingKey.existingSecret=vanta-signing-key", "give your own another name"),
-        ("vault.ageIdentities.sharedKey=all.txt", "of the environment by that name"),
-        ("vault.ageIdentities.existingSecret=,vault.ageIdentities.sharedKey=a", "set both"),
-        ("vault.replica=1", "additional properties 'replica' not allowed"),
-        ("vault.sopsAllow={everything}", "value must be one of 'plain-values'"),
-        ("injector.replicas=0", "minimum: got 0, want 1"),
-        ("image.pullPolicy=never", "value must be one of 'Always'"),
-    ] {
-        let refused = render(helm, &["--set", values]).unwrap_err();
-        assert!(refused.contains(reason), "{values}: {refused}");
-    }
 }
 
 /// The pods that an object makes.

@@ -2,14 +2,17 @@
 //!
 //! A file is written by strangers: it can name an address that would be sent a token, or a path
 //! that leaves the engine. So a name that a file has is compared with the list's as a whole, and
-//! it is the list's that is used.
+//! it is the list's that is used. One part alone may be the file's own: the version of a key of
+//! Azure whose entry has none, of letters and digits.
 //!
-//! Invariant: an [`Allowed`] is made here alone, from a name on the list.
+//! Invariant: an [`Allowed`] is made here alone, from a name on the list and, of Azure, such a
+//! version.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::grammar::{self, Reason};
-use super::name::{KeyName, Kind};
+use super::name::{KeyName, Kind, KmsName};
 use crate::domain::names::Shown;
 
 /// The most characters of a name that a message repeats.
@@ -22,6 +25,10 @@ pub struct AllowList(Vec<KeyName>);
 /// A master key that is on the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowed(KeyName);
+
+/// What is asked for a key: keys of one service share its fate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Service(String);
 
 /// What is wrong with an allow-list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,13 +97,14 @@ impl AllowList {
 /// The name to use, where an entry covers that of a file.
 fn covered(entry: &KeyName, name: &KeyName) -> Option<KeyName> {
     match (entry, name) {
-        // An entry without a version covers each of them.
+        // An entry without a version covers each of them, and the key is asked for in the file's,
+        // which is the one that opens what it wrapped.
         (
-            KeyName::AzureKv { url, name: key, version: of_entry },
-            KeyName::AzureKv { version, .. },
-        ) if of_entry.is_empty() && grammar::is_azure_version(version) => {
-            let with_version =
-                KeyName::AzureKv { url: url.clone(), name: key.clone(), version: version.clone() };
+            KeyName::AzureKv { url, name: key, version: None },
+            KeyName::AzureKv { version: Some(version), .. },
+        ) if grammar::is_azure_version(version) => {
+            let (url, key, version) = (url.clone(), key.clone(), Some(version.clone()));
+            let with_version = KeyName::AzureKv { url, name: key, version };
             (with_version == *name).then_some(with_version)
         }
         _ => (entry == name).then(|| entry.clone()),
@@ -106,6 +114,35 @@ fn covered(entry: &KeyName, name: &KeyName) -> Option<KeyName> {
 impl Allowed {
     pub(super) fn name(&self) -> &KeyName {
         &self.0
+    }
+
+    /// What is asked for it. It has no part that is a file's own, so that there are no more services
+    /// than entries on a list.
+    pub(super) fn service(&self) -> Service {
+        let kind = self.0.kind().as_str();
+        Service(match &self.0 {
+            KeyName::Kms(KmsName { arn, role, profile, .. }) => {
+                let region = arn.split(':').nth(3).unwrap_or_default();
+                let [role, profile] =
+                    [role, profile].map(|part| part.as_deref().unwrap_or_default());
+                format!("{kind}:{region};{role};{profile}")
+            }
+            // GnuPG takes memory, and is one however many keys its ring has.
+            KeyName::Pgp { .. } | KeyName::GcpKms { .. } => kind.to_owned(),
+            KeyName::AzureKv { url: address, .. } | KeyName::HcVault { address, .. } => {
+                format!("{kind}:{address}")
+            }
+            KeyName::Hckms { id } => {
+                let region = id.split(':').next().unwrap_or_default();
+                format!("{kind}:{region}")
+            }
+        })
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

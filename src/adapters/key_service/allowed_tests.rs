@@ -24,7 +24,8 @@ fn vault(address: &str, engine: &str, key: &str) -> KeyName {
 
 fn kms(role: &str, context: &[(&str, &str)], profile: &str) -> KeyName {
     let context = context.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    KeyName::Kms(KmsName { arn: ARN.into(), role: role.into(), context, profile: profile.into() })
+    let [role, profile] = [role, profile].map(|part| (!part.is_empty()).then(|| part.to_owned()));
+    KeyName::Kms(KmsName { arn: ARN.into(), role, context, profile })
 }
 
 #[test]
@@ -130,19 +131,46 @@ fn a_role_a_profile_and_a_context_are_those_of_the_list() {
 
 #[test]
 fn an_azure_key_without_a_version_covers_each_of_them() {
-    let key = |version: &str| KeyName::AzureKv {
+    let key = |version: Option<&str>| KeyName::AzureKv {
         url: "https://v.vault.azure.net".into(),
         name: "k".into(),
-        version: version.into(),
+        version: version.map(str::to_owned),
     };
     let any = list("azure_kv:https://v.vault.azure.net/keys/k");
-    for good in ["", "0123abcd"] {
+    for good in [None, Some("0123abcd")] {
         assert_eq!(any.check(&key(good)).unwrap().name(), &key(good));
     }
-    assert!(any.check(&key("../../secrets/x")).is_err());
+    for bad in ["../../secrets/x", "", "a b", &"a".repeat(65)] {
+        assert!(any.check(&key(Some(bad))).is_err(), "{bad}");
+    }
     let one = list("azure_kv:https://v.vault.azure.net/keys/k/0123abcd");
-    assert!(one.check(&key("0123abcd")).is_ok());
-    assert!(one.check(&key("")).is_err() && one.check(&key("0123abce")).is_err());
+    assert!(one.check(&key(Some("0123abcd"))).is_ok());
+    assert!(one.check(&key(None)).is_err() && one.check(&key(Some("0123abce"))).is_err());
+}
+
+#[test]
+fn a_service_is_an_address_a_region_or_a_kind() {
+    let service = |text: &str| list(text).check(&grammar::entry(text).unwrap()).unwrap().service();
+    for (one, other) in [
+        (
+            "azure_kv:https://v.vault.azure.net/keys/k/1a",
+            "azure_kv:https://v.vault.azure.net/keys/j",
+        ),
+        ("hc_vault:https://v:8200/v1/a/keys/k", "hc_vault:https://v:8200/v1/b/keys/j"),
+        ("kms:arn:aws:kms:eu-west-1:1:key/a", "kms:arn:aws:kms:eu-west-1:2:key/b;context.App=shop"),
+        ("hckms:eu:0-1", "hckms:eu:0-2"),
+    ] {
+        assert_eq!(service(one), service(other));
+    }
+    for (one, other) in [
+        ("azure_kv:https://v.vault.azure.net/keys/k", "azure_kv:https://w.vault.azure.net/keys/k"),
+        ("hc_vault:https://v:8200/v1/a/keys/k", "hc_vault:https://v:8201/v1/a/keys/k"),
+        ("kms:arn:aws:kms:eu-west-1:1:key/a", "kms:arn:aws:kms:us-east-1:1:key/a"),
+        ("kms:arn:aws:kms:eu-west-1:1:key/a", "kms:arn:aws:kms:eu-west-1:1:key/a;profile=p"),
+        ("hckms:eu:0-1", "hckms:us:0-1"),
+    ] {
+        assert_ne!(service(one), service(other));
+    }
 }
 
 #[test]

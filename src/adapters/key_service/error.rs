@@ -18,6 +18,9 @@ pub enum KeyServiceError {
     /// It ended or closed the connection before it answered, more than once.
     #[error("sops ended before it answered")]
     Ended,
+    /// Who asked it failed before there was an answer.
+    #[error("the vault failed while it asked sops, and asks again: its log says more")]
+    Lost,
     /// It did not answer within the deadline.
     #[error("sops did not answer in time: look at whether it reaches the key's service")]
     Deadline,
@@ -27,9 +30,6 @@ pub enum KeyServiceError {
     /// It answered that it could not.
     #[error("sops could not decrypt the data key: {0}")]
     Refused(Cause),
-    /// The ciphertext is longer than any data key's.
-    #[error("the encrypted data key is too long")]
-    TooLong,
     /// The environment's file names other data keys again and again.
     #[error("too many data keys of this environment were asked for within a minute")]
     Busy,
@@ -148,6 +148,33 @@ mod tests {
             ("dial tcp 127.0.0.1:1: connect: connection refused", Cause::Unreachable),
             ("Code: 403. Errors:\n\n* permission denied", Cause::Denied),
             ("operation error KMS: Decrypt, AccessDeniedException", Cause::Denied),
+            (
+                "failed to decrypt sops data key from Vault transit backend \
+                 'transit/decrypt/sops': Put \"https://127.0.0.1:8200/v1/transit/decrypt/sops\": \
+                 tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                Cause::Certificate,
+            ),
+            // It speaks of a status too, which by itself would be a lack of rights.
+            (
+                "failed to decrypt sops data key with AWS KMS: operation error KMS: Decrypt, get \
+                 identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role \
+                 found, operation error ec2imds: GetMetadata, http response error StatusCode: 403, \
+                 request to EC2 IMDS failed",
+                Cause::Credentials,
+            ),
+            ("Code: 400. Errors:\n\n* missing client token", Cause::Credentials),
+            ("Code: 400. Errors:\n\n* encryption key not found", Cause::NoKey),
+            (
+                "operation error KMS: Decrypt, https response error StatusCode: 400, \
+                 NotFoundException: Key 'arn:aws:kms:eu-west-1:111122223333:key/9f0c' does not exist",
+                Cause::NoKey,
+            ),
+            ("Code: 400. Errors:\n\n* cipher: message authentication failed", Cause::Ciphertext),
+            (
+                "operation error KMS: Decrypt, https response error StatusCode: 400, \
+                 InvalidCiphertextException: ",
+                Cause::Ciphertext,
+            ),
             ("hunter2", Cause::Other),
         ] {
             assert_eq!(Cause::of(message), cause, "{message}");

@@ -50,9 +50,9 @@ pub(super) fn entry(text: &str) -> Result<KeyName, Reason> {
     }
 }
 
-/// Whether it is a version of a key in Azure, or none.
+/// Whether it is a version of a key in Azure.
 pub(super) fn is_azure_version(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    is_made_of(text, "") && text.len() <= 64
 }
 
 fn kms(text: &str) -> Result<KmsName, Reason> {
@@ -61,9 +61,9 @@ fn kms(text: &str) -> Result<KmsName, Reason> {
     let mut name = KmsName { arn: arn.to_owned(), ..KmsName::default() };
     for part in parts {
         let (option, value) = part.split_once('=').ok_or(KMS_OPTION)?;
-        let once = |field: &mut String| {
-            let free = field.is_empty() && !value.is_empty();
-            free.then(|| value.clone_into(field)).ok_or(KMS_OPTION)
+        let once = |field: &mut Option<String>| {
+            let free = field.is_none() && !value.is_empty();
+            free.then(|| *field = Some(value.to_owned())).ok_or(KMS_OPTION)
         };
         match option {
             "role" if is_arn(value, "iam") => once(&mut name.role)?,
@@ -135,15 +135,15 @@ fn gcp(text: &str) -> Option<KeyName> {
 fn azure(text: &str) -> Option<KeyName> {
     let (url, path) = address(text, &["https://"])?;
     let (name, version) = match path.split('/').collect::<Vec<_>>()[..] {
-        ["keys", name] => (name, ""),
-        ["keys", name, version] if !version.is_empty() => (name, version),
+        ["keys", name] => (name, None),
+        ["keys", name, version] => (name, Some(version)),
         _ => return None,
     };
-    let good = is_segment(name) && is_azure_version(version);
+    let good = is_segment(name) && version.is_none_or(is_azure_version);
     good.then(|| KeyName::AzureKv {
         url: url.to_owned(),
         name: name.to_owned(),
-        version: version.to_owned(),
+        version: version.map(str::to_owned),
     })
 }
 

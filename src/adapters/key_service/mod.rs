@@ -27,7 +27,7 @@ pub use allowed::{AllowList, AllowListError, Allowed, NotAllowed};
 pub use error::{Cause, KeyServiceError};
 pub use name::{KeyName, Kind, KmsName};
 pub use process::Launch;
-pub use protocol::MAX_CIPHERTEXT;
+pub use protocol::Ciphertext;
 pub use service::{DataKeyOf, KeyService};
 pub use variables::variables_for;
 pub use worker::Deadlines;

@@ -21,9 +21,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All of them, in the order in which sops lists a group's keys.
     pub const ALL: [Self; 6] =
-        [Self::Kms, Self::Pgp, Self::GcpKms, Self::AzureKv, Self::HcVault, Self::Hckms];
+        [Self::Kms, Self::GcpKms, Self::Hckms, Self::AzureKv, Self::HcVault, Self::Pgp];
 
     /// As a file's metadata and an allow-list name it.
     pub fn as_str(self) -> &'static str {
@@ -73,8 +73,8 @@ pub enum KeyName {
         url: String,
         /// The key's name.
         name: String,
-        /// The key's version; empty for the newest.
-        version: String,
+        /// The key's version; none for the newest.
+        version: Option<String>,
     },
     /// A key of a transit engine.
     HcVault {
@@ -97,12 +97,12 @@ pub enum KeyName {
 pub struct KmsName {
     /// The key's ARN.
     pub arn: String,
-    /// The ARN of the role to take on first; empty for none.
-    pub role: String,
+    /// The ARN of the role to take on first.
+    pub role: Option<String>,
     /// The encryption context.
     pub context: BTreeMap<String, String>,
-    /// The profile of the shared configuration; empty for none.
-    pub profile: String,
+    /// The profile of the shared configuration.
+    pub profile: Option<String>,
 }
 
 impl KeyName {
@@ -115,27 +115,6 @@ impl KeyName {
             Self::AzureKv { .. } => Kind::AzureKv,
             Self::HcVault { .. } => Kind::HcVault,
             Self::Hckms { .. } => Kind::Hckms,
-        }
-    }
-
-    /// What is asked for it: keys of one service share its fate. It has no part that is a file's
-    /// own, so that there are no more services than entries on a list.
-    pub(super) fn service(&self) -> String {
-        let kind = self.kind().as_str();
-        match self {
-            Self::Kms(KmsName { arn, role, profile, .. }) => {
-                let region = arn.split(':').nth(3).unwrap_or_default();
-                format!("{kind}:{region};{role};{profile}")
-            }
-            // GnuPG takes memory, and is one however many keys its ring has.
-            Self::Pgp { .. } | Self::GcpKms { .. } => kind.to_owned(),
-            Self::AzureKv { url: address, .. } | Self::HcVault { address, .. } => {
-                format!("{kind}:{address}")
-            }
-            Self::Hckms { id } => {
-                let region = id.split(':').next().unwrap_or_default();
-                format!("{kind}:{region}")
-            }
         }
     }
 
@@ -163,7 +142,7 @@ impl fmt::Display for KeyName {
             Self::Kms(KmsName { arn, role, context, profile }) => {
                 f.write_str(arn)?;
                 for (option, value) in [("role", role), ("profile", profile)] {
-                    if !value.is_empty() {
+                    if let Some(value) = value {
                         write!(f, ";{option}={value}")?;
                     }
                 }
@@ -174,10 +153,10 @@ impl fmt::Display for KeyName {
             }
             Self::Pgp { fingerprint } => f.write_str(fingerprint),
             Self::GcpKms { resource } => f.write_str(resource),
-            Self::AzureKv { url, name, version } if version.is_empty() => {
-                write!(f, "{url}/keys/{name}")
+            Self::AzureKv { url, name, version: None } => write!(f, "{url}/keys/{name}"),
+            Self::AzureKv { url, name, version: Some(version) } => {
+                write!(f, "{url}/keys/{name}/{version}")
             }
-            Self::AzureKv { url, name, version } => write!(f, "{url}/keys/{name}/{version}"),
             Self::HcVault { address, engine, key } => {
                 write!(f, "{address}/v1/{engine}/keys/{key}")
             }
@@ -200,41 +179,5 @@ impl fmt::Display for Escaped<'_> {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::grammar::entry;
-
-    #[test]
-    fn a_service_is_an_address_a_region_or_a_kind() {
-        let service = |text: &str| entry(text).unwrap().service();
-        for (one, other) in [
-            (
-                "azure_kv:https://v.vault.azure.net/keys/k/1a",
-                "azure_kv:https://v.vault.azure.net/keys/j",
-            ),
-            ("hc_vault:https://v:8200/v1/a/keys/k", "hc_vault:https://v:8200/v1/b/keys/j"),
-            (
-                "kms:arn:aws:kms:eu-west-1:1:key/a",
-                "kms:arn:aws:kms:eu-west-1:2:key/b;context.App=shop",
-            ),
-            ("hckms:eu:0-1", "hckms:eu:0-2"),
-        ] {
-            assert_eq!(service(one), service(other));
-        }
-        for (one, other) in [
-            (
-                "azure_kv:https://v.vault.azure.net/keys/k",
-                "azure_kv:https://w.vault.azure.net/keys/k",
-            ),
-            ("hc_vault:https://v:8200/v1/a/keys/k", "hc_vault:https://v:8201/v1/a/keys/k"),
-            ("kms:arn:aws:kms:eu-west-1:1:key/a", "kms:arn:aws:kms:us-east-1:1:key/a"),
-            ("kms:arn:aws:kms:eu-west-1:1:key/a", "kms:arn:aws:kms:eu-west-1:1:key/a;profile=p"),
-            ("hckms:eu:0-1", "hckms:us:0-1"),
-        ] {
-            assert_ne!(service(one), service(other));
-        }
     }
 }

@@ -12,7 +12,18 @@ use super::name::{KeyName, KmsName};
 
 /// The longest ciphertext of a data key, in bytes. Those that sops writes have a few hundred;
 /// OpenPGP's, for large keys, a few thousand.
-pub const MAX_CIPHERTEXT: usize = 64 * 1024;
+const MAX_CIPHERTEXT: usize = 64 * 1024;
+
+/// An encrypted data key that is not too long to be one.
+#[derive(Clone, Copy)]
+pub struct Ciphertext<'a>(&'a [u8]);
+
+impl<'a> Ciphertext<'a> {
+    /// None where it is longer than 64 KiB.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        (bytes.len() <= MAX_CIPHERTEXT).then_some(Self(bytes))
+    }
+}
 
 /// The longest answer, in bytes. A data key has 32, a share of one 33.
 pub(super) const MAX_ANSWER: usize = 4096;
@@ -81,8 +92,10 @@ struct ThreeTexts {
     third: String,
 }
 
-/// A framed request for a ciphertext of at most [`MAX_CIPHERTEXT`].
-pub(super) fn request(key: &Allowed, ciphertext: &[u8]) -> Vec<u8> {
+/// A framed request.
+pub(super) fn request(key: &Allowed, ciphertext: Ciphertext<'_>) -> Vec<u8> {
+    // In the protocol, what is absent is empty.
+    let or_empty = |part: &Option<String>| part.clone().unwrap_or_default();
     let text = |name: &str| OneText { name: name.to_owned() };
     let texts = |address: &str, second: &str, third: &str| ThreeTexts {
         address: address.to_owned(),
@@ -92,24 +105,24 @@ pub(super) fn request(key: &Allowed, ciphertext: &[u8]) -> Vec<u8> {
     let key_type = match key.name() {
         KeyName::Kms(KmsName { arn, role, context, profile }) => KeyType::Kms(KmsKey {
             arn: arn.clone(),
-            role: role.clone(),
+            role: or_empty(role),
             context: context.clone(),
-            aws_profile: profile.clone(),
+            aws_profile: or_empty(profile),
         }),
         KeyName::Pgp { fingerprint } => KeyType::Pgp(text(fingerprint)),
         KeyName::GcpKms { resource } => KeyType::GcpKms(text(resource)),
         KeyName::AzureKv { url, name, version } => {
-            KeyType::AzureKeyvault(texts(url, name, version))
+            KeyType::AzureKeyvault(texts(url, name, &or_empty(version)))
         }
         KeyName::HcVault { address, engine, key } => KeyType::Vault(texts(address, engine, key)),
         KeyName::Hckms { id } => KeyType::Hckms(text(id)),
     };
     let message = DecryptRequest {
         key: Some(Key { key_type: Some(key_type) }),
-        ciphertext: ciphertext.to_vec(),
+        ciphertext: ciphertext.0.to_vec(),
     };
     let length = u32::try_from(message.encoded_len());
-    let length = length.expect("a ciphertext has at most MAX_CIPHERTEXT bytes");
+    let length = length.expect("a `Ciphertext` has at most 64 KiB, and a name is one of the list");
     let mut framed = vec![0; PREFIX];
     framed[1..].copy_from_slice(&length.to_be_bytes());
     message.encode(&mut framed).expect("a vector grows as it is needed");

@@ -7,7 +7,15 @@ use super::*;
 fn bytes(entry: &str) -> String {
     let list = AllowList::parse(entry).unwrap();
     let name = grammar::entry(entry).unwrap();
-    hex::encode(request(&list.check(&name).unwrap(), b"secret"))
+    let ciphertext = Ciphertext::new(b"secret").unwrap();
+    hex::encode(request(&list.check(&name).unwrap(), ciphertext))
+}
+
+#[test]
+fn a_ciphertext_has_64_kib_at_the_most() {
+    let bytes = vec![0; 64 * 1024 + 1];
+    assert!(Ciphertext::new(&bytes[1..]).is_some());
+    assert!(Ciphertext::new(&bytes).is_none());
 }
 
 #[test]

@@ -32,6 +32,7 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
+    use super::super::worker::Reply;
     use super::*;
 
     #[test]
@@ -39,7 +40,7 @@ mod tests {
         let mut turns = Turns::default();
         for (environment, number) in [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("c", 5), ("b", 6)] {
             let environment = environment.parse().unwrap();
-            let job = Job { environment, request: vec![number], done: Box::new(drop) };
+            let job = Job { environment, request: vec![number], reply: Reply::to(drop) };
             turns.add(job);
         }
         let served: Vec<u8> =

@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::error::{SendError, TryRecvError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{Id, JoinSet};
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
+use super::allowed::Service;
 use super::error::KeyServiceError;
 use super::pause::Pause;
 use super::process::{Launch, Running};
@@ -32,7 +34,32 @@ pub(super) struct Job {
     /// A framed request.
     pub(super) request: Vec<u8>,
     /// Is told what came of it.
-    pub(super) done: Box<dyn FnOnce(Answer) + Send>,
+    pub(super) reply: Reply,
+}
+
+/// Where an answer goes. Where none is ever given, whoever waits for it is told that.
+pub(super) struct Reply(Option<Box<dyn FnOnce(Answer) + Send>>);
+
+impl Reply {
+    pub(super) fn to(take: impl FnOnce(Answer) + Send + 'static) -> Self {
+        Self(Some(Box::new(take)))
+    }
+
+    fn give(mut self, answer: Answer) {
+        self.take(answer);
+    }
+
+    fn take(&mut self, answer: Answer) {
+        if let Some(take) = self.0.take() {
+            take(answer);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.take(Err(KeyServiceError::Lost));
+    }
 }
 
 /// How long the parts of a call may take.
@@ -63,24 +90,76 @@ impl Default for Deadlines {
 const PAUSES: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::from_secs(30);
 
 /// Hands each job to the worker of its service, until nobody can ask any more. The workers end with
-/// the runtime.
+/// this.
 pub(super) async fn hand_out(
-    launch: Launch,
+    launch: &Arc<Launch>,
     deadlines: Deadlines,
-    mut jobs: UnboundedReceiver<(String, Job)>,
+    jobs: &mut UnboundedReceiver<(Service, Job)>,
 ) {
-    let launch = Arc::new(launch);
-    let mut workers: HashMap<String, UnboundedSender<Job>> = HashMap::new();
-    while let Some((service, job)) = jobs.recv().await {
-        let worker = workers.entry(service).or_insert_with(|| {
-            let (worker, jobs) = unbounded_channel();
-            tokio::spawn(Worker::new(Arc::clone(&launch), deadlines).run(jobs));
-            worker
-        });
-        if let Err(SendError(job)) = worker.send(job) {
-            (job.done)(Err(KeyServiceError::Ended));
+    let mut workers =
+        Workers { launch, deadlines, running: JoinSet::new(), by_service: HashMap::new() };
+    loop {
+        tokio::select! {
+            job = jobs.recv() => match job {
+                Some((service, job)) => workers.hand(service, job),
+                None => return,
+            },
+            Some(ended) = workers.running.join_next_with_id() => {
+                workers.forget(match ended {
+                    Ok((id, ())) => id,
+                    Err(error) => error.id(),
+                });
+            }
         }
     }
+}
+
+/// The workers that there are.
+struct Workers<'a> {
+    launch: &'a Arc<Launch>,
+    deadlines: Deadlines,
+    running: JoinSet<()>,
+    by_service: HashMap<Service, (Id, UnboundedSender<Job>)>,
+}
+
+impl Workers<'_> {
+    /// Hands a job to the worker of its service, which is made where there is none, or none any
+    /// more.
+    fn hand(&mut self, service: Service, job: Job) {
+        let job = match self.by_service.get(&service) {
+            Some((_, worker)) => match worker.send(job) {
+                Ok(()) => return,
+                Err(SendError(job)) => {
+                    tell_of_failure(&service);
+                    job
+                }
+            },
+            None => job,
+        };
+        let (worker, jobs) = unbounded_channel();
+        let run = Worker::new(Arc::clone(self.launch), self.deadlines).run(jobs);
+        let id = self.running.spawn(run).id();
+        // Its other end is there until it runs.
+        drop(worker.send(job));
+        self.by_service.insert(service, (id, worker));
+    }
+
+    /// A worker ends by itself where nobody can ask it any more, and never before.
+    fn forget(&mut self, worker: Id) {
+        self.by_service.retain(|service, (id, _)| {
+            if *id == worker {
+                tell_of_failure(service);
+            }
+            *id != worker
+        });
+    }
+}
+
+fn tell_of_failure(service: &Service) {
+    tracing::error!(
+        %service,
+        "what asks sops for data keys has failed, which is a fault of the vault: what it was asked is asked again by another"
+    );
 }
 
 /// The sops for one service, where it runs.
@@ -112,8 +191,8 @@ impl Worker {
                     Err(TryRecvError::Disconnected) => return,
                 }
             }
-            if let Some(Job { environment, request, done }) = turns.next() {
-                done(self.answer(environment, request).await);
+            if let Some(Job { environment, request, reply }) = turns.next() {
+                reply.give(self.answer(environment, request).await);
                 continue;
             }
             tokio::select! {
@@ -193,5 +272,47 @@ async fn ended(running: &mut Option<Running>) {
         // That the task was ended is the news, however it was.
         Some(running) => drop((&mut running.connection.driver).await),
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{AllowList, grammar};
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_worker_that_fails_was_asked_is_answered_and_another_takes_its_place() {
+        let launch = Arc::new(Launch {
+            host: "/no/such/host".into(),
+            arguments: Vec::new(),
+            program: "/no/such/sops".into(),
+            variables: Vec::new(),
+            folder: "/tmp".into(),
+        });
+        let (asker, mut jobs) = unbounded_channel();
+        let (answered, mut answers) = unbounded_channel();
+        let key = "hckms:r:1-2";
+        let list = AllowList::parse(key).unwrap();
+        let service = list.check(&grammar::entry(key).unwrap()).unwrap().service();
+        let ask = |environment: &str, reply| {
+            let job = Job { environment: environment.parse().unwrap(), request: vec![], reply };
+            assert!(asker.send((service.clone(), job)).is_ok());
+        };
+        let reply = |number| {
+            let answered = answered.clone();
+            Reply::to(move |answer: Answer| answered.send((number, answer.unwrap_err())).unwrap())
+        };
+        let ask_all = async {
+            ask("a", Reply::to(|_| panic!("a fault, on purpose")));
+            ask("b", reply(1));
+            assert_eq!(answers.recv().await.unwrap(), (1, KeyServiceError::Lost));
+            ask("a", reply(2));
+            let (number, error) = answers.recv().await.unwrap();
+            assert!(number == 2 && matches!(error, KeyServiceError::Start(_)), "{error:?}");
+        };
+        tokio::select! {
+            () = ask_all => {}
+            () = hand_out(&launch, Deadlines::default(), &mut jobs) => panic!("it asks no more"),
+        }
     }
 }

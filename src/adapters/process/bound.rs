@@ -18,8 +18,9 @@ use super::hardening::forbid_core_dumps;
 /// may be a bomb.
 const MOST_MEMORY: u64 = 512 * 1024 * 1024;
 
-/// Becomes the program, of which the first is the number of the process that started this one.
-/// Where it returns, it failed, with a shell's code.
+/// Becomes the program that the arguments name. The first is the number of the process that started
+/// this one, the second the program, and what follows is for the program. Where it returns, it
+/// failed, with a shell's code.
 ///
 /// The kernel ends the program with the **thread** that started this process.
 pub fn become_bound(mut arguments: impl Iterator<Item = OsString>) -> u8 {

@@ -106,7 +106,7 @@ impl<'a> Candidate<'a> {
         named.map_err(Refusal::of_authorship)?;
 
         let (found, accepted) = (file.mark(), &authorship.accepted);
-        let objection = judge(&subject, &found, highest, accepted, now.as_second());
+        let objection = judge(&subject, &found, highest, accepted, now);
         warnings.extend(accepts_nothing(environment, &found, objection.as_ref(), accepted));
         let mut alarm = None;
         match objection {
@@ -119,7 +119,7 @@ impl<'a> Candidate<'a> {
             }
             Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
         }
-        let mark = file.mark().highest_with(highest, now.as_second());
+        let mark = file.mark().highest_with(highest, now);
         Ok(Opened { file, warnings, alarm, signer, mark })
     }
 }

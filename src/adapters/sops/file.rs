@@ -34,6 +34,7 @@ pub struct OpenedFile {
     shapes: Vec<Shape>,
     leaves: Vec<Leaf>,
     last_modified: Time,
+    saved_at: Timestamp,
 }
 
 impl OpenedFile {
@@ -67,6 +68,7 @@ impl OpenedFile {
             shapes: walked.shapes,
             leaves: walked.leaves,
             last_modified: metadata.last_modified,
+            saved_at: metadata.saved_at,
         })
     }
 
@@ -242,12 +244,7 @@ impl EncryptedFile {
 
     /// Which version it is.
     pub(super) fn mark(&self) -> VersionMark {
-        let last_modified = self.last_modified().parse::<Timestamp>();
-        VersionMark {
-            // What cannot be told is as old as can be.
-            last_modified: last_modified.map_or(i64::MIN, Timestamp::as_second),
-            digest: self.digest,
-        }
+        VersionMark { last_modified: self.opened.saved_at, digest: self.digest }
     }
 
     fn leaf(&self, at: usize) -> &Leaf {

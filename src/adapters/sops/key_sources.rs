@@ -9,7 +9,7 @@ use super::groups::Unwrapped;
 use super::identities::Identities;
 use super::master_key::{KeyError, MasterKey, OtherKey};
 use super::metadata::Metadata;
-use crate::adapters::key_service::{Allowed, DataKeyOf, KeyService, MAX_CIPHERTEXT};
+use crate::adapters::key_service::{Allowed, Ciphertext, DataKeyOf, KeyService};
 use crate::domain::names::Environment;
 
 /// The most keys of a file that sops may be asked for: each is a call, and other files wait for it.
@@ -89,19 +89,20 @@ fn may_ask(service: &KeyService, file: &Metadata) -> Result<(), KeyError> {
 
 fn ask(asked: ServiceFor<'_>, key: &OtherKey) -> Result<Unwrapped, KeyError> {
     let ServiceFor { service, environment } = asked;
-    let allowed = check(service, key)?;
+    let (allowed, ciphertext) = check(service, key)?;
     let kind = key.name.kind();
-    match service.data_key(environment, &allowed, key.wrapped.as_bytes()) {
+    match service.data_key(environment, &allowed, ciphertext) {
         DataKeyOf::Known(bytes) => Ok(bytes),
         DataKeyOf::Awaited => Err(KeyError::Awaited(kind)),
         DataKeyOf::Failed(error) => Err(KeyError::Service { kind, error }),
     }
 }
 
-fn check(service: &KeyService, key: &OtherKey) -> Result<Allowed, KeyError> {
+fn check<'a>(
+    service: &KeyService,
+    key: &'a OtherKey,
+) -> Result<(Allowed, Ciphertext<'a>), KeyError> {
     let allowed = service.list().check(&key.name)?;
-    if key.wrapped.len() > MAX_CIPHERTEXT {
-        return Err(KeyError::TooLong(key.name.kind()));
-    }
-    Ok(allowed)
+    let ciphertext = Ciphertext::new(key.wrapped.as_bytes());
+    Ok((allowed, ciphertext.ok_or(KeyError::TooLong(key.name.kind()))?))
 }

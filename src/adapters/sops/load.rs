@@ -189,6 +189,8 @@ impl Look<'_> {
     /// stands is half there for a moment, and may be there before its signature is.
     fn grace(&self, refusal: &Refusal) -> Duration {
         match refusal.alarm {
+            // No file is on its way: they are wrong for all environments.
+            Alarm::Signature if refusal.of_signers => Duration::ZERO,
             Alarm::Signature => self.options.authorship.signature_grace,
             Alarm::Refused | Alarm::Rollback | Alarm::Environment => self.options.settling,
         }

@@ -31,10 +31,6 @@ pub(super) struct OtherKey {
     pub(super) wrapped: String,
 }
 
-/// The kinds of keys beside age, in the order in which sops lists a group's keys.
-pub(super) const OTHER_KINDS: [Kind; 6] =
-    [Kind::Kms, Kind::GcpKms, Kind::Hckms, Kind::AzureKv, Kind::HcVault, Kind::Pgp];
-
 /// How a recipient of age's hybrid, post-quantum kind begins.
 const POST_QUANTUM: &str = "age1pq1";
 

@@ -3,14 +3,16 @@
 //! As in sops, values are read whatever their type where that is unambiguous, names match
 //! without regard to case where none matches exactly, and unknown fields are passed over.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use semver::Version;
 
 use super::error::FileError;
 use super::go_regex;
 use super::groups::KeyGroups;
 use super::leave::Leave;
-use super::master_key::{AgeKey, KeyGroup, MasterKey, OTHER_KINDS, OtherKey};
+use super::master_key::{AgeKey, KeyGroup, MasterKey, OtherKey};
 use super::number;
 use super::sealed::Sealed;
 use super::selection::{DEFAULT_UNENCRYPTED_SUFFIX, Matching, Rule};
@@ -42,7 +44,10 @@ const RULES: [(&str, bool); 6] = [
 
 /// What a file says of itself. None of it is authenticated but by the values' coming out right.
 pub(super) struct Metadata {
+    /// As it is written: the MAC is bound to its offset too.
     pub(super) last_modified: Time,
+    /// The same point in time, to the second.
+    pub(super) saved_at: Timestamp,
     /// Encrypted.
     pub(super) mac: String,
     pub(super) mac_only_encrypted: bool,
@@ -55,32 +60,15 @@ pub(super) struct Metadata {
 /// Reads the fields.
 pub(super) fn read(fields: &[MapItem], leave: Leave) -> Result<Metadata, FileError> {
     let fields = &Fields(fields);
-    let version = fields.text("version")?;
-    if version.is_empty() {
-        let lacks = lacks(fields);
-        if !lacks.is_empty() {
-            return Err(FileError::Cut { lacks: format!("a version, {}", lacks.join(", ")) });
-        }
-        if !leave.no_version {
-            return Err(FileError::NoVersion);
-        }
-    }
-    if !version.is_empty() && !is_version(&version) {
-        return Err(FileError::BadMetadata {
-            field: "version",
-            rule: "has to be a version such as 3.9.0",
-        });
-    }
-    let last_modified = Time::from_rfc3339(&fields.text("lastmodified")?);
+    let version = version(fields, leave)?;
+    let (last_modified, saved_at) = last_modified(fields)?;
     Ok(Metadata {
-        last_modified: last_modified.ok_or(FileError::BadMetadata {
-            field: "lastmodified",
-            rule: "has to be a time in the form of RFC 3339",
-        })?,
+        last_modified,
+        saved_at,
         mac: fields.text("mac")?,
         mac_only_encrypted: fields.bool("mac_only_encrypted")?,
         rule: rule(fields)?,
-        is_of_first_format: is_before_3_3(&version),
+        is_of_first_format: is_before_3_3(version.as_ref()),
         keys: key_groups(fields)?,
     })
 }
@@ -113,30 +101,44 @@ fn lacks(fields: &Fields<'_>) -> Vec<&'static str> {
     lacks
 }
 
-/// Whether sops, which compares it with 3.3.0, can read it (SemVer 2.0.0).
-fn is_version(text: &str) -> bool {
-    let core = text.split(['-', '+']).next().unwrap_or_default();
-    let number = |part: &str| {
-        !part.is_empty()
-            && part.bytes().all(|byte| byte.is_ascii_digit())
-            && (part.len() == 1 || !part.starts_with('0'))
-    };
-    core.split('.').count() == 3 && core.split('.').all(number)
+/// When the file was saved, as it is written and as a point in time.
+fn last_modified(fields: &Fields<'_>) -> Result<(Time, Timestamp), FileError> {
+    let refused = |rule| FileError::BadMetadata { field: "lastmodified", rule };
+    let time = Time::from_rfc3339(&fields.text("lastmodified")?)
+        .ok_or_else(|| refused("has to be a time in the form of RFC 3339"))?;
+    // sops never writes such a time, and no age could be told from it.
+    let saved_at = time.to_timestamp().ok_or_else(|| {
+        refused("has to be before 9999-12-30T22:00:01Z: set the clock of whoever saved it, and save it anew")
+    })?;
+    Ok((time, saved_at))
+}
+
+/// The version of the sops that wrote the file; none where it does not say.
+fn version(fields: &Fields<'_>, leave: Leave) -> Result<Option<Version>, FileError> {
+    let text = fields.text("version")?;
+    if text.is_empty() {
+        let lacks = lacks(fields);
+        if !lacks.is_empty() {
+            return Err(FileError::Cut { lacks: format!("a version, {}", lacks.join(", ")) });
+        }
+        return if leave.no_version { Ok(None) } else { Err(FileError::NoVersion) };
+    }
+    let version = Version::parse(&text).ok().filter(is_read_by_sops);
+    let rule = "has to be a version such as 3.9.0";
+    version.map(Some).ok_or(FileError::BadMetadata { field: "version", rule })
+}
+
+/// Whether sops reads it too: the numbers of a preliminary version have no end in SemVer, and 64
+/// bits there.
+fn is_read_by_sops(version: &Version) -> bool {
+    let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut numbers = version.pre.split('.').filter(|part| !part.is_empty()).filter(is_number);
+    numbers.all(|number| number.parse::<u64>().is_ok())
 }
 
 /// Whether a version is before 3.3.0; a preliminary 3.3.0 is, and so is none at all.
-fn is_before_3_3(version: &str) -> bool {
-    if version.is_empty() {
-        return true;
-    }
-    let core = version.split(['-', '+']).next().unwrap_or_default();
-    let preliminary = version.strip_prefix(core).is_some_and(|rest| rest.starts_with('-'));
-    let numbers: Vec<u64> = core.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect();
-    match numbers.as_slice().cmp(&[3, 3, 0]) {
-        Ordering::Less => true,
-        Ordering::Equal => preliminary,
-        Ordering::Greater => false,
-    }
+fn is_before_3_3(version: Option<&Version>) -> bool {
+    version.is_none_or(|version| version.cmp_precedence(&Version::new(3, 3, 0)).is_lt())
 }
 
 fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
@@ -194,7 +196,7 @@ fn key_groups(fields: &Fields<'_>) -> Result<KeyGroups, FileError> {
 /// The keys of one group.
 fn group(fields: &Fields<'_>) -> Result<KeyGroup, FileError> {
     let mut keys = Vec::new();
-    for kind in OTHER_KINDS {
+    for kind in Kind::ALL {
         for key in fields.maps(kind.as_str())? {
             let (name, wrapped) = (name(kind, &key)?, key.text("enc")?);
             keys.push(MasterKey::Other(OtherKey { name, wrapped }));
@@ -212,16 +214,16 @@ fn name(kind: Kind, key: &Fields<'_>) -> Result<KeyName, FileError> {
     Ok(match kind {
         Kind::Kms => KeyName::Kms(KmsName {
             arn: key.text("arn")?,
-            role: key.text("role")?,
+            role: key.optional("role")?,
             context: key.texts("context")?,
-            profile: key.text("aws_profile")?,
+            profile: key.optional("aws_profile")?,
         }),
         Kind::Pgp => KeyName::Pgp { fingerprint: key.text("fp")? },
         Kind::GcpKms => KeyName::GcpKms { resource: key.text("resource_id")? },
         Kind::AzureKv => KeyName::AzureKv {
             url: key.text("vault_url")?,
             name: key.text("name")?,
-            version: key.text("version")?,
+            version: key.optional("version")?,
         },
         Kind::HcVault => KeyName::HcVault {
             address: key.text("vault_address")?,
@@ -250,6 +252,11 @@ impl<'a> Fields<'a> {
     fn text(&self, name: &'static str) -> Result<String, FileError> {
         let refused = FileError::BadMetadata { field: name, rule: "has to be text" };
         self.field(name).map_or(Some(String::new()), text_of).ok_or(refused)
+    }
+
+    /// A field's text, where it has one.
+    fn optional(&self, name: &'static str) -> Result<Option<String>, FileError> {
+        Ok(Some(self.text(name)?).filter(|text| !text.is_empty()))
     }
 
     fn bool(&self, name: &'static str) -> Result<bool, FileError> {
@@ -330,23 +337,57 @@ fn text_of(node: &Node) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn version_of(text: &str) -> Result<Option<Version>, FileError> {
+        let text = Node::Scalar(Scalar::Text(text.as_bytes().to_vec()));
+        version(&Fields(&[MapItem::Entry("version".to_owned(), text)]), Leave::ALL)
+    }
+
     #[test]
     fn a_version_is_one_that_sops_can_compare() {
-        for good in ["3.0.0", "3.13.3", "3.9.0-rc.1", "10.0.0+build"] {
-            assert!(is_version(good), "{good} was refused");
+        for good in [
+            "3.0.0",
+            "3.13.3",
+            "3.9.0-rc.1",
+            "10.0.0+build",
+            "3.9.0--1",
+            "3.9.0-0a",
+            "3.9.0-18446744073709551615",
+            "3.9.0+01",
+            "18446744073709551615.0.0",
+        ] {
+            assert!(matches!(version_of(good), Ok(Some(_))), "{good} was refused");
         }
-        for bad in ["", "3", "3.1", "3.01.0", "v3.1.0", "3.1.0.0", "3..0", "a.b.c"] {
-            assert!(!is_version(bad), "{bad} was accepted");
+        for bad in [
+            "3",
+            "3.1",
+            "3.01.0",
+            "3.1.0.0",
+            "3..0",
+            "a.b.c",
+            "v3.1.0",
+            " 3.9.0",
+            "=3.9.0",
+            "3.9.0-",
+            "3.9.0+",
+            "3.9.0-!!",
+            "3.9.0-01",
+            "3.9.0-a..b",
+            "3.9.0+a..b",
+            "3.9.0-99999999999999999999",
+            "99999999999999999999.0.0",
+        ] {
+            assert!(version_of(bad).is_err(), "{bad} was accepted");
         }
     }
 
     #[test]
     fn a_file_of_before_3_3_is_told_from_later_ones() {
-        for old in ["", "0.0.1", "2.9.9", "3.2.99", "3.3.0-rc.1"] {
-            assert!(is_before_3_3(old), "{old}");
+        let is_old = |text| is_before_3_3(version_of(text).unwrap().as_ref());
+        for old in ["", "0.0.1", "2.9.9", "3.2.99", "3.3.0-rc.1", "3.3.0-rc.1+build"] {
+            assert!(is_old(old), "{old}");
         }
         for new in ["3.3.0", "3.3.0+build", "3.13.3", "3.9.0-rc.1", "10.0.0"] {
-            assert!(!is_before_3_3(new), "{new}");
+            assert!(!is_old(new), "{new}");
         }
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Refusal {
     pub(super) fault: FileFault,
     /// What it is for whoever watches.
     pub(super) alarm: Alarm,
+    /// Whether it is the trusted signers' fault, which no signature that comes later mends.
+    pub(super) of_signers: bool,
     /// Whether it may pass without a change of any file, such as a lack of file descriptors.
     pub(super) passing: bool,
     /// Whether it is none yet: sops is being asked for the data key.
@@ -35,6 +37,7 @@ impl Refusal {
             reason: cut(reason.to_string()),
             fault: FileFault::Refused,
             alarm: Alarm::Refused,
+            of_signers: false,
             passing: false,
             awaited: false,
             rest: Duration::ZERO,
@@ -50,7 +53,13 @@ impl Refusal {
 
     pub(super) fn of_authorship(error: AuthorshipError) -> Self {
         let (alarm, passing, rest) = (error.alarm(), error.is_passing(), error.rest());
-        Self { alarm, passing, rest, ..Self::lasting(error) }
+        let of_signers = matches!(
+            error,
+            AuthorshipError::UnreadableSigners { .. }
+                | AuthorshipError::BadSigners { .. }
+                | AuthorshipError::NoSigners { .. }
+        );
+        Self { alarm, of_signers, passing, rest, ..Self::lasting(error) }
     }
 
     pub(super) fn passing(reason: impl ToString) -> Self {

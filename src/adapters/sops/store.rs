@@ -243,7 +243,7 @@ impl SopsStore {
     /// Takes in which versions were served elsewhere, of which the highest counts that is not of
     /// the future.
     pub fn remember(&self, others: VersionMarks) {
-        let now = Timestamp::now().as_second();
+        let now = Timestamp::now();
         self.marks.send_if_modified(|marks| {
             let mut merged = marks.clone();
             versions::merge(&mut merged, others, now);

@@ -1,5 +1,9 @@
 //! Points in time as Go reads and writes them, without ever leaving their own offset.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
 /// A date, a time and an offset, none of which is converted: what is read is what is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Time {
@@ -59,6 +63,18 @@ impl Time {
     /// Go's `RFC3339`: as `sops exec-env` prints it, and as the MAC's additional data.
     pub(super) fn without_fraction(&self) -> String {
         self.format("")
+    }
+
+    /// The point in time, to the second; none where it is beyond what can be told (some hours of
+    /// the year 9999).
+    pub(super) fn to_timestamp(self) -> Option<Timestamp> {
+        let Self { year, month, day, hour, minute, second, .. } = self;
+        let year = i16::try_from(year).ok()?;
+        let [month, day, hour, minute, second] =
+            [month, day, hour, minute, second].map(|part| i8::try_from(part).ok());
+        let civil = DateTime::new(year, month?, day?, hour?, minute?, second?, 0).ok()?;
+        let offset = Offset::from_seconds(self.offset_minutes.checked_mul(60)?).ok()?;
+        offset.to_timestamp(civil).ok()
     }
 
     fn format(&self, fraction: &str) -> String {
@@ -213,6 +229,24 @@ mod tests {
             "é020-01-02T03:04:05Z",
         ] {
             assert!(Time::from_rfc3339(bad).is_none(), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn what_has_been_read_is_a_point_in_time_to_the_second() {
+        for (read, point) in [
+            ("0000-01-01T00:00:00Z", Some("0000-01-01T00:00:00Z")),
+            ("0000-01-01T00:00:00+23:59", Some("-000001-12-31T00:01:00Z")),
+            ("2020-02-29T23:59:59.999Z", Some("2020-02-29T23:59:59Z")),
+            ("2020-01-01T00:00:00-05:30", Some("2020-01-01T05:30:00Z")),
+            ("9999-12-30T22:00:00Z", Some("9999-12-30T22:00:00Z")),
+            ("9999-12-30T22:00:01Z", None),
+            ("9999-12-31T00:00:00+02:00", Some("9999-12-30T22:00:00Z")),
+            ("9999-12-31T00:00:00Z", None),
+            ("9999-12-31T23:59:59-23:59", None),
+        ] {
+            let time = Time::from_rfc3339(read).unwrap().to_timestamp();
+            assert_eq!(time.map(|time| time.to_string()).as_deref(), point, "{read}");
         }
     }
 

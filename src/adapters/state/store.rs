@@ -109,13 +109,15 @@ impl StateStore {
         checkpoints::newest(&self.database).await
     }
 
-    /// Keeps in mind that a version of an environment's file was served.
+    /// Keeps in mind that a version of an environment's file was served, in the place of an older
+    /// one, or one that is of the future at `now`.
     pub async fn keep_version(
         &self,
         environment: &Environment,
         mark: &VersionMark,
+        now: Timestamp,
     ) -> Result<(), StateError> {
-        versions::keep(&self.database, environment, mark).await
+        versions::keep(&self.database, environment, mark, now).await
     }
 
     /// The highest version of each environment's file that was served, by whichever replica.

@@ -1,29 +1,34 @@
 //! The highest version of each environment's file that was served.
 //!
-//! Invariant: what is kept of an environment only ever gets higher, whichever replicas write.
+//! Invariant: what is kept of an environment only ever gets higher, whichever replicas write, but
+//! where it is of the future of who writes.
+
+use jiff::Timestamp;
 
 use super::database::{Database, StateError, fetch, write};
 use crate::domain::names::Environment;
-use crate::domain::versions::{VersionMark, VersionMarks};
+use crate::domain::versions::{VersionMark, VersionMarks, latest};
 
-/// Keeps a version where it is higher than what is kept.
+/// Keeps a version where it is higher than what is kept, or that is of the future at `now`.
 pub(super) async fn keep(
     database: &Database,
     environment: &Environment,
     mark: &VersionMark,
+    now: Timestamp,
 ) -> Result<(), StateError> {
-    // Within one statement, what is set is made of what was there before it.
     const KEEP: &str = "INSERT INTO versions (environment, last_modified, digest) \
         VALUES ($1, $2, $3) ON CONFLICT (environment) DO UPDATE SET \
-        digest = CASE WHEN excluded.last_modified > versions.last_modified \
-            THEN excluded.digest ELSE versions.digest END, \
-        last_modified = CASE WHEN excluded.last_modified > versions.last_modified \
-            THEN excluded.last_modified ELSE versions.last_modified END";
+        last_modified = excluded.last_modified, digest = excluded.digest \
+        WHERE excluded.last_modified > versions.last_modified OR versions.last_modified > $4";
     let digest = hex::encode(mark.digest);
     write!(
         database,
         control,
-        sqlx::query(KEEP).bind(environment.as_str()).bind(mark.last_modified).bind(digest.as_str())
+        sqlx::query(KEEP)
+            .bind(environment.as_str())
+            .bind(mark.last_modified.as_second())
+            .bind(digest.as_str())
+            .bind(latest(now).as_second())
     )?;
     Ok(())
 }
@@ -43,5 +48,9 @@ fn read(
     let environment = environment.parse().map_err(|_| damaged())?;
     let mut bytes = [0; 32];
     hex::decode_to_slice(digest, &mut bytes).map_err(|_| damaged())?;
+    // No vault writes what is beyond these, and somebody else's row stops none: at its bound, one of
+    // the future stays one, and the oldest stays the oldest.
+    let last_modified = last_modified.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+    let last_modified = Timestamp::from_second(last_modified).map_err(|_| damaged())?;
     Ok((environment, VersionMark { last_modified, digest: bytes }))
 }

@@ -97,8 +97,9 @@ fn is_executable(file: &Path) -> bool {
     file.metadata().is_ok_and(|it| it.is_file() && executable(it.permissions().mode()))
 }
 
-/// Becomes what the vault has started it for, where it has; where it returns something, it failed.
-pub(super) fn become_what_was_asked() -> Option<ExitCode> {
+/// Becomes sops, bound to the vault, where the vault has started this process for that; where it
+/// returns something, it failed.
+pub(super) fn become_bound_sops() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let asked = arguments.next().is_some_and(|first| first == BOUND);
     asked.then(|| become_bound(arguments).into())

@@ -37,7 +37,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 
 /// The program `vanta-vault`.
 pub fn main() -> ExitCode {
-    if let Some(failed) = master_keys::become_what_was_asked() {
+    if let Some(failed) = master_keys::become_bound_sops() {
         return failed;
     }
     let (traces, exported, untraced) = start_traces();
@@ -298,7 +298,7 @@ async fn open_secrets(
         key_service,
     });
     let store = Arc::new(store);
-    let versions = ServedVersions::new(Arc::clone(&store), Arc::clone(state), served_before);
+    let versions = ServedVersions::new(Arc::clone(&store), Arc::clone(state), &served_before);
     Ok((store, report, versions))
 }
 

@@ -2,6 +2,10 @@
 //!
 //! Invariant: no read waits for it. What the state does not take is tried again for as long as it
 //! takes; what was served is known to this process meanwhile.
+//!
+//! Where clocks of replicas are apart, one may take for the future what another has served, and put
+//! its own version in the place of that in the state. The other hears of it, and keeps its own
+//! again; the one leaves that alone, so that the two do not go on so.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -26,7 +30,7 @@ const LAST: Duration = Duration::from_secs(3);
 pub(super) struct ServedVersions {
     store: Arc<SopsStore>,
     state: Arc<StateStore>,
-    /// What the state has for certain.
+    /// What the state had last, as far as it was not of the future.
     kept: VersionMarks,
     /// Of which environments what the state has is of the future.
     yet_to_come: BTreeSet<Environment>,
@@ -35,10 +39,10 @@ pub(super) struct ServedVersions {
 
 impl ServedVersions {
     /// Those of the store, of which the state has these.
-    pub(super) fn new(store: Arc<SopsStore>, state: Arc<StateStore>, kept: VersionMarks) -> Self {
-        let mut versions =
-            Self { store, state, kept, yet_to_come: BTreeSet::new(), failing: false };
-        versions.tell_of_the_future(&versions.kept.clone());
+    pub(super) fn new(store: Arc<SopsStore>, state: Arc<StateStore>, kept: &VersionMarks) -> Self {
+        let (before, yet_to_come) = (VersionMarks::new(), BTreeSet::new());
+        let mut versions = Self { store, state, kept: before, yet_to_come, failing: false };
+        versions.take(kept, Timestamp::now());
         versions
     }
 
@@ -54,9 +58,9 @@ impl ServedVersions {
                 _ = served.changed() => false,
                 _ = ticks.tick() => true,
             };
-            let kept = self.keep().await;
             let heard = if is_tick && self.state.is_shared() { self.hear().await } else { Ok(()) };
-            self.tell(kept.and(heard));
+            let kept = self.keep().await;
+            self.tell(heard.and(kept));
         }
     }
 
@@ -68,9 +72,10 @@ impl ServedVersions {
 
     async fn keep(&mut self) -> Result<(), StateError> {
         let served = self.store.marks().borrow().clone();
+        let now = Timestamp::now();
         for (environment, mark) in served {
-            if self.kept.get(&environment) != Some(&mark) {
-                self.state.keep_version(&environment, &mark).await?;
+            if self.kept.get(&environment).is_none_or(|kept| mark.replaces(kept, now)) {
+                self.state.keep_version(&environment, &mark, now).await?;
                 self.kept.insert(environment, mark);
             }
         }
@@ -79,19 +84,24 @@ impl ServedVersions {
 
     async fn hear(&mut self) -> Result<(), StateError> {
         let heard = self.state.versions().await?;
-        self.tell_of_the_future(&heard);
+        self.take(&heard, Timestamp::now());
         self.store.remember(heard);
         Ok(())
     }
 
-    /// Warns of what the store leaves out, and the state takes for the highest.
-    fn tell_of_the_future(&mut self, heard: &VersionMarks) {
-        let now = Timestamp::now().as_second();
-        let yet_to_come = heard.iter().filter(|(_, mark)| mark.is_yet_to_come(now));
-        let yet_to_come = yet_to_come.map(|(environment, _)| environment.clone()).collect();
+    /// Takes in what the state has, and warns of what the store leaves out of it.
+    fn take(&mut self, heard: &VersionMarks, now: Timestamp) {
+        let mut yet_to_come = BTreeSet::new();
+        for (environment, mark) in heard {
+            if mark.is_yet_to_come(now) {
+                yet_to_come.insert(environment.clone());
+            } else {
+                self.kept.insert(environment.clone(), *mark);
+            }
+        }
         let before = std::mem::replace(&mut self.yet_to_come, yet_to_come);
         for environment in self.yet_to_come.difference(&before) {
-            tracing::warn!(%environment, "the state says that a version was served which is yet to come: a clock was wrong, or somebody wrote it there. It does not count, and until that day no newer one is kept: take its line out of the table `versions`");
+            tracing::warn!(%environment, "the state says that a version was served which is yet to come: a clock was wrong, or somebody wrote it there. It does not count, and the next version that is served takes its place");
         }
     }
 
@@ -104,5 +114,107 @@ impl ServedVersions {
             }
             Ok(()) | Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::adapters::sops::{Authorship, Leave, SharedIdentities, StoreOptions};
+    use crate::adapters::state::StateSource;
+    use crate::domain::versions::VersionMark;
+
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+    fn environment() -> Environment {
+        "prod".parse().unwrap()
+    }
+
+    fn mark(last_modified: Timestamp) -> VersionMark {
+        VersionMark {
+            last_modified: last_modified.round(jiff::Unit::Second).unwrap(),
+            digest: [1; 32],
+        }
+    }
+
+    async fn state(folder: &Path) -> Arc<StateStore> {
+        let source = StateSource::Folder(folder.to_owned());
+        Arc::new(StateStore::open(&source).await.unwrap())
+    }
+
+    /// A replica that has served this version.
+    async fn replica(
+        state: &Arc<StateStore>,
+        folder: &Path,
+        served: VersionMark,
+    ) -> ServedVersions {
+        let options = StoreOptions {
+            folder: Some(folder.to_owned()),
+            shared: SharedIdentities::None,
+            identities_folder: None,
+            leave: Leave::default(),
+            authorship: Authorship::default(),
+            key_service: None,
+        };
+        let (store, _) = SopsStore::open(options);
+        store.remember(VersionMarks::from([(environment(), served)]));
+        let before = state.versions().await.unwrap();
+        ServedVersions::new(Arc::new(store), Arc::clone(state), &before)
+    }
+
+    async fn has(state: &StateStore) -> VersionMark {
+        state.versions().await.unwrap()[&environment()]
+    }
+
+    #[tokio::test]
+    async fn a_version_of_the_future_leaves_its_place_to_what_is_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = state(folder.path()).await;
+        let now = Timestamp::now();
+        let (future, served) = (mark(now + HOUR), mark(now - HOUR));
+        state.keep_version(&environment(), &future, now + HOUR).await.unwrap();
+        let mut replica = replica(&state, folder.path(), served).await;
+        replica.keep().await.unwrap();
+        assert_eq!(has(&state).await, served);
+    }
+
+    #[tokio::test]
+    async fn what_a_replica_whose_clock_is_behind_put_away_is_kept_again_and_then_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = state(folder.path()).await;
+        let now = Timestamp::now();
+        let (older, newer) = (mark(now - HOUR), mark(now));
+        let mut replica = replica(&state, folder.path(), newer).await;
+        replica.keep().await.unwrap();
+        // By its clock, the newer one is of the future.
+        state.keep_version(&environment(), &older, now - HOUR).await.unwrap();
+        assert_eq!(has(&state).await, older);
+        replica.hear().await.unwrap();
+        replica.keep().await.unwrap();
+        assert_eq!(has(&state).await, newer);
+
+        // And by ours, this one is.
+        let ahead = mark(now + HOUR);
+        state.keep_version(&environment(), &ahead, now + HOUR).await.unwrap();
+        for _ in 0..2 {
+            replica.hear().await.unwrap();
+            replica.keep().await.unwrap();
+            assert_eq!(has(&state).await, ahead);
+        }
+    }
+
+    #[tokio::test]
+    async fn two_replicas_that_served_other_contents_of_one_second_do_not_go_on_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = state(folder.path()).await;
+        let ours = mark(Timestamp::now() - HOUR);
+        let theirs = VersionMark { digest: [2; 32], ..ours };
+        state.keep_version(&environment(), &theirs, Timestamp::now()).await.unwrap();
+        let replica = replica(&state, folder.path(), ours).await;
+        assert!(!ours.replaces(&replica.kept[&environment()], Timestamp::now()));
     }
 }

@@ -8,6 +8,9 @@ use super::{helm, render};
 const ALLOWED: &str = "vault.masterKeys.allowed={pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4,\
                        hc_vault:https://vault:8200/v1/transit/keys/sops}";
 
+/// Without an image that holds sops, no key can be allowed.
+const IMAGE: &str = "vault.image=registry.example.com/vanta/vanta-vault-sops:0.1.0";
+
 /// The vault's pod with some values.
 fn vault(helm: &std::path::Path, values: &[&str]) -> Value {
     let values: Vec<&str> = values.iter().flat_map(|value| ["--set", value]).collect();
@@ -23,7 +26,7 @@ fn what_sops_needs_is_there_once_a_key_is_allowed() {
     assert_eq!(without["containers"][0]["envFrom"], Value::Null);
     assert_eq!(variable(&without["containers"][0], "VANTA_SOPS_ALLOWED_KEYS"), None);
 
-    let with = vault(helm, &[ALLOWED, secrets[0], secrets[1]]);
+    let with = vault(helm, &[IMAGE, ALLOWED, secrets[0], secrets[1]]);
     let vault = &with["containers"][0];
     assert_eq!(
         variable(vault, "VANTA_SOPS_ALLOWED_KEYS"),

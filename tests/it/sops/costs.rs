@@ -30,7 +30,7 @@ fn part(sealed: &str, name: &str) -> Vec<u8> {
 }
 
 /// The file as whoever can open it would have written it at another time.
-fn saved_at(file: &[u8], time: &str) -> Vec<u8> {
+pub(super) fn saved_at(file: &[u8], time: &str) -> Vec<u8> {
     let mut file: Value = serde_json::from_slice(file).unwrap();
     let armored = ArmoredReader::new(file["sops"]["age"][0]["enc"].as_str().unwrap().as_bytes());
     let keys = fs::read_to_string(path("age-key.txt")).unwrap();

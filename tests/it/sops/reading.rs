@@ -4,7 +4,8 @@ use vanta::adapters::sops::{
     EncryptedFile, FileError, Format, Identities, Leave, OpenedFile, ReadError, Withheld,
 };
 
-use super::fixtures::{edit, identities, keys, open, path, read, text, value};
+use super::fixtures::{edit, identities, keys, open, path, read, refusal, text, value};
+use crate::support::sops;
 
 const SERVED: [&str; 9] = ["count", "d.e", "d.f", "flag", "number", "on", "ratio", "text", "word"];
 
@@ -101,6 +102,57 @@ fn the_mac_is_bound_to_lastmodified_whatever_its_form() {
     let other = edit(&original, &time, "2020-01-01T00:00:00Z");
     assert_eq!(open(&other, Leave::default()).err(), Some(FileError::WrongMac));
     assert_eq!(open(&original, Leave::default()).unwrap().last_modified(), time);
+}
+
+#[test]
+fn a_time_that_is_beyond_what_can_be_told_is_refused_by_name() {
+    let original = text("app.enc.yaml");
+    let time = value(&original, "    lastmodified").trim_matches('"').to_owned();
+    let refused = |of: &str| refusal(&edit(&original, &time, of));
+    for beyond in ["9999-12-30T22:00:01Z", "9999-12-31T00:00:00Z", "9999-12-31T12:00:00+02:00"] {
+        let refused = refused(beyond);
+        let names = matches!(refused, FileError::BadMetadata { field: "lastmodified", .. });
+        assert!(names && refused.to_string().contains("9999-12-30"), "{beyond}: {refused}");
+    }
+    for told in ["0000-01-01T00:00:00+23:59", "9999-12-30T22:00:00Z", "9999-12-31T00:00:00+02:00"] {
+        assert_eq!(refused(told), FileError::WrongMac, "{told}");
+    }
+}
+
+#[test]
+fn a_version_is_read_where_sops_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = text("app.enc.yaml");
+    let found = value(&original, "    version:").to_owned();
+    for sops in sops::generations() {
+        for version in [
+            "3.9.0",
+            "3.9.0-rc.1",
+            "3.9.0--1",
+            "3.9.0+01",
+            "3.3.0-rc.1+build",
+            "3.9.0-18446744073709551615",
+            "18446744073709551615.0.0",
+            "3.9.0-",
+            "3.9.0+",
+            "3.9.0-!!",
+            "3.9.0-01",
+            "3.9.0-a..b",
+            "3.9.0-99999999999999999999",
+            "99999999999999999999.0.0",
+            "3.09.0",
+            " 3.9.0",
+        ] {
+            let of = |to: &str| edit(&original, &format!("version: {found}"), to);
+            let file = of(&format!("version: \"{version}\""));
+            std::fs::write(folder.path().join("app.enc.yaml"), &file).unwrap();
+            let mut command = sops::command(sops, folder.path(), &path("age-key.txt"));
+            let theirs = command.args(["decrypt", "app.enc.yaml"]).output().unwrap();
+            let ours = open(&file, Leave::default());
+            let said = String::from_utf8_lossy(&theirs.stderr);
+            assert_eq!(ours.is_ok(), theirs.status.success(), "{version}: {said}");
+        }
+    }
 }
 
 #[test]

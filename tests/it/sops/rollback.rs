@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use vanta::adapters::sops::{Alarm, Authorship, RefreshReport, Rollback, SopsStore, StoreOptions};
 use vanta::domain::ports::SecretStore;
 use vanta::domain::versions::{VersionMark, VersionMarks};
 
+use super::costs::saved_at;
 use super::fixtures::{edit, options, text, unnamed, value};
 use super::grants::environment;
 use super::made::keys::{OURS, SECOND};
@@ -96,7 +97,7 @@ fn a_restart_does_not_forget_and_neither_does_a_file_that_was_away() {
     exchanged.put(&older);
     assert_eq!(store.refresh().failed[0].alarm, Alarm::Rollback);
     let kept = store.marks().borrow().clone();
-    assert_eq!(kept[&environment("prod")].last_modified, saved(&newer).as_second());
+    assert_eq!(kept[&environment("prod")].last_modified, saved(&newer));
     let (restarted, report) = exchanged.open(kept);
     assert_eq!(report.failed[0].alarm, Alarm::Rollback);
     assert!(read(&restarted, "prod", "word").is_err());
@@ -122,7 +123,7 @@ fn what_another_replica_has_served_counts_here() {
 fn what_a_state_or_another_replica_says_of_the_future_does_not_make_todays_file_older() {
     let (newer, older) = newer_and_older();
     let exchanged = Exchanged::new(Rollback::Deny);
-    let tomorrow = Timestamp::now().as_second() + 24 * 60 * 60;
+    let tomorrow = Timestamp::now() + SignedDuration::from_hours(24);
     let mark = VersionMark { last_modified: tomorrow, digest: [7; 32] };
     let future = VersionMarks::from([(environment("prod"), mark)]);
     exchanged.put(&older);
@@ -132,7 +133,7 @@ fn what_a_state_or_another_replica_says_of_the_future_does_not_make_todays_file_
     exchanged.put(&newer);
     assert_eq!(store.refresh().loaded[0].alarm, None, "{:?}", reason(&store, "prod"));
     let known = store.marks().borrow()[&environment("prod")];
-    assert_eq!(known.last_modified, saved(&newer).as_second());
+    assert_eq!(known.last_modified, saved(&newer));
     exchanged.put(&older);
     assert_eq!(store.refresh().failed[0].alarm, Alarm::Rollback);
 }
@@ -238,6 +239,36 @@ fn another_recipient_is_no_other_content_and_a_rotation_is_a_newer_version() {
     // And now the version before it is an older one.
     workshop.put("prod.enc.yaml", app.as_bytes());
     assert_eq!(store.refresh().failed[0].alarm, Alarm::Rollback);
+}
+
+#[test]
+fn a_file_of_the_first_year_is_the_oldest_and_one_of_the_last_day_is_none() {
+    let Some(workshop) = Workshop::new() else { return };
+    let today = workshop.encrypt("prod.enc.json", r#"{"word": "hunter2"}"#, OURS);
+    let exchanged = Exchanged::new(Rollback::Deny);
+    let put = |time| {
+        let file = exchanged.folder.path().join("prod.enc.json");
+        fs::write(file, saved_at(&today, time)).unwrap();
+    };
+    put("9999-12-31T00:00:00Z");
+    let (store, report) = exchanged.open(VersionMarks::new());
+    let reason = &report.failed[0].reason;
+    assert!(reason.contains("lastmodified") && reason.contains("9999-12-30"), "{reason}");
+    assert_eq!(*store.marks().borrow(), VersionMarks::new(), "nothing is kept in mind of it");
+
+    let first = "0000-01-01T00:00:00Z";
+    put(first);
+    let report = store.refresh();
+    assert!(report.failed.is_empty() && report.loaded[0].alarm.is_none(), "{report:?}");
+    put("2020-01-01T00:00:00+05:30");
+    assert_eq!(store.refresh().loaded[0].alarm, None);
+    let mark = store.marks().borrow()[&environment("prod")];
+    assert_eq!(mark.last_modified, "2019-12-31T18:30:00Z".parse().unwrap());
+    put(first);
+    let report = store.refresh();
+    let failed = &report.failed[0];
+    assert_eq!(failed.alarm, Alarm::Rollback);
+    assert!(failed.reason.contains(&format!("as prod@{first}")), "{}", failed.reason);
 }
 
 #[test]

@@ -304,6 +304,25 @@ fn a_change_of_the_signers_is_seen_and_takes_nothing_away_that_is_served() {
 }
 
 #[test]
+fn signers_that_cannot_be_read_are_told_of_at_once() {
+    let Some(signed) = Signed::new() else { return };
+    signed.put_signed("dev.enc.yaml", text("app.enc.yaml").as_bytes(), "dev");
+    let store = signed.open(Duration::from_hours(1));
+    fs::write(signed.signers.path(), "nonsense").unwrap();
+    store.refresh();
+    let (kind, said) = alarm(&store, "dev").unwrap();
+    assert!(kind == Alarm::Signature && said.contains("line 1: it has to be"), "{said}");
+    fs::write(signed.signers.path(), signed.key.line("ci", "")).unwrap();
+    store.refresh();
+    assert_eq!(alarm(&store, "dev"), None);
+    fs::remove_file(signed.signers.path()).unwrap();
+    store.refresh();
+    let (kind, said) = alarm(&store, "dev").unwrap();
+    assert!(kind == Alarm::Signature && said.contains("cannot be read"), "{said}");
+    assert_eq!(read(&store, "dev", "word").unwrap(), "hunter2");
+}
+
+#[test]
 fn a_config_maps_signature_is_the_key_beside_the_file() {
     let Some(signed) = Signed::new() else { return };
     let (store, _) = SopsStore::open(StoreOptions {

@@ -106,21 +106,34 @@ fn a_vault_that_is_killed_remembers_what_it_had_kept() {
 }
 
 #[test]
-fn a_version_of_the_future_in_the_state_is_told_of_and_does_not_count() {
+fn a_version_of_the_future_in_the_state_is_told_of_and_does_not_count_and_is_replaced() {
     let site = Site::new();
+    let (older, newer) = older_and_newer();
+    site.write("secrets/dev.enc.yaml", &newer);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let source = vanta::adapters::state::StateSource::Folder(site.path("state"));
-    let tomorrow = jiff::Timestamp::now().as_second() + 24 * 60 * 60;
+    let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
     let mark = vanta::domain::versions::VersionMark { last_modified: tomorrow, digest: [7; 32] };
     runtime.block_on(async {
         let state = vanta::adapters::state::StateStore::open(&source).await.unwrap();
-        state.keep_version(&"dev".parse().unwrap(), &mark).await.unwrap();
+        state.keep_version(&"dev".parse().unwrap(), &mark, mark.last_modified).await.unwrap();
     });
     let vault = with(&site, &[("VANTA_SOPS_ROLLBACK", "deny")]);
     let said = "the state says that a version was served which is yet to come";
     until("the log says so", || vault.log().contains(said).then_some(()));
     assert!(!is_raised(&vault, "rollback"));
     assert_eq!(vault.health("/readyz").0, 200);
+    let kept = || {
+        runtime.block_on(async {
+            let state = vanta::adapters::state::StateStore::open(&source).await.unwrap();
+            state.versions().await.unwrap()[&"dev".parse().unwrap()]
+        })
+    };
+    until("what is served is kept in its place", || (kept() != mark).then_some(()));
+    drop(vault);
+    site.write("secrets/dev.enc.yaml", &older);
+    let vault = with(&site, &[("VANTA_SOPS_ROLLBACK", "deny")]);
+    assert!(is_raised(&vault, "rollback"));
 }
 
 /// A replica with a folder of its own, over a database that is shared.

@@ -18,6 +18,8 @@ pub enum Method {
 }
 
 impl Method {
+    const ALL: [Self; 3] = [Self::Client, Self::ServiceAccount, Self::Oidc];
+
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
@@ -37,6 +39,10 @@ pub enum Proof {
     Refused,
     /// Whoever must be asked does not answer.
     Unavailable,
+}
+
+impl Proof {
+    const ALL: [Self; 3] = [Self::Accepted, Self::Refused, Self::Unavailable];
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,6 +78,12 @@ impl DecisionMetrics {
             "Proofs of identity that were reviewed",
             metrics.identities.clone(),
         );
+        // From nought, for whoever asks for their increase.
+        for method in Method::ALL.map(Method::name) {
+            for result in Proof::ALL {
+                drop(metrics.identities.get_or_create(&IdentityLabels { method, result }));
+            }
+        }
         metrics
     }
 
@@ -84,5 +96,25 @@ impl DecisionMetrics {
     /// Counts a proof of identity that was reviewed.
     pub fn reviewed(&self, method: Method, result: Proof) {
         self.identities.get_or_create(&IdentityLabels { method: method.name(), result }).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_that_nobody_can_review_is_counted_from_nought() {
+        let mut registrar = Registrar::new("vanta");
+        let metrics = DecisionMetrics::new(&mut registrar);
+        for method in Method::ALL {
+            let count = |number: u64| {
+                let labels = format!("method=\"{}\",result=\"Unavailable\"", method.name());
+                registrar.encode().contains(&format!("identities_total{{{labels}}} {number}\n"))
+            };
+            assert!(count(0), "{method:?}");
+            metrics.reviewed(method, Proof::Unavailable);
+            assert!(count(1), "{method:?}");
+        }
     }
 }

@@ -77,9 +77,20 @@ pub struct SourceMetrics {
     certificate_end: Family<[(&'static str, &'static str); 0], Gauge>,
 }
 
+impl Reload {
+    const ALL: [Self; 6] = [
+        Self::Grants,
+        Self::Clients,
+        Self::Issuers,
+        Self::Certificate,
+        Self::Secrets,
+        Self::SigningKeys,
+    ];
+}
+
 impl SourceMetrics {
     pub(super) fn new(registrar: &mut Registrar) -> Self {
-        Self {
+        let metrics = Self {
             reloads: registrar.register(
                 "reloads",
                 "Sources read again, by result",
@@ -131,7 +142,15 @@ impl SourceMetrics {
                 "When the serving certificate ends, since 1970",
                 Family::default(),
             ),
+        };
+        // An increase is one over what was there before: a series that begins with its first
+        // failure shows none, and no alert tells of it.
+        for source in Reload::ALL {
+            for result in ["success", "failure"] {
+                drop(metrics.reloads.get_or_create(&ReloadLabels { source, result }));
+            }
         }
+        metrics
     }
 
     /// Counts that a source was read again.
@@ -163,6 +182,8 @@ impl SourceMetrics {
             for (alarm, is_raised) in alarms {
                 let labels = AlarmLabels { environment: environment.clone(), alarm };
                 self.alarms.get_or_create(&labels).set(i64::from(is_raised));
+                // From nought, for whoever asks for its increase.
+                drop(self.raised.get_or_create(&labels));
             }
             let labels = EnvironmentLabels { environment };
             self.healthy.get_or_create(&labels).set(i64::from(healthy));
@@ -208,6 +229,36 @@ impl SourceMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_alerts_watch_grow_is_there_before_it_grows() {
+        let mut registrar = Registrar::new("vanta");
+        let metrics = SourceMetrics::new(&mut registrar);
+        let text = registrar.encode();
+        for source in Reload::ALL {
+            for result in ["success", "failure"] {
+                let series =
+                    format!("vanta_reloads_total{{source=\"{source:?}\",result=\"{result}\"}} 0\n");
+                assert!(text.contains(&series), "{series}: {text}");
+            }
+        }
+        let dev = |refused| EnvironmentStanding {
+            environment: "dev".to_owned(),
+            keys: Some(1),
+            healthy: true,
+            alarms: vec![("refused", refused), ("rollback", false)],
+        };
+        let series = |alarm: &str, count: u64| {
+            format!("alarms_total{{environment=\"dev\",alarm=\"{alarm}\"}} {count}\n")
+        };
+        metrics.environments([dev(false)]);
+        let text = registrar.encode();
+        assert!(text.contains(&series("refused", 0)) && text.contains(&series("rollback", 0)));
+        metrics.alarm("dev", "refused");
+        metrics.environments([dev(true)]);
+        let text = registrar.encode();
+        assert!(text.contains(&series("refused", 1)) && text.contains(&series("rollback", 0)));
+    }
 
     #[test]
     fn the_gauges_are_of_the_environments_that_there_are_and_never_vanish_between() {

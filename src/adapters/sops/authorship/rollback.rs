@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -67,16 +66,16 @@ pub(in super::super) fn judge(
     found: &VersionMark,
     highest: Option<&VersionMark>,
     accepted: &BTreeSet<AcceptedVersion>,
-    now: i64,
+    now: Timestamp,
 ) -> Option<Objection> {
-    let name = of_epoch(found.last_modified);
+    let name = found.last_modified;
     let environment = subject.environment.clone();
     let version = AcceptedVersion { environment, last_modified: name };
     let (accept, save) = (|| version.to_string(), || subject.rotate());
     let error = match found.after(highest, now) {
         Succession::Good => return None,
         Succession::Older(highest) => AuthorshipError::Older {
-            highest: of_epoch(highest).to_string(),
+            highest: highest.to_string(),
             found: name.to_string(),
             save: save(),
             accept: accept(),
@@ -86,8 +85,8 @@ pub(in super::super) fn judge(
             AuthorshipError::OtherContent { found, save: save(), accept: accept() }
         }
         // That no leave is given for: it would make all that is saved before that day older.
-        Succession::Future(seconds) => {
-            let wait = Duration::from_secs(seconds.unsigned_abs());
+        Succession::Future(early) => {
+            let wait = early.unsigned_abs();
             let error = AuthorshipError::Future { found: name.to_string(), save: save(), wait };
             return Some(Objection { error, accepted: false });
         }
@@ -110,7 +109,7 @@ pub(in super::super) fn accepts_nothing(
     objection: Option<&Objection>,
     accepted: &BTreeSet<AcceptedVersion>,
 ) -> Vec<String> {
-    let saved = of_epoch(found.last_modified);
+    let saved = found.last_modified;
     let taken = objection.filter(|objection| objection.accepted).map(|_| saved);
     let of_it = accepted.iter().filter(|version| version.environment == *environment);
     let idle = of_it.filter(|version| Some(version.last_modified) != taken);
@@ -120,19 +119,15 @@ pub(in super::super) fn accepts_nothing(
     .collect()
 }
 
-fn of_epoch(seconds: i64) -> Timestamp {
-    // What is beyond the years that can be told is not a time that sops writes.
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::format::Format;
     use super::*;
 
-    const NOW: i64 = 1_800_000_000;
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-    fn version(last_modified: i64, content: u8) -> VersionMark {
+    fn version(seconds: i64, content: u8) -> VersionMark {
+        let last_modified = Timestamp::constant(seconds, 0);
         VersionMark { last_modified, digest: [content; 32] }
     }
 
@@ -187,7 +182,7 @@ mod tests {
         assert!(!accepts("prod@2020-09-13T12:26:41Z"));
         let same_second = version(1_700_000_000, 2);
         assert!(judged(same_second, &["prod@2023-11-14T22:13:20Z"]).unwrap().accepted);
-        let future = version(NOW + 3600, 2);
+        let future = version(1_800_003_600, 2);
         assert!(!judged(future, &["prod@2027-01-15T09:00:00Z"]).unwrap().accepted);
     }
 

@@ -4,14 +4,14 @@
 //! Sections and keys that are there twice are refused, unlike in sops, and so is what go-ini
 //! numbers by itself or reads differently from version to version.
 
-mod lines;
 mod value;
+
+use std::str::SplitInclusive;
 
 use super::error::FileError;
 use super::flat;
 use super::limits::Budget;
 use super::tree::{Document, MapItem, Node, Scalar, refuse_duplicates};
-use lines::Lines;
 
 /// The section of the keys before the first section.
 const DEFAULT: &str = "DEFAULT";
@@ -45,7 +45,10 @@ struct Section {
 }
 
 struct Reader<'a> {
-    lines: Lines<'a>,
+    /// Each with its line feed.
+    lines: SplitInclusive<'a, char>,
+    /// Of the line that was read last, from 1.
+    number: usize,
     /// What has been commented since the last section or key.
     comment: String,
     sections: Vec<Section>,
@@ -58,7 +61,8 @@ impl<'a> Reader<'a> {
     fn new(text: &'a str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self {
-            lines: Lines::new(text),
+            lines: text.split_inclusive('\n'),
+            number: 0,
             comment: String::new(),
             sections: vec![Section { name: DEFAULT.to_owned(), items: Vec::new() }],
             fields: Vec::new(),
@@ -68,7 +72,7 @@ impl<'a> Reader<'a> {
 
     /// Reads all that there is.
     fn read(mut self) -> Result<Self, FileError> {
-        while let Some(line) = self.lines.next() {
+        while let Some(line) = self.next_line() {
             let line = line.trim_start();
             if line.is_empty() {
                 continue;
@@ -83,6 +87,12 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(self)
+    }
+
+    fn next_line(&mut self) -> Option<&'a str> {
+        let line = self.lines.next()?;
+        self.number += 1;
+        Some(line)
     }
 
     fn section(&mut self, rest: &str) -> Result<(), FileError> {
@@ -122,7 +132,7 @@ impl<'a> Reader<'a> {
 
     /// Refuses the line that was read last.
     fn refuse(&self, reason: &'static str) -> FileError {
-        FileError::NotIni { line: self.lines.number(), reason }
+        FileError::NotIni { line: self.number, reason }
     }
 
     fn taken_comment(&mut self) -> Option<MapItem> {

@@ -61,7 +61,7 @@ impl Reader<'_> {
     /// As far as the line that ends the quotes.
     fn quoted_lines(&mut self, begin: &str, quote: &str) -> Result<String, FileError> {
         let mut value = begin.to_owned();
-        while let Some(line) = self.lines.next() {
+        while let Some(line) = self.next_line() {
             // Else many short lines would cost more than all else.
             self.budget.spend(3, line.len())?;
             let Some(end) = line.rfind(quote) else {
@@ -84,7 +84,7 @@ impl Reader<'_> {
 
     fn continued_lines(&mut self, begin: &str) -> Result<String, FileError> {
         let mut value = begin.to_owned();
-        while let Some(line) = self.lines.next() {
+        while let Some(line) = self.next_line() {
             self.budget.spend(3, line.len())?;
             let line = line.trim();
             if line.is_empty() {
