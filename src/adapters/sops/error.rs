@@ -44,6 +44,11 @@ pub enum FileError {
         /// In bytes.
         limit: usize,
     },
+    /// A regular expression that would take too long on the keys or comments.
+    #[error(
+        "the file's regular expression takes too much work on its keys or comments: write it with fewer and lower counts"
+    )]
+    HardRegex,
     /// The bytes are not UTF-8.
     #[error("the file is not UTF-8 text")]
     NotUtf8,

@@ -1,17 +1,36 @@
 //! Go's regular expressions (RE2 syntax) in the words of the `regex` crate.
 //!
-//! Both have linear time. Go's `\d`, `\w`, `\s` and `\b` are ASCII, and inside a class Go knows no
-//! operators; the pattern is rewritten for that. What Go refuses is refused, since sops takes such
-//! a rule as one that matches nothing. Some that Go takes is refused as well: `\Q…\E`, octal
-//! escapes, a `{` that begins no count, and `\p` with anything but a general category.
+//! Go's `\d`, `\w`, `\s` and `\b` are ASCII, and inside a class Go knows no operators; the pattern
+//! is rewritten for that. What Go refuses is refused, since sops takes such a rule as one that
+//! matches nothing. Some that Go takes is refused as well: `\Q…\E`, octal escapes, a `{` that
+//! begins no count, and `\p` with anything but a general category.
+//!
+//! Matching takes one step a byte, for as long as the states of the automaton that are made on the
+//! way fit into [`MAX_STATES`]. Ordinary expressions need a small part of it; one that needs more
+//! would take time for each of its own parts and each byte, and is given up.
 
-use regex::bytes::{Regex, RegexBuilder};
-use regex_syntax::ast::parse::Parser;
+use std::cell::RefCell;
+
+use regex_automata::Input;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::syntax;
+use regex_syntax::ast::parse::ParserBuilder;
 use regex_syntax::ast::{Ast, ClassSet, GroupKind, Repetition, RepetitionKind, RepetitionRange};
 use regex_syntax::is_meta_character;
 
+/// The longest pattern, in bytes: parsing one takes some hundred times its length.
+pub(super) const MAX_PATTERN: usize = 1024;
+
+/// How deep groups, classes and repetitions may be nested.
+const MAX_NESTING: u32 = 32;
+
 /// The memory that one compiled expression may take, in bytes.
 const MAX_COMPILED: usize = 64 * 1024;
+
+/// The memory that the states which are made while matching may take, of all texts together, in
+/// bytes.
+const MAX_STATES: usize = 512 * 1024;
 
 /// The most repetitions, of nested ones multiplied (Go `regexp/syntax`, `repeatIsValid`).
 const MAX_COUNT: u32 = 1000;
@@ -29,14 +48,50 @@ const CATEGORIES: [&str; 34] = [
     "Cf", "Co",
 ];
 
-/// Compiles a pattern so that it matches what Go's `regexp` would match; nothing where invalid.
-pub(super) fn compile(pattern: &str) -> Option<Regex> {
-    let pattern = translate(pattern)?;
-    let parsed = Parser::new().parse(&pattern).ok()?;
-    if !is_go(&parsed, &pattern, MAX_COUNT) {
-        return None;
+/// A compiled expression, and the states of its automaton that were made so far.
+pub(super) struct GoRegex {
+    automaton: DFA,
+    states: RefCell<Cache>,
+}
+
+/// Matching was given up, since it would take too much work.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooHard;
+
+impl GoRegex {
+    /// Compiles a pattern so that it matches what Go's `regexp` would match; nothing where it is
+    /// invalid or too large.
+    pub(super) fn compile(pattern: &str) -> Option<Self> {
+        if pattern.len() > MAX_PATTERN {
+            return None;
+        }
+        let pattern = translate(pattern)?;
+        let parsed = ParserBuilder::new().nest_limit(MAX_NESTING).build().parse(&pattern).ok()?;
+        if !is_go(&parsed, &pattern, MAX_COUNT) {
+            return None;
+        }
+        let compiled = thompson::Config::new()
+            .utf8(false)
+            .nfa_size_limit(Some(MAX_COMPILED))
+            .which_captures(WhichCaptures::None);
+        let states =
+            DFA::config().cache_capacity(MAX_STATES).minimum_cache_clear_count(Some(0));
+        let automaton = DFA::builder()
+            .syntax(syntax::Config::new().utf8(false).nest_limit(MAX_NESTING))
+            .thompson(compiled)
+            .configure(states)
+            .build(&pattern)
+            .ok()?;
+        let states = RefCell::new(automaton.create_cache());
+        Some(Self { automaton, states })
     }
-    RegexBuilder::new(&pattern).size_limit(MAX_COMPILED).build().ok()
+
+    /// Whether it matches anywhere in a text.
+    pub(super) fn is_match(&self, text: &str) -> Result<bool, TooHard> {
+        let input = Input::new(text).earliest(true);
+        let found = self.automaton.try_search_fwd(&mut self.states.borrow_mut(), &input);
+        found.map(|end| end.is_some()).map_err(|_| TooHard)
+    }
 }
 
 /// Whether Go takes what the crate has parsed.
@@ -295,8 +350,9 @@ mod tests {
             (r"^\p{Lu}[\pP]$", "É!", true),
             (r"^\_\-\ $", "_- ", true),
         ] {
-            let regex = compile(pattern).unwrap_or_else(|| panic!("{pattern} was refused"));
-            assert_eq!(regex.is_match(text.as_bytes()), matches, "{pattern} on {text}");
+            let regex = GoRegex::compile(pattern);
+            let regex = regex.unwrap_or_else(|| panic!("{pattern} was refused"));
+            assert_eq!(regex.is_match(text), Ok(matches), "{pattern} on {text}");
         }
         for invalid in [
             "(",
@@ -329,7 +385,7 @@ mod tests {
             r"\",
             "((((a{1000}){1000}){1000}){1000})",
         ] {
-            assert!(compile(invalid).is_none(), "{invalid} was accepted");
+            assert!(GoRegex::compile(invalid).is_none(), "{invalid} was accepted");
         }
     }
 }

@@ -14,7 +14,7 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_NODES: usize = 100_000;
 
 /// The most text of keys and comments that a file's regular expression is matched against, in
-/// bytes: a bad expression takes time for each of its own states and each byte.
+/// bytes. What an expression takes beyond one step a byte is bounded by itself.
 pub const MAX_MATCHED_BYTES: usize = 1024 * 1024;
 
 /// The longest key and the longest list of recipients that an error repeats.

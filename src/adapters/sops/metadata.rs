@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::error::FileError;
-use super::go_regex;
+use super::go_regex::{GoRegex, MAX_PATTERN};
 use super::groups::KeyGroups;
 use super::leave::Leave;
 use super::master_key::{AgeKey, KeyGroup, MasterKey, OTHER_KINDS, OtherKey};
@@ -95,8 +95,13 @@ fn is_before_3_3(version: &str) -> bool {
 }
 
 fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
-    let regex =
-        |field, pattern: &str| go_regex::compile(pattern).ok_or(FileError::InvalidRegex { field });
+    let regex = |field, pattern: &str| {
+        if pattern.len() > MAX_PATTERN {
+            let rule = "has more than 1024 bytes, which is the longest that is read: shorten it";
+            return Err(FileError::BadMetadata { field, rule });
+        }
+        GoRegex::compile(pattern).ok_or(FileError::InvalidRegex { field })
+    };
     let mut rules = Vec::new();
     for (field, encrypts) in [
         ("unencrypted_suffix", false),

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
+use super::go_regex::TooHard;
 use super::leave::{Leave, Withheld};
 use super::limits::{Budget, MAX_MATCHED_BYTES};
 use super::metadata::Metadata;
@@ -218,13 +219,17 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn matches(&mut self, text: &str, matches: fn(&Rule, &str) -> bool) -> Result<bool, FileError> {
+    fn matches(
+        &mut self,
+        text: &str,
+        matches: fn(&Rule, &str) -> Result<bool, TooHard>,
+    ) -> Result<bool, FileError> {
         let limit = MAX_MATCHED_BYTES;
         if self.rule.is_regex() {
             let left = self.matching.checked_sub(text.len());
             self.matching = left.ok_or(FileError::TooMuchMatching { limit })?;
         }
-        Ok(matches(self.rule, text))
+        matches(self.rule, text).map_err(|TooHard| FileError::HardRegex)
     }
 
     fn after_value(&mut self) {
