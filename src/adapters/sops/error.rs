@@ -49,6 +49,14 @@ pub enum FileError {
         "the file's regular expression takes too much work on its keys or comments: write it with fewer and lower counts"
     )]
     HardRegex,
+    /// More to keep while the file is served than [`super::MAX_KEPT_BYTES`].
+    #[error(
+        "the values that are served of the file and their paths take more than {limit} bytes of memory: split it into several environments"
+    )]
+    TooMuchKept {
+        /// In bytes.
+        limit: usize,
+    },
     /// The bytes are not UTF-8.
     #[error("the file is not UTF-8 text")]
     NotUtf8,
