@@ -102,7 +102,7 @@ fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
         }
         GoRegex::compile(pattern).ok_or(FileError::InvalidRegex { field })
     };
-    let mut rules = Vec::new();
+    let mut rule = None;
     for (field, encrypts) in [
         ("unencrypted_suffix", false),
         ("encrypted_suffix", true),
@@ -115,6 +115,10 @@ fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
         if text.is_empty() {
             continue;
         }
+        // Before the next one is compiled.
+        if rule.is_some() {
+            return Err(FileError::SeveralRules);
+        }
         let matching = if field.ends_with("suffix") {
             Matching::Suffix(text)
         } else if field.ends_with("comment_regex") {
@@ -122,14 +126,10 @@ fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
         } else {
             Matching::Keys(regex(field, &text)?)
         };
-        rules.push(Rule { matching, encrypts });
+        rule = Some(Rule { matching, encrypts });
     }
     let default = Matching::Suffix(DEFAULT_UNENCRYPTED_SUFFIX.to_owned());
-    match rules.pop() {
-        None => Ok(Rule { matching: default, encrypts: false }),
-        Some(rule) if rules.is_empty() => Ok(rule),
-        Some(_) => Err(FileError::SeveralRules),
-    }
+    Ok(rule.unwrap_or(Rule { matching: default, encrypts: false }))
 }
 
 /// The key groups: the top level's keys alone, where it has any.

@@ -205,11 +205,7 @@ impl Walker<'_> {
         self.leaf(Content::Plain(scalar), withheld).map(Some)
     }
 
-    fn leaf(
-        &mut self,
-        content: Content,
-        withheld: Option<Withheld>,
-    ) -> Result<Shape, FileError> {
+    fn leaf(&mut self, content: Content, withheld: Option<Withheld>) -> Result<Shape, FileError> {
         let below_list = self.steps.iter().any(|step| matches!(step, Step::Element(_)));
         let below_list = below_list && !self.leave.leaves_below_lists;
         let withheld = withheld.or(below_list.then_some(Withheld::BelowList));

@@ -13,6 +13,8 @@ mod groups;
 mod hostile;
 mod hostile_formats;
 mod hostile_json;
+#[cfg(target_os = "linux")]
+mod kept;
 mod leaf_forgeries;
 mod made;
 mod master_keys;
