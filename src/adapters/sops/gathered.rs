@@ -4,8 +4,7 @@
 //! Invariant: what is kept is paid for, whatever aliases make of a short file.
 
 use std::collections::{BTreeSet, HashSet};
-
-use sha2::{Digest, Sha256};
+use std::hash::{BuildHasher, RandomState};
 
 use super::authorship::{ContentDigest, EnvironmentLeaf, is_reserved};
 use super::data_key::DataKey;
@@ -27,7 +26,17 @@ const MAX_NO_KEYS: usize = 10;
 const OVERHEAD: usize = size_of::<(Key, Kept)>() + 4 * 16;
 
 /// A path's hash, by which it is known again.
-type PathDigest = [u8; 16];
+type PathHash = (u64, u64);
+
+/// Two hashers whose keys nobody knows: together, no two paths of a file have one hash.
+#[derive(Default)]
+struct PathHasher(RandomState, RandomState);
+
+impl PathHasher {
+    fn hash(&self, path: &str) -> PathHash {
+        (self.0.hash_one(path), self.1.hash_one(path))
+    }
+}
 
 /// A value that is served.
 pub(super) struct Kept {
@@ -51,10 +60,11 @@ fn place_of(path: &str) -> String {
 /// What has been gathered of a file, leaf by leaf.
 pub(super) struct Gathered {
     served: Vec<(Key, Kept)>,
-    withheld: Vec<(PathDigest, Withheld)>,
+    withheld: Vec<(PathHash, Withheld)>,
     /// How much more may be kept.
     left: usize,
-    paths: HashSet<PathDigest>,
+    hasher: PathHasher,
+    paths: HashSet<PathHash>,
     same_path: Option<String>,
     /// The first of the keys that are withheld, in order.
     named: BTreeSet<Key>,
@@ -69,7 +79,8 @@ pub(super) struct Values {
     /// In the order of their keys.
     pub(super) served: Box<[(Key, Kept)]>,
     /// By the hashes of their keys, in order.
-    withheld: Box<[(PathDigest, Withheld)]>,
+    withheld: Box<[(PathHash, Withheld)]>,
+    hasher: PathHasher,
     pub(super) warnings: Vec<String>,
     pub(super) environment: EnvironmentLeaf,
     pub(super) digest: [u8; 32],
@@ -83,6 +94,7 @@ impl Gathered {
             served: Vec::new(),
             withheld: Vec::new(),
             left: MAX_KEPT_BYTES,
+            hasher: PathHasher::default(),
             paths: HashSet::new(),
             same_path: None,
             named: BTreeSet::new(),
@@ -97,8 +109,8 @@ impl Gathered {
     pub(super) fn take(&mut self, data_key: &DataKey, leaf: Leaf) -> Result<(), FileError> {
         let Leaf { path, place, content, withheld } = leaf;
         self.digest.add(&path, &content, withheld);
-        let path_digest = path_digest(&path);
-        if !self.paths.insert(path_digest) && self.same_path.is_none() {
+        let hash = self.hasher.hash(&path);
+        if !self.paths.insert(hash) && self.same_path.is_none() {
             // Told once the MAC was found right.
             self.same_path = Some(shown(&path));
         }
@@ -112,13 +124,15 @@ impl Gathered {
                 std::mem::take(&mut self.environment).with((&path, &place), plaintext);
             return Ok(());
         }
-        let Ok(key) = path.parse::<Key>() else {
+        // A refusal of what is much too long would look through all of it.
+        let key = (path.len() <= Key::MAX_LEN).then(|| path.parse::<Key>());
+        let Some(Ok(key)) = key else {
             self.warn(&path);
             return Ok(());
         };
         if let Some(withheld) = withheld {
-            self.pay(size_of::<(PathDigest, Withheld)>())?;
-            self.withheld.push((path_digest, withheld));
+            self.pay(size_of::<(PathHash, Withheld)>())?;
+            self.withheld.push((hash, withheld));
             self.named.insert(key);
             if self.named.len() > MAX_NAMED {
                 self.named.pop_last();
@@ -159,10 +173,11 @@ impl Gathered {
         }
         warnings.extend(not_served(&self.withheld, &self.named));
         self.served.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        self.withheld.sort_unstable_by_key(|(digest, _)| *digest);
+        self.withheld.sort_unstable_by_key(|(hash, _)| *hash);
         Ok(Values {
             served: self.served.into_boxed_slice(),
             withheld: self.withheld.into_boxed_slice(),
+            hasher: self.hasher,
             warnings,
             environment: self.environment,
             digest: self.digest.finish(),
@@ -180,14 +195,14 @@ impl Values {
 
     /// Why the value of a key is not served, where it is there.
     pub(super) fn withheld(&self, key: &Key) -> Option<Withheld> {
-        let digest = path_digest(key.as_str());
-        let at = self.withheld.binary_search_by_key(&digest, |(other, _)| *other).ok()?;
+        let hash = self.hasher.hash(key.as_str());
+        let at = self.withheld.binary_search_by_key(&hash, |(other, _)| *other).ok()?;
         Some(self.withheld[at].1)
     }
 }
 
 /// What the administrator's leave is missing for, in one sentence.
-fn not_served(withheld: &[(PathDigest, Withheld)], named: &BTreeSet<Key>) -> Option<String> {
+fn not_served(withheld: &[(PathHash, Withheld)], named: &BTreeSet<Key>) -> Option<String> {
     let count = |why| withheld.iter().filter(|(_, reason)| *reason == why).count();
     let reasons = [
         (count(Withheld::Plain), "plain (allow `plain-values`)"),
@@ -204,12 +219,6 @@ fn not_served(withheld: &[(PathDigest, Withheld)], named: &BTreeSet<Key>) -> Opt
     };
     let (reasons, names) = (reasons.join(", "), names.join(", "));
     Some(format!("{values} not served: {reasons}: {names}{more}"))
-}
-
-fn path_digest(path: &str) -> PathDigest {
-    let mut digest = PathDigest::default();
-    digest.copy_from_slice(&Sha256::digest(path)[..size_of::<PathDigest>()]);
-    digest
 }
 
 /// How much text a value keeps.
