@@ -202,7 +202,7 @@ impl Values {
 }
 
 /// What the administrator's leave is missing for, in one sentence.
-fn not_served(withheld: &[(PathHash, Withheld)], named: &BTreeSet<Key>) -> Option<String> {
+fn not_served(withheld: &[(PathHash, Withheld)], first: &BTreeSet<Key>) -> Option<String> {
     let count = |why| withheld.iter().filter(|(_, reason)| *reason == why).count();
     let reasons = [
         (count(Withheld::Plain), "plain (allow `plain-values`)"),
@@ -210,7 +210,7 @@ fn not_served(withheld: &[(PathHash, Withheld)], named: &BTreeSet<Key>) -> Optio
     ];
     let reasons = reasons.iter().filter(|(count, _)| *count > 0);
     let reasons: Vec<String> = reasons.map(|(count, why)| format!("{count} {why}")).collect();
-    let names: Vec<&str> = named.iter().map(Key::as_str).collect();
+    let names: Vec<&str> = first.iter().map(Key::as_str).collect();
     let more = if withheld.len() > MAX_NAMED { ", …" } else { "" };
     let values = match withheld.len() {
         0 => return None,

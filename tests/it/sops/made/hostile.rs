@@ -202,7 +202,7 @@ fn aliased() -> Vec<(&'static str, String)> {
         ("comments-beside-aliases.yaml", beside.to_owned() + &"- *a #\n".repeat(49_900)),
         (
             "comments-beside-values.yaml",
-            "a: &a {}\nb:\n".to_owned() + &lines(33_000, |at| format!(" {at:x}: *a #\n")),
+            "a: &a {}\nb:\n".to_owned() + &lines(33_000, |at| format!(" k{at:x}: *a #\n")),
         ),
         ("comments-in-a-flow.yaml", format!("a: &a {{}}\nb: [{}*a]\n", "*a, #\n".repeat(49_900))),
         ("comments-beside-much.yaml", of_many + &"- *a #\n".repeat(24_000)),
