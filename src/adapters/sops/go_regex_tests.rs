@@ -1,3 +1,5 @@
+//! What Go matches and refuses, and what matching and compiling take.
+
 use super::*;
 
 #[test]

@@ -177,8 +177,8 @@ fn metadata() -> Vec<(&'static str, String)> {
     let few = lines(1_500, |at| format!("\"{at:x}\":0,"));
     let group = format!(r#"{{{few}"age":[{{"recipient":"a","enc":"x"}}]}},"#);
     vec![
-        ("many-pgp-keys.json", of(format!(r#""pgp":[{}{{}}]"#, pgp))),
-        ("many-age-keys.json", of(format!(r#""age":[{}{{}}]"#, age))),
+        ("many-pgp-keys.json", of(format!(r#""pgp":[{pgp}{{}}]"#))),
+        ("many-age-keys.json", of(format!(r#""age":[{age}{{}}]"#))),
         (
             "many-unknown-fields.json",
             of(format!(r#"{fields}"age":[{{"recipient":"a","enc":"x"}}]"#)),
@@ -189,7 +189,7 @@ fn metadata() -> Vec<(&'static str, String)> {
 
 /// Short texts of which aliases make much that would be kept, or a comment each something to move.
 fn aliased() -> Vec<(&'static str, String)> {
-    let inner: String = (0..98).map(|at| format!("k{at:x}: 0, ")).collect();
+    let inner = lines(98, |at| format!("k{at:x}: 0, "));
     let copies = lines(490, |at| format!(" k{at:x}: *a\n"));
     let much = format!("a: &a {{{inner}}}\n{}:\n{copies}", "k".repeat(238));
     let lists =
