@@ -136,8 +136,9 @@ fn ten_thousand_values_are_served_under_ordinary_rules() {
     let alternatives: Vec<String> = (0..30).map(|at| format!("part{at}_of_the_names")).collect();
     let alternatives = format!("^({}|value_of_)", alternatives.join("|"));
     for rule in ["^(data|stringData)$", &alternatives] {
-        let values: String = (0..10_000).map(|at| format!("  value_of_{at}: v{at}\n")).collect();
-        let plain = format!("stringData:\n{values}");
+        let values: Vec<String> =
+            (0..10_000).map(|at| format!("  value_of_{at}: v{at}\n")).collect();
+        let plain = format!("stringData:\n{}", values.concat());
         let arguments = ["encrypt", "--in-place", "--age", OURS, "--encrypted-regex", rule];
         let arguments = [&arguments[..], &["many.enc.yaml"]].concat();
         let made = workshop.change("many.enc.yaml", plain.as_bytes(), &arguments);
