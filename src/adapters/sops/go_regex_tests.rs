@@ -90,7 +90,8 @@ fn one_that_needs_many_states_is_given_up() {
         let regex = GoRegex::compile(hard).unwrap();
         assert_eq!(regex.is_match(&letters), Err(TooHard), "{hard}");
         let states = regex.states.borrow().memory_usage();
-        assert!(states <= MAX_STATES, "{hard}: {states}");
+        // The last state is made before it is seen that there is no room for it.
+        assert!(states <= MAX_STATES + MAX_STATES / 16, "{hard}: {states}");
     }
     // Texts count together.
     let regex = GoRegex::compile("[ab]*a[ab]{20}c").unwrap();
