@@ -51,6 +51,19 @@ pub enum FileError {
         /// In bytes.
         limit: usize,
     },
+    /// A regular expression that would take too long on the keys or comments.
+    #[error(
+        "the file's regular expression takes too much work on its keys or comments: write it with fewer and lower counts"
+    )]
+    HardRegex,
+    /// More to keep while the file is served than [`super::MAX_KEPT_BYTES`].
+    #[error(
+        "the values that are served of the file and their paths take more than {limit} bytes of memory: split it into several environments"
+    )]
+    TooMuchKept {
+        /// In bytes.
+        limit: usize,
+    },
     /// There is nothing in it.
     #[error(
         "the file is empty: write its values into it, and encrypt it with `sops encrypt --age RECIPIENT -i FILE`"

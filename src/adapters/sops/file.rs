@@ -2,17 +2,16 @@
 //!
 //! Invariant: there is no [`OpenedFile`] and no [`EncryptedFile`] whose MAC was not verified.
 
-use std::collections::{BTreeMap, HashSet};
-
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::authorship::{ContentDigest, EnvironmentLeaf, is_reserved};
+use super::authorship::EnvironmentLeaf;
 use super::damage::{self, check_content};
 use super::data_key::DataKey;
-use super::error::{FileError, ValueError, shown};
+use super::error::{FileError, ValueError};
 use super::format::{Format, Parsed};
+use super::gathered::{Gathered, Values};
 use super::groups;
 use super::key_sources::{FileKeys, KeySources};
 use super::leave::{Leave, Withheld};
@@ -45,8 +44,24 @@ impl OpenedFile {
         keys: impl Into<KeySources<'a>>,
         leave: Leave,
     ) -> Result<Self, FileError> {
+        let mut leaves = Vec::new();
+        let keep = &mut |_: &DataKey, leaf| {
+            leaves.push(leaf);
+            Ok(())
+        };
+        let opened = Self::open_and_take(bytes, format, keys.into(), leave, keep)?;
+        Ok(Self { leaves, ..opened })
+    }
+
+    /// Opens a file whose leaves are taken one by one, and not kept.
+    fn open_and_take(
+        bytes: &[u8],
+        format: Format,
+        keys: KeySources<'_>,
+        leave: Leave,
+        take: &mut dyn FnMut(&DataKey, Leaf) -> Result<(), FileError>,
+    ) -> Result<Self, FileError> {
         check_length(bytes)?;
-        let keys: KeySources<'_> = keys.into();
         check_content(bytes)?;
         let parsed = format.parse(bytes);
         let Parsed { documents, metadata } =
@@ -61,12 +76,12 @@ impl OpenedFile {
         }
         let file_keys = FileKeys::new(keys, &metadata);
         let data_key = groups::data_key(&metadata.keys, &|key| file_keys.open(key))?;
-        let walked = walk(documents, &metadata, &data_key, leave)?;
+        let walked = walk(documents, &metadata, &data_key, leave, take)?;
         verify_mac(&metadata, &data_key, &walked.mac)?;
         Ok(Self {
             data_key,
             shapes: walked.shapes,
-            leaves: walked.leaves,
+            leaves: Vec::new(),
             last_modified: metadata.last_modified,
             saved_at: metadata.saved_at,
         })
@@ -75,14 +90,17 @@ impl OpenedFile {
     /// The first document as `sops decrypt --output-type json` prints it, to the byte.
     pub fn to_json(&self) -> Result<Zeroizing<String>, NotJson> {
         match self.shapes.first() {
-            Some(shape) => print::json(shape, &|leaf| self.plaintext(&self.leaves[leaf])),
+            Some(shape) => print::json(shape, &|leaf| {
+                let Leaf { content, place, .. } = &self.leaves[leaf];
+                self.plaintext(content, place)
+            }),
             None => Ok(Zeroizing::new("{}\n".to_owned())),
         }
     }
 
-    fn plaintext(&self, leaf: &Leaf) -> Result<Plaintext, ValueError> {
-        match &leaf.content {
-            Content::Sealed(sealed) => self.data_key.open(sealed, &leaf.place),
+    fn plaintext(&self, content: &Content, place: &str) -> Result<Plaintext, ValueError> {
+        match content {
+            Content::Sealed(sealed) => self.data_key.open(sealed, place),
             Content::Plain(scalar) => Ok(Plaintext::from(scalar)),
         }
     }
@@ -110,19 +128,11 @@ impl From<&Scalar> for Plaintext {
     }
 }
 
-/// How many of the keys that are not served a warning names.
-const MAX_NAMED: usize = 5;
-
-/// How many warnings tell each of a path that is not the name of a key.
-const MAX_NO_KEYS: usize = 10;
-
 /// A file that secrets are served from: every value has one path, and every path one value.
 pub struct EncryptedFile {
+    /// Without its leaves and their shape.
     opened: OpenedFile,
-    index: BTreeMap<Key, usize>,
-    warnings: Vec<String>,
-    environment: EnvironmentLeaf,
-    digest: [u8; 32],
+    values: Values,
 }
 
 /// Why a key of an opened file gives no value.
@@ -152,83 +162,30 @@ impl EncryptedFile {
         keys: impl Into<KeySources<'a>>,
         leave: Leave,
     ) -> Result<Self, FileError> {
-        let mut opened = OpenedFile::open(bytes, format, keys, leave)?;
-        let mut seen = HashSet::new();
-        let mut index = BTreeMap::new();
-        let (mut warnings, mut more) = (Vec::new(), 0_usize);
-        let mut environment = EnvironmentLeaf::default();
-        let mut digest = ContentDigest::default();
-        for at in 0..opened.leaves.len() {
-            let path = std::mem::take(&mut opened.leaves[at].path);
-            let leaf = &opened.leaves[at];
-            digest.add(&path, &leaf.content, leaf.withheld);
-            if is_reserved(&leaf.place) {
-                let is_sealed = matches!(leaf.content, Content::Sealed(_));
-                let sealed = is_sealed.then(|| opened.plaintext(leaf)).transpose();
-                let sealed = sealed.map_err(|_| FileError::WrongMac)?;
-                environment = environment.with((&path, &leaf.place), sealed);
-            } else if let Ok(key) = path.parse::<Key>() {
-                index.insert(key, at);
-            } else if warnings.len() == MAX_NO_KEYS {
-                more += 1;
-            } else {
-                let name = shown(&path);
-                warnings.push(format!("{name} is not served: it is not the name of a key"));
-            }
-            if let Some(path) = seen.replace(path) {
-                return Err(FileError::SamePath { path: shown(&path) });
-            }
-        }
-        if more > 0 {
-            warnings.push(format!("{more} more are not served: they are not names of keys"));
-        }
-        let digest = digest.finish();
-        let mut file = Self { opened, index, warnings, environment, digest };
-        file.warnings.extend(file.not_served());
-        Ok(file)
-    }
-
-    /// What the administrator's leave is missing for, in one sentence.
-    fn not_served(&self) -> Option<String> {
-        let withheld = |(key, at): (_, &usize)| Some((key, self.leaf(*at).withheld?));
-        let withheld: Vec<(&Key, Withheld)> = self.index.iter().filter_map(withheld).collect();
-        let count = |why| withheld.iter().filter(|(_, reason)| *reason == why).count();
-        let reasons = [
-            (count(Withheld::Plain), "plain (allow `plain-values`)"),
-            (count(Withheld::BelowList), "below lists (allow `leaves-below-lists`)"),
-        ];
-        let reasons = reasons.iter().filter(|(count, _)| *count > 0);
-        let reasons: Vec<String> = reasons.map(|(count, why)| format!("{count} {why}")).collect();
-        let names: Vec<&str> =
-            withheld.iter().take(MAX_NAMED).map(|(key, _)| key.as_str()).collect();
-        let more = if withheld.len() > MAX_NAMED { ", …" } else { "" };
-        let values = match withheld.len() {
-            0 => return None,
-            1 => "1 value is".to_owned(),
-            several => format!("{several} values are"),
-        };
-        let (reasons, names) = (reasons.join(", "), names.join(", "));
-        Some(format!("{values} not served: {reasons}: {names}{more}"))
+        let mut gathered = Gathered::new();
+        let take = &mut |data_key: &DataKey, leaf| gathered.take(data_key, leaf);
+        let opened = OpenedFile::open_and_take(bytes, format, keys.into(), leave, take)?;
+        let opened = OpenedFile { shapes: Vec::new(), ..opened };
+        Ok(Self { opened, values: gathered.finish()? })
     }
 
     /// The keys that are served, in order.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        let served = self.index.iter().filter(|(_, leaf)| self.leaf(**leaf).withheld.is_none());
-        served.map(|(key, _)| key)
+        self.values.served.iter().map(|(key, _)| key)
     }
 
     /// Decrypts one value, as text in the form in which `sops exec-env` prints it.
     pub fn read(&self, key: &Key) -> Result<SecretValue, ReadError> {
-        let leaf = self.leaf(*self.index.get(key).ok_or(ReadError::NoKey)?);
-        if let Some(withheld) = leaf.withheld {
-            return Err(ReadError::Withheld(withheld));
-        }
-        self.opened.plaintext(leaf)?.served().ok_or(ReadError::NoKey)
+        let Some(kept) = self.values.find(key) else {
+            return Err(self.values.withheld(key).map_or(ReadError::NoKey, ReadError::Withheld));
+        };
+        let plaintext = self.opened.plaintext(&kept.content, &kept.place(key))?;
+        plaintext.served().ok_or(ReadError::NoKey)
     }
 
     /// Paths that are not names of keys, and values that need leave, for the log.
     pub fn warnings(&self) -> &[String] {
-        &self.warnings
+        &self.values.warnings
     }
 
     /// When the file was last written by sops, as it says itself: RFC 3339, and authentic, since
@@ -239,15 +196,16 @@ impl EncryptedFile {
 
     /// What it says of its environment.
     pub(super) fn environment(&self) -> &EnvironmentLeaf {
-        &self.environment
+        &self.values.environment
     }
 
     /// Which version it is.
     pub(super) fn mark(&self) -> VersionMark {
-        VersionMark { last_modified: self.opened.saved_at, digest: self.digest }
+        VersionMark { last_modified: self.opened.saved_at, digest: self.values.digest }
     }
 
-    fn leaf(&self, at: usize) -> &Leaf {
-        &self.opened.leaves[at]
+    /// How much memory its values take, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        self.values.kept
     }
 }

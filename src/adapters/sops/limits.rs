@@ -14,8 +14,14 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_NODES: usize = 100_000;
 
 /// The most text of keys and comments that a file's regular expression is matched against, in
-/// bytes: a bad expression takes time for each of its own states and each byte.
+/// bytes. What an expression takes beyond one step a byte is bounded by itself.
 pub const MAX_MATCHED_BYTES: usize = 1024 * 1024;
+
+/// The most memory that is kept of one file while it is served, in bytes.
+pub const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
+
+/// The most memory that is kept of the files of all environments together, in bytes.
+pub const MAX_KEPT_BYTES_OF_ALL: usize = 128 * 1024 * 1024;
 
 /// The longest key and the longest list of recipients that an error repeats.
 pub(super) const MAX_SHOWN: usize = 100;

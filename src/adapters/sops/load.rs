@@ -14,6 +14,7 @@ use super::format::Format;
 use super::identities::{Identities, IdentityError};
 use super::identity_files::IdentityFiles;
 use super::key_sources::{KeySources, ServiceFor};
+use super::limits::MAX_KEPT_BYTES_OF_ALL;
 use super::refusal::Refusal;
 use super::report::{Failed, Loaded, RefreshReport};
 use super::source::Source;
@@ -30,6 +31,13 @@ pub(super) struct Slot {
     pub(super) error: Option<(FileFault, String)>,
     /// What is wrong with the newest version, served or not.
     pub(super) alarm: Option<(Alarm, String)>,
+}
+
+impl Slot {
+    /// How much memory the values take that are served, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        self.version.as_ref().map_or(0, |version| version.file.kept())
+    }
 }
 
 pub(super) struct Version {
@@ -101,6 +109,8 @@ pub(super) struct Look<'a> {
     pub(super) environment: &'a Environment,
     /// The number of the version, where there is a new one.
     pub(super) number: u64,
+    /// How much memory the values of all other environments take, in bytes.
+    pub(super) kept_of_others: usize,
     /// What is seen of the trusted signers, where a signature is asked for.
     pub(super) signers: Option<&'a Fingerprint>,
     /// The highest versions that were served.
@@ -155,6 +165,7 @@ impl Look<'_> {
         let loaded = candidate.and_then(|candidate| {
             candidate.open(self.options, self.identities, self.environment, highest)
         });
+        let loaded = loaded.and_then(|opened| self.fitting(opened));
         let refusal = loaded.as_ref().err();
         let awaited = refusal.is_some_and(|refusal| refusal.awaited).then(|| {
             let before = before.and_then(|seen| seen.awaited);
@@ -194,6 +205,14 @@ impl Look<'_> {
             Alarm::Signature => self.options.authorship.signature_grace,
             Alarm::Refused | Alarm::Rollback | Alarm::Environment => self.options.settling,
         }
+    }
+
+    /// What was opened, where there is room for it beside all other environments.
+    fn fitting(&self, opened: Opened) -> Result<Opened, Refusal> {
+        if self.kept_of_others + opened.file.kept() > MAX_KEPT_BYTES_OF_ALL {
+            return Err(Refusal::of_room(MAX_KEPT_BYTES_OF_ALL));
+        }
+        Ok(opened)
     }
 
     /// The number of the last answer of sops for the environment.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use semver::Version;
 
 use super::error::FileError;
-use super::go_regex;
+use super::go_regex::{GoRegex, MAX_PATTERN};
 use super::groups::KeyGroups;
 use super::leave::Leave;
 use super::master_key::{AgeKey, KeyGroup, MasterKey, OtherKey};
@@ -142,13 +142,22 @@ fn is_before_3_3(version: Option<&Version>) -> bool {
 }
 
 fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
-    let regex =
-        |field, pattern: &str| go_regex::compile(pattern).ok_or(FileError::InvalidRegex { field });
-    let mut rules = Vec::new();
+    let regex = |field, pattern: &str| {
+        if pattern.len() > MAX_PATTERN {
+            let rule = "has more than 1024 bytes, which is the longest that is read: shorten it";
+            return Err(FileError::BadMetadata { field, rule });
+        }
+        GoRegex::compile(pattern).ok_or(FileError::InvalidRegex { field })
+    };
+    let mut rule = None;
     for (field, encrypts) in RULES {
         let text = fields.text(field)?;
         if text.is_empty() {
             continue;
+        }
+        // Before the next one is compiled.
+        if rule.is_some() {
+            return Err(FileError::SeveralRules);
         }
         let matching = if field.ends_with("suffix") {
             Matching::Suffix(text)
@@ -157,14 +166,10 @@ fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
         } else {
             Matching::Keys(regex(field, &text)?)
         };
-        rules.push(Rule { matching, encrypts });
+        rule = Some(Rule { matching, encrypts });
     }
     let default = Matching::Suffix(DEFAULT_UNENCRYPTED_SUFFIX.to_owned());
-    match rules.pop() {
-        None => Ok(Rule { matching: default, encrypts: false }),
-        Some(rule) if rules.is_empty() => Ok(rule),
-        Some(_) => Err(FileError::SeveralRules),
-    }
+    Ok(rule.unwrap_or(Rule { matching: default, encrypts: false }))
 }
 
 /// The key groups: the top level's keys alone, where it has any.

@@ -30,6 +30,7 @@ mod error;
 mod file;
 mod flat;
 mod format;
+mod gathered;
 mod go_regex;
 mod groups;
 mod identities;
@@ -69,7 +70,10 @@ pub use groups::GroupError;
 pub use identities::{Identities, IdentityError};
 pub use key_sources::{KeySources, ServiceFor};
 pub use leave::{Leave, Withheld};
-pub use limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_MATCHED_BYTES, MAX_NODES, MAX_TEXT_BYTES};
+pub use limits::{
+    MAX_DEPTH, MAX_FILE_BYTES, MAX_KEPT_BYTES, MAX_KEPT_BYTES_OF_ALL, MAX_MATCHED_BYTES, MAX_NODES,
+    MAX_TEXT_BYTES,
+};
 pub use master_key::KeyError;
 pub use print::NotJson;
 pub use report::{EnvironmentStatus, Failed, IdentitiesRead, Loaded, RefreshReport, Versions};

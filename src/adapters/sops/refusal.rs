@@ -30,6 +30,9 @@ const MAX_REASON: usize = 2048;
 /// asked is another matter; opening the file costs something too.
 const REST: Duration = Duration::from_secs(1);
 
+/// How long a file rests for which there is no room.
+const REST_WITHOUT_ROOM: Duration = Duration::from_mins(1);
+
 #[expect(clippy::needless_pass_by_value, reason = "so that `map_err` takes them as they are")]
 impl Refusal {
     pub(super) fn lasting(reason: impl ToString) -> Self {
@@ -60,6 +63,14 @@ impl Refusal {
                 | AuthorshipError::NoSigners { .. }
         );
         Self { alarm, of_signers, passing, rest, ..Self::lasting(error) }
+    }
+
+    /// There is no room for what is served of it, and may be when other environments get smaller.
+    pub(super) fn of_room(limit: usize) -> Self {
+        let reason = format!(
+            "with it, the values that are served of all environments would take more than {limit} bytes of memory: take out what is not needed, here or in others, or serve some of them from another vault; it is tried again by itself"
+        );
+        Self { rest: REST_WITHOUT_ROOM, ..Self::passing(reason) }
     }
 
     pub(super) fn passing(reason: impl ToString) -> Self {

@@ -1,6 +1,6 @@
 //! Which values of a file are encrypted: one of six rules (sops `Tree.shouldBeEncrypted`).
 
-use regex::bytes::Regex;
+use super::go_regex::{GoRegex, TooHard};
 
 /// Used where the file has no rule (sops `DefaultUnencryptedSuffix`).
 pub(super) const DEFAULT_UNENCRYPTED_SUFFIX: &str = "_unencrypted";
@@ -17,9 +17,9 @@ pub(super) enum Matching {
     /// The end of any key on the path.
     Suffix(String),
     /// Any key on the path, unanchored.
-    Keys(Regex),
+    Keys(GoRegex),
     /// Any comment before the value or before a collection that it is in.
-    Comments(Regex),
+    Comments(GoRegex),
 }
 
 impl Rule {
@@ -29,19 +29,19 @@ impl Rule {
     }
 
     /// Whether a key on the path decides.
-    pub(super) fn matches_key(&self, key: &str) -> bool {
+    pub(super) fn matches_key(&self, key: &str) -> Result<bool, TooHard> {
         match &self.matching {
-            Matching::Suffix(suffix) => key.ends_with(suffix.as_str()),
-            Matching::Keys(regex) => regex.is_match(key.as_bytes()),
-            Matching::Comments(_) => false,
+            Matching::Suffix(suffix) => Ok(key.ends_with(suffix.as_str())),
+            Matching::Keys(regex) => regex.is_match(key),
+            Matching::Comments(_) => Ok(false),
         }
     }
 
     /// Whether a comment decides.
-    pub(super) fn matches_comment(&self, comment: &str) -> bool {
+    pub(super) fn matches_comment(&self, comment: &str) -> Result<bool, TooHard> {
         match &self.matching {
-            Matching::Suffix(_) | Matching::Keys(_) => false,
-            Matching::Comments(regex) => regex.is_match(comment.as_bytes()),
+            Matching::Suffix(_) | Matching::Keys(_) => Ok(false),
+            Matching::Comments(regex) => regex.is_match(comment),
         }
     }
 
@@ -53,24 +53,28 @@ impl Rule {
 
 #[cfg(test)]
 mod tests {
-    use super::super::go_regex;
     use super::*;
+
+    fn regex(pattern: &str) -> GoRegex {
+        GoRegex::compile(pattern).unwrap()
+    }
 
     #[test]
     fn a_suffix_is_at_the_end_and_a_regex_anywhere() {
         let plain = Rule { matching: Matching::Suffix("_unencrypted".to_owned()), encrypts: false };
-        assert!(plain.matches_key("a_unencrypted") && !plain.matches_key("a_unencrypted_b"));
+        assert_eq!(plain.matches_key("a_unencrypted"), Ok(true));
+        assert_eq!(plain.matches_key("a_unencrypted_b"), Ok(false));
         assert!(plain.encrypts(false) && !plain.encrypts(true));
-        let regex = go_regex::compile("pass").unwrap();
-        let secret = Rule { matching: Matching::Keys(regex), encrypts: true };
-        assert!(secret.matches_key("my_password") && !secret.matches_comment("password"));
+        let secret = Rule { matching: Matching::Keys(regex("pass")), encrypts: true };
+        assert_eq!(secret.matches_key("my_password"), Ok(true));
+        assert_eq!(secret.matches_comment("password"), Ok(false));
         assert!(secret.encrypts(true) && !secret.encrypts(false));
     }
 
     #[test]
     fn a_rule_on_comments_is_deaf_to_keys() {
-        let regex = go_regex::compile("secret").unwrap();
-        let rule = Rule { matching: Matching::Comments(regex), encrypts: true };
-        assert!(rule.matches_comment(" a secret") && !rule.matches_key("secret"));
+        let rule = Rule { matching: Matching::Comments(regex("secret")), encrypts: true };
+        assert_eq!(rule.matches_comment(" a secret"), Ok(true));
+        assert_eq!(rule.matches_key("secret"), Ok(false));
     }
 }

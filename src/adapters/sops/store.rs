@@ -193,22 +193,27 @@ impl SopsStore {
             self.gone.store(Arc::new(gone));
         }
         let mut marks = self.marks.borrow().clone();
+        let mut kept: usize = after.values().map(Slot::kept).sum();
         self.identities.begin();
         for (environment, sources) in listing.sources {
             watch.versions += 1;
             let seen = watch.seen.remove(&environment);
+            let slot = after.entry(environment.clone()).or_default();
+            kept -= slot.kept();
             let look = Look {
                 options: &self.options,
                 identities: &self.identities,
                 now,
                 environment: &environment,
                 number: watch.versions,
+                kept_of_others: kept,
                 signers: signers.as_ref(),
                 marks: &mut marks,
-                slot: after.entry(environment.clone()).or_default(),
+                slot: &mut *slot,
                 report: &mut report,
             };
             let seen = look.at(sources, seen.as_ref());
+            kept += slot.kept();
             watch.seen.insert(environment, seen);
         }
         report.identities = self.identities.end();

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::data_key::DataKey;
 use super::error::{FileError, ValueError, shown};
+use super::go_regex::TooHard;
 use super::leave::{Leave, Withheld};
 use super::limits::{Budget, MAX_MATCHED_BYTES};
 use super::metadata::Metadata;
@@ -41,17 +42,18 @@ pub(super) enum Content {
 /// What the walk finds.
 pub(super) struct Walked {
     pub(super) shapes: Vec<Shape>,
-    pub(super) leaves: Vec<Leaf>,
     /// SHA-512 over all values, in upper-case hexadecimal.
     pub(super) mac: String,
 }
 
-/// Walks through all documents.
+/// Walks through all documents, and hands each leaf on as it is found: whether the file is whole
+/// is known at the end.
 pub(super) fn walk(
     documents: Vec<Document>,
     metadata: &Metadata,
     data_key: &DataKey,
     leave: Leave,
+    take: &mut dyn FnMut(&DataKey, Leaf) -> Result<(), FileError>,
 ) -> Result<Walked, FileError> {
     let mut hash = Sha512::new();
     if metadata.mac_only_encrypted {
@@ -69,14 +71,15 @@ pub(super) fn walk(
         matching: MAX_MATCHED_BYTES,
         keys_matched: 0,
         comments_matched: Vec::new(),
-        leaves: Vec::new(),
+        take,
+        leaves: 0,
     };
     let shapes = documents
         .into_iter()
         .map(|document| walker.map(document))
         .collect::<Result<Vec<Shape>, FileError>>()?;
     let mac = hex::encode_upper(walker.hash.finalize());
-    Ok(Walked { shapes, leaves: walker.leaves, mac })
+    Ok(Walked { shapes, mac })
 }
 
 /// A step down from a collection.
@@ -99,7 +102,9 @@ struct Walker<'a> {
     keys_matched: usize,
     /// For each collection around, whether a comment since its last value matched.
     comments_matched: Vec<bool>,
-    leaves: Vec<Leaf>,
+    take: &'a mut dyn FnMut(&DataKey, Leaf) -> Result<(), FileError>,
+    /// How many there were.
+    leaves: usize,
 }
 
 impl Walker<'_> {
@@ -177,7 +182,7 @@ impl Walker<'_> {
             if !self.leave.plain_empty_strings {
                 return Err(FileError::PlainEmpty { path: self.shown_path() });
             }
-            return Ok(Some(self.leaf(Content::Plain(Scalar::Text(bytes)), None)));
+            return self.leaf(Content::Plain(Scalar::Text(bytes)), None).map(Some);
         }
         let sealed = std::str::from_utf8(&bytes).ok().and_then(Sealed::parse);
         let sealed = sealed
@@ -189,25 +194,25 @@ impl Walker<'_> {
             return Ok(None);
         }
         self.hash.update(plain.hashed().as_slice());
-        Ok(Some(self.leaf(Content::Sealed(sealed), None)))
+        self.leaf(Content::Sealed(sealed), None).map(Some)
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "the counterpart of `encrypted`")]
     fn plain(&mut self, scalar: Scalar) -> Result<Option<Shape>, FileError> {
         if self.hash_plain {
             self.hash.update(Plaintext::from(&scalar).hashed().as_slice());
         }
         let withheld = (!self.leave.plain_values).then_some(Withheld::Plain);
-        Ok(Some(self.leaf(Content::Plain(scalar), withheld)))
+        self.leaf(Content::Plain(scalar), withheld).map(Some)
     }
 
-    fn leaf(&mut self, content: Content, withheld: Option<Withheld>) -> Shape {
+    fn leaf(&mut self, content: Content, withheld: Option<Withheld>) -> Result<Shape, FileError> {
         let below_list = self.steps.iter().any(|step| matches!(step, Step::Element(_)));
         let below_list = below_list && !self.leave.leaves_below_lists;
         let withheld = withheld.or(below_list.then_some(Withheld::BelowList));
         let leaf = Leaf { path: self.path(), place: self.place(), content, withheld };
-        self.leaves.push(leaf);
-        Shape::Leaf(self.leaves.len() - 1)
+        (self.take)(self.data_key, leaf)?;
+        self.leaves += 1;
+        Ok(Shape::Leaf(self.leaves - 1))
     }
 
     fn comment(&mut self, comment: &str) -> Result<(), FileError> {
@@ -218,13 +223,17 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn matches(&mut self, text: &str, matches: fn(&Rule, &str) -> bool) -> Result<bool, FileError> {
+    fn matches(
+        &mut self,
+        text: &str,
+        matches: fn(&Rule, &str) -> Result<bool, TooHard>,
+    ) -> Result<bool, FileError> {
         let limit = MAX_MATCHED_BYTES;
         if self.rule.is_regex() {
             let left = self.matching.checked_sub(text.len());
             self.matching = left.ok_or(FileError::TooMuchMatching { limit })?;
         }
-        Ok(matches(self.rule, text))
+        matches(self.rule, text).map_err(|TooHard| FileError::HardRegex)
     }
 
     fn after_value(&mut self) {

@@ -111,7 +111,7 @@ fn a_long_key_above_many_values_is_refused() {
     }
     let original = text("app.enc.yaml");
     long.push_str(&original[original.find("sops:\n").unwrap()..]);
-    assert_eq!(soon(|| refusal(&long)), FileError::TooMuchText { limit: MAX_TEXT_BYTES });
+    assert_eq!(refusal(&long), FileError::TooMuchText { limit: MAX_TEXT_BYTES });
 }
 
 #[test]
@@ -120,6 +120,9 @@ fn a_regex_that_is_hard_on_long_keys_is_refused() {
     let regex = |regex: &str| {
         edit(&original, "encrypted_regex: ^pass", &format!("encrypted_regex: {regex}"))
     };
+    let long = regex(&"a?".repeat(513));
+    let refused = refusal(&long);
+    insta::assert_snapshot!(refused, @"the `sops` metadata is malformed: encrypted_regex has more than 1024 bytes, which is the longest that is read: shorten it");
     let large = regex("\"(a|b|ab){900}{900}\"");
     assert_eq!(refusal(&large), FileError::InvalidRegex { field: "encrypted_regex" });
     let mut hard = String::new();
@@ -128,6 +131,16 @@ fn a_regex_that_is_hard_on_long_keys_is_refused() {
     }
     hard.push_str(&regex("\"[01]*1[01]{60}x\""));
     assert_eq!(soon(|| refusal(&hard)), FileError::TooMuchMatching { limit: MAX_MATCHED_BYTES });
+    // One key, within that bound.
+    let mut state = 12_345_u64;
+    let letter = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        if state >> 63 == 0 { 'a' } else { 'b' }
+    };
+    let letters: String = (0..1_000_000).map(letter).collect();
+    let hard = format!("? {letters}\n: null\n{}", regex("\"[ab]*a[ab]{900}c\""));
+    let refused = refusal(&hard);
+    insta::assert_snapshot!(refused, @"the file's regular expression takes too much work on its keys or comments: write it with fewer and lower counts");
 }
 
 #[test]

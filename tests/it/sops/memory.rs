@@ -18,7 +18,7 @@ const MORE: u64 = 64 * 1024 * 1024;
 
 #[test]
 fn hostile_files_are_refused_within_64_mebibytes() {
-    if let Some(folder) = variable(FOLDER) {
+    if let Some(folder) = given() {
         refuse_all(folder);
         return;
     }
@@ -29,16 +29,41 @@ fn hostile_files_are_refused_within_64_mebibytes() {
         let (stem, extension) = name.split_once('.').unwrap();
         fs::write(folder.path().join(format!("{stem}.enc.{extension}")), text).unwrap();
         let test = "sops::memory::hostile_files_are_refused_within_64_mebibytes";
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--test-threads", "1", "--nocapture"])
-            .env(FOLDER, folder.path())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        let failed = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{name}: {said}{failed}");
+        let said = run(test, folder.path());
         assert!(said.contains("1 was refused"), "{name}: {said}");
     }
+}
+
+/// What the test of this name says when it is run over a folder in a process of its own.
+pub(super) fn run(test: &str, folder: &Path) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--test-threads", "1", "--nocapture"])
+        .env(FOLDER, folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let failed = String::from_utf8_lossy(&output.stderr);
+    let listed = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let listed: Vec<_> = listed.collect();
+    assert!(output.status.success(), "{listed:?}: {said}{failed}");
+    said
+}
+
+/// The folder, in the process that reads it.
+pub(super) fn given() -> Option<PathBuf> {
+    variable(FOLDER)
+}
+
+/// Tells the process that started this one.
+#[expect(clippy::print_stdout, reason = "it is what the other reads")]
+pub(super) fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Lets this process have 64 MiB more than it has, and no more.
+pub(super) fn limit() {
+    let limit = data() + MORE;
+    setrlimit(Resource::RLIMIT_DATA, limit, limit).unwrap();
 }
 
 /// What the process may have, in bytes: its data and the mappings that it writes to (`proc(5)`).
@@ -48,10 +73,8 @@ fn data() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-#[expect(clippy::print_stdout, reason = "it tells the process that started it")]
 fn refuse_all(folder: PathBuf) {
-    let limit = data() + MORE;
-    setrlimit(Resource::RLIMIT_DATA, limit, limit).unwrap();
+    limit();
     let (_, report) = SopsStore::open(StoreOptions {
         folder: Some(folder),
         shared: SharedIdentities::File(path("age-key.txt")),
@@ -60,5 +83,5 @@ fn refuse_all(folder: PathBuf) {
         ..options(Path::new("unused"))
     });
     assert!(report.loaded.is_empty(), "{report:?}");
-    println!("{} was refused", report.failed.len());
+    say(&format!("{} was refused", report.failed.len()));
 }

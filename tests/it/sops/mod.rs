@@ -15,6 +15,8 @@ mod hostile;
 mod hostile_formats;
 mod hostile_json;
 mod identity_changes;
+#[cfg(target_os = "linux")]
+mod kept;
 mod leaf_forgeries;
 mod made;
 mod master_keys;

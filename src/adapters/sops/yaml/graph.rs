@@ -90,8 +90,18 @@ struct Open {
     /// Comments between a key and its value.
     between: Vec<Item>,
     nodes: usize,
-    /// Where the last node stands among the items, and the line on which it ends.
-    last: Option<(usize, usize)>,
+    last: Option<Last>,
+}
+
+/// The last node of a collection.
+#[derive(Clone, Copy)]
+struct Last {
+    /// Its place among the items.
+    at: usize,
+    /// The line on which it ends.
+    end: usize,
+    /// Whether it is an alias, which shares its node with others.
+    alias: bool,
 }
 
 impl Open {
@@ -135,7 +145,7 @@ impl Builder {
                     line: span.start.line(),
                 };
                 let node = self.add(raw, anchor);
-                self.place(node, span);
+                self.place(node, span, false);
             }
             Event::MappingStart(style, anchor, _) => self.begin(true, style, anchor, span)?,
             Event::SequenceStart(style, anchor, _) => self.begin(false, style, anchor, span)?,
@@ -148,7 +158,7 @@ impl Builder {
                 if self.open.iter().any(|open| open.node == node) {
                     return Err(FileError::SelfAlias { line });
                 }
-                self.place(node, span);
+                self.place(node, span, true);
             }
             Event::Comment(text, placement) => {
                 self.budget.spend(depth, text.len())?;
@@ -206,14 +216,14 @@ impl Builder {
         let movable = closed.block && closed.nodes > 0;
         let outside = if movable { closed.items.split_off(kept) } else { Vec::new() };
         self.graph.nodes[closed.node] = Raw::Collection { map: closed.map, items: closed.items };
-        self.place(closed.node, span);
+        self.place(closed.node, span, false);
         if let Some(parent) = self.open.last_mut() {
             parent.items.extend(outside);
         }
     }
 
     /// Puts a node where it belongs: in the innermost open collection, or as a document.
-    fn place(&mut self, node: usize, span: Span) {
+    fn place(&mut self, node: usize, span: Span, alias: bool) {
         let Some(open) = self.open.last_mut() else {
             self.graph.documents.push(node);
             self.before_document.clear();
@@ -224,7 +234,7 @@ impl Builder {
             let between = std::mem::take(&mut open.between);
             open.items.splice(at..at, between);
         }
-        open.last = Some((open.items.len(), span.end.line()));
+        open.last = Some(Last { at: open.items.len(), end: span.end.line(), alias });
         open.items.push(Item::Node { node, line: span.start.line() });
         open.nodes += 1;
     }
@@ -237,19 +247,19 @@ impl Builder {
         };
         // The comment of a block scalar follows it, though it stands before its text.
         let line = span.start.line();
-        let beside = open.last.filter(|(_, end)| line <= *end);
-        match beside.map(|(last, _)| last) {
+        match open.last.filter(|last| line <= last.end) {
             Some(_) if open.awaits_value() && placement == Placement::Right => {
                 let at = open.begins_at();
                 open.items.insert(at, comment);
             }
             _ if open.awaits_value() => open.between.push(comment),
             Some(last) if placement == Placement::Right => {
-                let Item::Node { node, .. } = open.items[last] else { return };
-                // As sops does: after a collection, the comment goes to its first element.
+                let Item::Node { node, .. } = open.items[last.at] else { return };
+                // As sops does: after a collection, the comment goes to its first element; after
+                // an alias of one, before the alias.
                 match &mut self.graph.nodes[node] {
-                    Raw::Collection { items, .. } => items.insert(0, comment),
-                    Raw::Scalar { .. } => {
+                    Raw::Collection { items, .. } if !last.alias => items.insert(0, comment),
+                    Raw::Collection { .. } | Raw::Scalar { .. } => {
                         let at = open.begins_at();
                         open.items.insert(at, comment);
                     }

@@ -110,6 +110,107 @@ fn many() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// A fixture that the test's identity opens, so that its data key is found, with this rule.
+fn opened(first: &str, rule: &str) -> String {
+    let rest = include_str!("../../../fixtures/sops/regex.enc.yaml");
+    let rule = format!("encrypted_regex: '{rule}'");
+    first.to_owned() + &rest.replace("encrypted_regex: ^pass", &rule)
+}
+
+/// A key of a mebibyte, less what the fixture's own keys have, and without an order that an
+/// automaton could profit from.
+fn letters(letters: [char; 2]) -> String {
+    let mut state = 12_345_u64;
+    let letter = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        letters[usize::from(state >> 63 == 0)]
+    };
+    let key: String = (0..1024 * 1024 - 64).map(letter).collect();
+    format!("? {key}\n: null\n")
+}
+
+/// Regular expressions that are hard on who parses, compiles or matches them.
+fn rules() -> Vec<(&'static str, String)> {
+    const BOUND: usize = 1024;
+    let ab = letters(['a', 'b']);
+    let repeated = |first: &str, unit: &str| {
+        first.to_owned() + &unit.repeat((BOUND - first.len()) / unit.len())
+    };
+    vec![
+        ("long-rule.yaml", opened("", &"a?".repeat(512 * 1024))),
+        ("long-rule-of-groups.yaml", opened("", &"()".repeat(650 * 1024))),
+        ("nested-rule.yaml", opened("", &("(".repeat(511) + "a" + &")".repeat(511)))),
+        ("many-optionals.yaml", opened(&ab, &repeated("^x", "a?"))),
+        ("many-groups.yaml", opened(&ab, &repeated("^x", "()"))),
+        ("many-empty-alternatives.yaml", opened(&ab, &repeated("[ab]*a(b", "|"))),
+        ("many-categories.yaml", opened(&ab, &repeated("(?i)", "\\pL"))),
+        ("paid-categories.yaml", opened(&ab, &("(?i)".to_owned() + &"\\PL".repeat(32)))),
+        ("many-classes.yaml", opened(&ab, &repeated("(?i)", "[^\\x00]"))),
+        ("counted-classes.yaml", opened(&ab, "(?i)([^\\x00]{30}){30}")),
+        ("counted-groups.yaml", opened(&ab, "(((((a?){3}){3}){3}){3}){3}x")),
+        ("hard-rule.yaml", opened(&ab, "[ab]*a[ab]{900}c")),
+        ("less-hard-rule.yaml", opened(&ab, "[ab]*a[ab]{12}c")),
+        ("hard-groups.yaml", opened(&ab, "(a|b)*a(a|b|ab|ba){100}c")),
+        ("hard-optionals.yaml", opened(&ab, "a(a?b?){300}c")),
+        ("hard-letters.yaml", opened(&letters(['é', '€']), ".*é.{60}x")),
+        (
+            "several-rules.yaml",
+            opened("", "x").replace(
+                "    lastmodified",
+                &format!(
+                    "    unencrypted_regex: {0}\n    unencrypted_comment_regex: {0}\n    lastmodified",
+                    repeated("", "a?")
+                ),
+            ),
+        ),
+    ]
+}
+
+/// Metadata that lists as much as it may.
+fn metadata() -> Vec<(&'static str, String)> {
+    let first =
+        r#"{"sops": {"version": "3.9.0", "lastmodified": "2020-01-01T00:00:00Z", "mac": "x","#;
+    let of = |fields: String| format!("{first}{fields}}}}}");
+    let pgp = lines(16_000, |_| r#"{"fp":"a","enc":"x"},"#.to_owned());
+    let age = lines(16_000, |at| format!(r#"{{"recipient":"{at}","enc":"x"}},"#));
+    let fields = lines(49_000, |at| format!("\"{at:x}\":0,"));
+    let few = lines(1_500, |at| format!("\"{at:x}\":0,"));
+    let group = format!(r#"{{{few}"age":[{{"recipient":"a","enc":"x"}}]}},"#);
+    vec![
+        ("many-pgp-keys.json", of(format!(r#""pgp":[{pgp}{{}}]"#))),
+        ("many-age-keys.json", of(format!(r#""age":[{age}{{}}]"#))),
+        (
+            "many-unknown-fields.json",
+            of(format!(r#"{fields}"age":[{{"recipient":"a","enc":"x"}}]"#)),
+        ),
+        ("many-fields-of-groups.json", of(format!(r#""key_groups":[{}{{}}]"#, group.repeat(31)))),
+    ]
+}
+
+/// Short texts of which aliases make much that would be kept, or a comment each something to move.
+fn aliased() -> Vec<(&'static str, String)> {
+    let inner = lines(98, |at| format!("k{at:x}: 0, "));
+    let copies = lines(490, |at| format!(" k{at:x}: *a\n"));
+    let much = format!("a: &a {{{inner}}}\n{}:\n{copies}", "k".repeat(238));
+    let lists =
+        format!("a: &a [{}0]\n{}: [{}*a]\n", "0, ".repeat(98), "k".repeat(150), "*a, ".repeat(890));
+    let beside = "a: &a {}\nb:\n";
+    let of_many = format!("a: &a [{}0]\nb:\n", "0, ".repeat(24_000));
+    vec![
+        ("much-to-keep.yaml", opened(&much, "^pass")),
+        ("much-below-lists.yaml", opened(&lists, "^pass")),
+        ("comments-beside-aliases.yaml", beside.to_owned() + &"- *a #\n".repeat(49_900)),
+        (
+            "comments-beside-values.yaml",
+            "a: &a {}\nb:\n".to_owned() + &lines(33_000, |at| format!(" k{at:x}: *a #\n")),
+        ),
+        ("comments-in-a-flow.yaml", format!("a: &a {{}}\nb: [{}*a]\n", "*a, #\n".repeat(49_900))),
+        ("comments-beside-much.yaml", of_many + &"- *a #\n".repeat(24_000)),
+        ("comments-between.yaml", "? a\n".to_owned() + &"#\n".repeat(99_000) + ": b\n"),
+        ("comments-after.yaml", "a:\n- b\n".to_owned() + &"  #\n#\n".repeat(49_000)),
+    ]
+}
+
 /// A JSON text that is whole, so that its nodes are all that is wrong with it.
 fn braced(first: &str, last: &str, entry: impl Fn(usize) -> String) -> String {
     let last = if last == "\"" { "\"z\":0}".to_owned() } else { format!("{last}}}") };
@@ -163,6 +264,9 @@ pub(crate) fn files() -> Vec<(String, String)> {
         ("one-text.ini", format!("a = {almost}\n")),
     ];
     files.extend(many());
+    files.extend(rules());
+    files.extend(aliased());
+    files.extend(metadata());
     for name in ["long.yaml", "long.json", "long.env", "long.ini", "long.bin"] {
         files.push((name, long.clone()));
     }
