@@ -34,6 +34,10 @@ const PAUSES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from
 /// few times within the time for which they are remembered.
 const MOST: usize = 64;
 
+/// How many data keys of the environments of one ConfigMap are being asked for at once. It has at
+/// most a hundred, and each of their files at most 16 keys.
+const MOST_OF_ORIGIN: usize = 1600;
+
 /// How often what is of no use any more is forgotten.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -59,6 +63,8 @@ struct DataKeys {
 /// What is known of all data keys.
 struct State {
     environments: HashMap<Environment, DataKeys>,
+    /// How many of each origin are being asked for.
+    asked: HashMap<Arc<str>, usize>,
     /// How many answers there were.
     answers: u64,
     swept: Instant,
@@ -102,7 +108,12 @@ impl KeyService {
         thread::Builder::new().name("sops-keyservice".to_owned()).spawn(move || {
             runtime.block_on(hand_out(launch, deadlines, received));
         })?;
-        let state = State { environments: HashMap::new(), answers: 0, swept: Instant::now() };
+        let state = State {
+            environments: HashMap::new(),
+            asked: HashMap::new(),
+            answers: 0,
+            swept: Instant::now(),
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), answered: Condvar::new() });
         Ok(Self { list, deadlines, jobs, shared })
     }
@@ -118,9 +129,11 @@ impl KeyService {
     }
 
     /// The plaintext of a data key of an environment's file, where sops has given it; else sops is
-    /// asked, and the answer is there at a later call.
+    /// asked, and the answer is there at a later call. The origin is what the file takes turns with
+    /// the others of.
     pub fn data_key(
         &self,
+        origin: &Arc<str>,
         environment: &Environment,
         key: &Allowed,
         ciphertext: &[u8],
@@ -132,6 +145,7 @@ impl KeyService {
         let digest: RequestDigest = Sha256::digest(&request).into();
         let mut state = self.shared.lock();
         state.sweep();
+        let is_full = state.asked.get(origin).is_some_and(|asked| *asked >= MOST_OF_ORIGIN);
         let known = &mut state.environments.entry(environment.clone()).or_default().known;
         let failed = match known.get(&digest) {
             Some(Known::Asked(_)) => return DataKeyOf::Awaited,
@@ -140,15 +154,19 @@ impl KeyService {
                 return DataKeyOf::Failed(*error);
             }
             Some(Known::Failed(_, pause)) => Some(*pause),
-            None if known.len() >= MOST => return DataKeyOf::Failed(KeyServiceError::Busy),
+            None if is_full || known.len() >= MOST => {
+                return DataKeyOf::Failed(KeyServiceError::Busy);
+            }
             None => None,
         };
         known.insert(digest, Known::Asked(failed));
+        *state.asked.entry(Arc::clone(origin)).or_default() += 1;
         drop(state);
         let shared = Arc::clone(&self.shared);
-        let of = environment.clone();
-        let done = Box::new(move |answer| shared.take(&of, digest, answer));
-        let job = Job { environment: environment.clone(), request, done };
+        let (whence, of) = (Arc::clone(origin), environment.clone());
+        let done = Box::new(move |answer| shared.take(&whence, &of, digest, answer));
+        let (origin, environment) = (Arc::clone(origin), environment.clone());
+        let job = Job { origin, environment, request, done };
         // The thread is there for as long as this is.
         if let Err(SendError((_, job))) = self.jobs.send((key.name().service(), job)) {
             (job.done)(Err(KeyServiceError::Ended));
@@ -175,6 +193,16 @@ impl KeyService {
 impl State {
     fn all(&self) -> impl Iterator<Item = &Known> {
         self.environments.values().flat_map(|of| of.known.values())
+    }
+
+    /// Takes down that one less is being asked for.
+    fn answered(&mut self, origin: &Arc<str>) {
+        if let Some(asked) = self.asked.get_mut(origin) {
+            *asked -= 1;
+            if *asked == 0 {
+                self.asked.remove(origin);
+            }
+        }
     }
 
     /// Forgets what is of no use any more, where that was not done a moment ago.
@@ -207,8 +235,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, environment: &Environment, digest: RequestDigest, answer: Answer) {
+    fn take(
+        &self,
+        origin: &Arc<str>,
+        environment: &Environment,
+        digest: RequestDigest,
+        answer: Answer,
+    ) {
         let mut state = self.lock();
+        state.answered(origin);
         state.answers += 1;
         let number = state.answers;
         if let Some(of) = state.environments.get_mut(environment)
@@ -249,7 +284,8 @@ mod tests {
     fn asked(service: &KeyService, ciphertext: &[u8]) -> DataKeyOf {
         let name = super::super::grammar::entry(KEY).unwrap();
         let environment = "prod".parse().unwrap();
-        service.data_key(&environment, &service.list().check(&name).unwrap(), ciphertext)
+        let key = service.list().check(&name).unwrap();
+        service.data_key(&"app".into(), &environment, &key, ciphertext)
     }
 
     #[test]
@@ -258,7 +294,8 @@ mod tests {
         let asked = |environment: &str, number: usize| {
             let name = super::super::grammar::entry(KEY).unwrap();
             let key = service.list().check(&name).unwrap();
-            service.data_key(&environment.parse().unwrap(), &key, &number.to_be_bytes())
+            let environment = environment.parse().unwrap();
+            service.data_key(&"app".into(), &environment, &key, &number.to_be_bytes())
         };
         for number in 0..MOST {
             assert!(matches!(asked("greedy", number), DataKeyOf::Awaited));
@@ -266,6 +303,25 @@ mod tests {
         let more = asked("greedy", MOST);
         assert!(matches!(more, DataKeyOf::Failed(KeyServiceError::Busy)), "{more:?}");
         assert!(matches!(asked("other", MOST), DataKeyOf::Awaited));
+    }
+
+    #[test]
+    fn a_config_map_that_asks_for_ever_more_leaves_the_others_their_place() {
+        let service = service();
+        // None is answered while this is asked for.
+        let mut state = service.shared.lock();
+        state.asked.insert("evil".into(), MOST_OF_ORIGIN);
+        drop(state);
+        let asked = |origin: &str| {
+            let name = super::super::grammar::entry(KEY).unwrap();
+            let key = service.list().check(&name).unwrap();
+            service.data_key(&origin.into(), &origin.parse().unwrap(), &key, b"x")
+        };
+        let more = asked("evil");
+        assert!(matches!(more, DataKeyOf::Failed(KeyServiceError::Busy)), "{more:?}");
+        assert!(matches!(asked("app"), DataKeyOf::Awaited));
+        service.wait(Duration::from_mins(1));
+        assert_eq!(service.shared.lock().asked.get("app"), None, "it is answered");
     }
 
     #[test]

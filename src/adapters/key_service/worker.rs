@@ -27,6 +27,8 @@ pub(super) type Answer = Result<Zeroizing<Vec<u8>>, KeyServiceError>;
 
 /// One call.
 pub(super) struct Job {
+    /// Where that file is from: its ConfigMap, say.
+    pub(super) origin: Arc<str>,
     /// For whose file.
     pub(super) environment: Environment,
     /// A framed request.
@@ -112,7 +114,7 @@ impl Worker {
                     Err(TryRecvError::Disconnected) => return,
                 }
             }
-            if let Some(Job { environment, request, done }) = turns.next() {
+            if let Some(Job { environment, request, done, .. }) = turns.next() {
                 done(self.answer(environment, request).await);
                 continue;
             }

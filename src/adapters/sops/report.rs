@@ -23,8 +23,12 @@ pub struct RefreshReport {
     /// Files and keys of ConfigMaps that look like an environment's file and are none, each with
     /// the reason.
     pub ignored: Vec<String>,
+    /// That there are more environments than are read, of which ConfigMaps or which folder.
+    pub left_out: Vec<String>,
     /// Why the folder cannot be listed. What was served before still is.
     pub folder: Option<String>,
+    /// Whether it can be listed again.
+    pub folder_is_back: bool,
 }
 
 impl RefreshReport {
@@ -40,6 +44,8 @@ impl RefreshReport {
         self.awaited.extend(after.awaited);
         self.removed.extend(after.removed);
         self.ignored.extend(after.ignored);
+        self.left_out.extend(after.left_out);
+        self.folder_is_back |= after.folder_is_back;
         self.folder = after.folder.or(self.folder.take());
     }
 }

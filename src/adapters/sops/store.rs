@@ -18,9 +18,10 @@ use super::authorship::Authorship;
 use super::file::{EncryptedFile, ReadError};
 use super::identities::Identities;
 use super::leave::Leave;
+use super::listing::{Chosen, Listing, Seniority};
 use super::load::{Look, Seen, Slot, Version};
 use super::report::{EnvironmentStatus, RefreshReport, Versions};
-use super::source::{ConfigMapFiles, Listing};
+use super::source::ConfigMapFiles;
 use crate::adapters::files::Fingerprint;
 use crate::adapters::key_service::KeyService;
 use crate::domain::names::{Environment, Key};
@@ -67,6 +68,8 @@ pub struct SopsStore {
     changes: watch::Sender<Versions>,
     /// The highest version of each environment that was served.
     marks: watch::Sender<VersionMarks>,
+    /// Why not all files are read that there are.
+    problems: ArcSwap<Vec<String>>,
     /// Whether it was seen once which environments there are.
     listed: AtomicBool,
     /// One refresh at a time.
@@ -95,6 +98,7 @@ impl SopsStore {
             marks: watch::Sender::default(),
             environments: ArcSwap::default(),
             changes: watch::Sender::default(),
+            problems: ArcSwap::default(),
             listed: AtomicBool::new(false),
             watch: Mutex::default(),
         };
@@ -134,34 +138,42 @@ impl SopsStore {
         let mut report = RefreshReport::default();
         let authorship = &self.options.authorship;
         let signers = authorship.trusted_signers.as_ref().map(|path| Fingerprint::of(path));
-        let mut listing = Listing { signed: signers.is_some(), ..Listing::default() };
+        let mut listing = Listing::new(signers.is_some());
         listing.add_given(watch.given.as_ref().unwrap_or(&ConfigMapFiles::new()));
         if let Some(folder) = &self.options.folder
             && let Err(error) = listing.add_folder(folder)
         {
             let folder = folder.display();
-            let error = Some(format!("the folder {folder} cannot be listed: {error}"));
-            if watch.folder != error {
-                report.folder.clone_from(&error);
-                watch.folder = error;
+            let error = format!("the folder {folder} cannot be listed: {error}");
+            self.problems.store(Arc::new(vec![error.clone()]));
+            if watch.folder.as_ref() != Some(&error) {
+                report.folder = Some(error.clone());
+                watch.folder = Some(error);
             }
             return report;
         }
-        watch.folder = None;
+        report.folder_is_back = watch.folder.take().is_some();
         report.ignored = listing.ignored.difference(&watch.ignored).cloned().collect();
-        watch.ignored = listing.ignored;
+        watch.ignored = std::mem::take(&mut listing.ignored);
 
         let before = self.environments.load_full();
+        let Chosen { sources: listed, left_out } =
+            listing.choose(|environment| self.seniority(environment, &before));
+        let known = self.problems.load_full();
+        report.left_out = left_out.iter().filter(|text| !known.contains(text)).cloned().collect();
+        if *known != left_out {
+            self.problems.store(Arc::new(left_out));
+        }
         let mut after = BTreeMap::clone(&before);
         for environment in before.keys() {
-            if !listing.sources.contains_key(environment) {
+            if !listed.contains_key(environment) {
                 after.remove(environment);
                 watch.seen.remove(environment);
                 report.removed.push(environment.clone());
             }
         }
         let mut marks = self.marks.borrow().clone();
-        for (environment, sources) in listing.sources {
+        for (environment, sources) in listed {
             watch.versions += 1;
             let seen = watch.seen.remove(&environment);
             let look = Look {
@@ -193,6 +205,26 @@ impl SopsStore {
         let listed = self.options.folder.is_some() || watch.given.is_some();
         self.listed.fetch_or(listed, Ordering::Release);
         report
+    }
+
+    /// What an environment's place among those that are read rests on.
+    fn seniority(
+        &self,
+        environment: &Environment,
+        there: &BTreeMap<Environment, Slot>,
+    ) -> Seniority {
+        match there.get(environment) {
+            Some(slot) if slot.version.is_some() => Seniority::Served,
+            _ if self.marks.borrow().contains_key(environment) => Seniority::ServedBefore,
+            Some(_) => Seniority::There,
+            None => Seniority::New,
+        }
+    }
+
+    /// Why not all files are read that there are: the folder cannot be listed, or there are too
+    /// many environments.
+    pub fn problems(&self) -> Arc<Vec<String>> {
+        self.problems.load_full()
     }
 
     /// Which versions are served now; it changes after what is read does.
