@@ -21,6 +21,7 @@ mod health;
 mod identities;
 mod issue_rate;
 mod master_keys;
+mod newcomers;
 mod observed;
 mod openapi;
 mod outcomes;

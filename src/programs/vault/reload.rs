@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::alarms::{Alarms, Raised};
 use super::config::read_signing_keys;
 use super::freshness::LastSeen;
+use super::newcomers::{Newcomers, Reasons, named};
 use super::outcomes::{Outcome, Outcomes, Told};
 use super::standing::Standing;
 use crate::adapters::access::AccessFolder;
@@ -49,6 +50,10 @@ pub(super) struct WatchedSecrets {
     pub(super) alarms: Alarms,
     /// What the log was told of each environment.
     outcomes: Arc<Mutex<Outcomes>>,
+    /// The environments that it was told of, and those that wait for it.
+    newcomers: Arc<Mutex<Newcomers>>,
+    /// Paces what it is told of files that are no environment's.
+    reasons: Arc<Reasons>,
 }
 
 /// The grants, the clients, the issuers, the signing keys and the certificate.
@@ -225,7 +230,12 @@ impl WatchedSecrets {
     /// The files of a store, whose alarms are told.
     pub(super) fn new(store: &Arc<SopsStore>, metrics: &Arc<Metrics>, alarms: Alarms) -> Self {
         let (store, metrics) = (Arc::clone(store), Arc::clone(metrics));
-        Self { store, metrics, alarms, outcomes: Arc::default() }
+        let (outcomes, newcomers, reasons) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, metrics, alarms, outcomes, newcomers, reasons }
+    }
+
+    fn newcomers(&self) -> MutexGuard<'_, Newcomers> {
+        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn outcomes(&self) -> MutexGuard<'_, Outcomes> {
@@ -233,7 +243,9 @@ impl WatchedSecrets {
     }
 
     fn tell(&self, outcome: Outcome) {
-        if let Some(told) = self.outcomes().take(outcome, Instant::now()) {
+        let admitted = self.newcomers().take(outcome);
+        let told = admitted.and_then(|outcome| self.outcomes().take(outcome, Instant::now()));
+        if let Some(told) = told {
             told.log();
         }
     }
@@ -243,6 +255,10 @@ impl WatchedSecrets {
         if !report.is_empty() {
             self.report(report);
         }
+        let admitted = self.newcomers().due();
+        let told = admitted.into_iter().filter_map(|of| self.outcomes().take(of, Instant::now()));
+        let told: Vec<Told> = told.collect();
+        told.into_iter().for_each(Told::log);
         let due = self.outcomes().due(Instant::now());
         due.into_iter().for_each(Told::log);
     }
@@ -258,6 +274,7 @@ impl WatchedSecrets {
     /// Counts what became of the SOPS files, and logs it, of each environment as much as there is
     /// room for.
     pub(super) fn report(&self, report: RefreshReport) {
+        self.alarms.forget(&report.removed, &self.metrics);
         for loaded in report.loaded {
             if let Some(raised) = Raised::of_loaded(&loaded) {
                 self.alarms.take(raised, &self.metrics);
@@ -276,18 +293,20 @@ impl WatchedSecrets {
             self.metrics.sources.reload(Reload::Secrets, false);
             self.tell(Outcome::Failed(failed));
         }
-        for environment in report.awaited {
-            let environment = environment.as_str();
-            tracing::info!(environment, "sops is being asked for the environment's data key");
+        if !report.awaited.is_empty() {
+            let environments = named(&report.awaited);
+            tracing::info!(environments, "sops is being asked for data keys");
         }
         for environment in report.removed {
             self.tell(Outcome::Removed(environment));
         }
-        for reason in report.ignored {
-            tracing::warn!(reason, "a file among the SOPS files is not read");
-        }
+        self.reasons.log(report.ignored, report.left_out);
         if let Some(reason) = report.folder {
+            self.metrics.sources.reload(Reload::Secrets, false);
             tracing::error!(reason, "the SOPS folder cannot be read");
+        }
+        if report.folder_is_back {
+            tracing::info!("the SOPS folder can be read again");
         }
         let status = self.store.status().into_iter();
         self.metrics.sources.environments(status.map(|status| {
