@@ -51,9 +51,12 @@ pub(super) struct Listing {
     origins: Vec<Origin>,
 }
 
+/// The environments and their files.
+pub(super) type Sources = BTreeMap<Environment, Vec<Source>>;
+
 /// The environments that are read, and where there are more of them than that.
 pub(super) struct Chosen {
-    pub(super) sources: BTreeMap<Environment, Vec<Source>>,
+    pub(super) sources: Sources,
     pub(super) left_out: Vec<String>,
 }
 
@@ -183,7 +186,7 @@ impl Listing {
                  away what is no environment, or run another vault for the rest"
             ));
         }
-        let mut sources: BTreeMap<Environment, Vec<Source>> = BTreeMap::new();
+        let mut sources = Sources::new();
         for (at, origin) in self.origins.into_iter().enumerate() {
             let config_map: Arc<str> = origin.name.into();
             for (environment, files) in origin.files {

@@ -18,7 +18,7 @@ use super::authorship::Authorship;
 use super::file::{EncryptedFile, ReadError};
 use super::identities::Identities;
 use super::leave::Leave;
-use super::listing::{Chosen, Listing, Seniority};
+use super::listing::{Chosen, Listing, Seniority, Sources};
 use super::load::{Look, Seen, Slot, Version};
 use super::report::{EnvironmentStatus, RefreshReport, Versions};
 use super::source::ConfigMapFiles;
@@ -81,6 +81,8 @@ pub struct SopsStore {
 struct Watch {
     /// The files of ConfigMaps, once they were given.
     given: Option<ConfigMapFiles>,
+    /// What was chosen of them, where there is no folder.
+    chosen: Option<Sources>,
     seen: BTreeMap<Environment, Seen>,
     ignored: BTreeSet<String>,
     folder: Option<String>,
@@ -111,7 +113,7 @@ impl SopsStore {
     /// has changed. An environment whose file is not among them is gone.
     pub fn take(&self, files: ConfigMapFiles) -> RefreshReport {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        watch.given = Some(files);
+        (watch.given, watch.chosen) = (Some(files), None);
         self.look(&mut watch)
     }
 
@@ -138,32 +140,10 @@ impl SopsStore {
         let mut report = RefreshReport::default();
         let authorship = &self.options.authorship;
         let signers = authorship.trusted_signers.as_ref().map(|path| Fingerprint::of(path));
-        let mut listing = Listing::new(signers.is_some());
-        listing.add_given(watch.given.as_ref().unwrap_or(&ConfigMapFiles::new()));
-        if let Some(folder) = &self.options.folder
-            && let Err(error) = listing.add_folder(folder)
-        {
-            let folder = folder.display();
-            let error = format!("the folder {folder} cannot be listed: {error}");
-            self.problems.store(Arc::new(vec![error.clone()]));
-            if watch.folder.as_ref() != Some(&error) {
-                report.folder = Some(error.clone());
-                watch.folder = Some(error);
-            }
-            return report;
-        }
-        report.folder_is_back = watch.folder.take().is_some();
-        report.ignored = listing.ignored.difference(&watch.ignored).cloned().collect();
-        watch.ignored = std::mem::take(&mut listing.ignored);
-
         let before = self.environments.load_full();
-        let Chosen { sources: listed, left_out } =
-            listing.choose(|environment| self.seniority(environment, &before));
-        let known = self.problems.load_full();
-        report.left_out = left_out.iter().filter(|text| !known.contains(text)).cloned().collect();
-        if *known != left_out {
-            self.problems.store(Arc::new(left_out));
-        }
+        let listed = self.list(watch, signers.is_some(), &before, &mut report);
+        let Some(listed) = listed else { return report };
+
         let mut after = BTreeMap::clone(&before);
         for environment in before.keys() {
             if !listed.contains_key(environment) {
@@ -205,6 +185,46 @@ impl SopsStore {
         let listed = self.options.folder.is_some() || watch.given.is_some();
         self.listed.fetch_or(listed, Ordering::Release);
         report
+    }
+
+    /// The environments that there are and their files; none where the folder cannot be listed.
+    fn list(
+        &self,
+        watch: &mut Watch,
+        signed: bool,
+        there: &BTreeMap<Environment, Slot>,
+        report: &mut RefreshReport,
+    ) -> Option<Sources> {
+        // Many names take time, and those of ConfigMaps change where others are given alone.
+        if let Some(chosen) = &watch.chosen {
+            return Some(chosen.clone());
+        }
+        let mut listing = Listing::new(signed);
+        listing.add_given(watch.given.as_ref().unwrap_or(&ConfigMapFiles::new()));
+        if let Some(folder) = &self.options.folder
+            && let Err(error) = listing.add_folder(folder)
+        {
+            let folder = folder.display();
+            let error = format!("the folder {folder} cannot be listed: {error}");
+            self.problems.store(Arc::new(vec![error.clone()]));
+            if watch.folder.as_ref() != Some(&error) {
+                report.folder = Some(error.clone());
+                watch.folder = Some(error);
+            }
+            return None;
+        }
+        report.folder_is_back = watch.folder.take().is_some();
+        report.ignored = listing.ignored.difference(&watch.ignored).cloned().collect();
+        watch.ignored = std::mem::take(&mut listing.ignored);
+        let Chosen { sources, left_out } =
+            listing.choose(|environment| self.seniority(environment, there));
+        let known = self.problems.load_full();
+        report.left_out = left_out.iter().filter(|text| !known.contains(text)).cloned().collect();
+        if *known != left_out {
+            self.problems.store(Arc::new(left_out));
+        }
+        watch.chosen = self.options.folder.is_none().then(|| sources.clone());
+        Some(sources)
     }
 
     /// What an environment's place among those that are read rests on.
