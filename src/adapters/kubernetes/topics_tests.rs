@@ -1,3 +1,5 @@
+//! Whose place and whose turn it is, where more is noticed than can be written.
+
 use super::*;
 
 fn notice(name: &str) -> Notice {
