@@ -146,11 +146,14 @@ impl Topics {
             for (topic, _) in &among {
                 *places.entry(part(topic)).or_default() += 1;
             }
-            let own = places.get(&part(new)).copied().unwrap_or_default();
-            let (greedy, most) = places.into_iter().max_by_key(|(_, places)| *places)?;
-            let greedy = if with_new && most <= own + 1 { part(new) } else { greedy };
-            with_new &= greedy == part(new);
-            among.retain(|(topic, _)| part(topic) == greedy);
+            let own_part = part(new);
+            let own = places.get(&own_part).copied().unwrap_or_default();
+            let most = places.values().copied().max()?;
+            with_new &= most <= own + 1;
+            among.retain(|(topic, _)| {
+                let part = part(topic);
+                if with_new { part == own_part } else { places.get(&part) == Some(&most) }
+            });
         }
         if with_new {
             return None;

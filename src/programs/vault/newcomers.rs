@@ -136,25 +136,25 @@ impl<C: Clock> Reasons<C> {
     /// Writes into the log what there is room for.
     pub(super) fn log(&self, ignored: Vec<String>, left_out: Vec<String>) {
         for reason in left_out {
-            if let Some(untold) = self.admits() {
+            self.tell(|untold| {
                 tracing::error!(reason, untold, "there are more environments than are read");
-            }
+            });
         }
         for reason in ignored {
-            if let Some(untold) = self.admits() {
+            self.tell(|untold| {
                 tracing::warn!(reason, untold, "a file among the SOPS files is not read");
-            }
+            });
         }
     }
 
-    /// Whether there is room for one more; where there is, how many there was none for before it.
-    fn admits(&self) -> Option<Option<u64>> {
+    /// Tells of one more where there is room, and of how many there was none for before it.
+    fn tell(&self, line: impl FnOnce(Option<u64>)) {
         if self.limiter.check().is_err() {
             self.left_out.fetch_add(1, Ordering::Relaxed);
-            return None;
+            return;
         }
         let left_out = self.left_out.swap(0, Ordering::Relaxed);
-        Some((left_out > 0).then_some(left_out))
+        line((left_out > 0).then_some(left_out));
     }
 }
 
@@ -235,11 +235,15 @@ mod tests {
     fn misnamed_files_are_told_as_many_at_once_as_there_is_room_for_and_the_rest_is_counted() {
         let clock = FakeRelativeClock::default();
         let reasons = Reasons::new(clock.clone());
-        let admitted = (0..1000).filter(|_| reasons.admits().is_some()).count();
-        assert_eq!(admitted, 200);
-        clock.advance(Duration::from_secs(1));
-        assert_eq!(reasons.admits(), Some(Some(800)));
-        clock.advance(Duration::from_secs(1));
-        assert_eq!(reasons.admits(), Some(None));
+        let mut told = Vec::new();
+        for _ in 0..1000 {
+            reasons.tell(|untold| told.push(untold));
+        }
+        assert_eq!(told, [None; 200]);
+        for _ in 0..2 {
+            clock.advance(Duration::from_secs(1));
+            reasons.tell(|untold| told.push(untold));
+        }
+        assert_eq!(told[200..], [Some(800), None]);
     }
 }
