@@ -31,7 +31,9 @@ pub enum KeyServiceError {
     #[error("sops could not decrypt the data key: {0}")]
     Refused(Cause),
     /// The environment's file names other data keys again and again.
-    #[error("too many data keys of this environment were asked for within a minute")]
+    #[error(
+        "too many data keys of this environment, or of its ConfigMap, were asked for within a minute"
+    )]
     Busy,
 }
 

@@ -34,6 +34,10 @@ const PAUSES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from
 /// few times within the time for which they are remembered.
 const MOST: usize = 64;
 
+/// How many data keys of the environments of one ConfigMap are being asked for at once. It has at
+/// most a hundred, and each of their files at most 16 keys.
+const MOST_OF_ORIGIN: usize = 1600;
+
 /// How often what is of no use any more is forgotten.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -59,6 +63,8 @@ struct DataKeys {
 /// What is known of all data keys.
 struct State {
     environments: HashMap<Environment, DataKeys>,
+    /// How many of each origin are being asked for.
+    asked: HashMap<Arc<str>, usize>,
     /// How many answers there were.
     answers: u64,
     swept: Instant,
@@ -108,7 +114,12 @@ impl KeyService {
                 tracing::error!("what hands out the questions to sops has failed, which is a fault of the vault: it begins again");
             }
         })?;
-        let state = State { environments: HashMap::new(), answers: 0, swept: Instant::now() };
+        let state = State {
+            environments: HashMap::new(),
+            asked: HashMap::new(),
+            answers: 0,
+            swept: Instant::now(),
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), answered: Condvar::new() });
         Ok(Self { list, deadlines, jobs, shared })
     }
@@ -124,9 +135,11 @@ impl KeyService {
     }
 
     /// The plaintext of a data key of an environment's file, where sops has given it; else sops is
-    /// asked, and the answer is there at a later call.
+    /// asked, and the answer is there at a later call. The origin is what the file takes turns with
+    /// the others of.
     pub fn data_key(
         &self,
+        origin: &Arc<str>,
         environment: &Environment,
         key: &Allowed,
         ciphertext: Ciphertext<'_>,
@@ -135,6 +148,7 @@ impl KeyService {
         let digest: RequestDigest = Sha256::digest(&request).into();
         let mut state = self.shared.lock();
         state.sweep();
+        let is_full = state.asked.get(origin).is_some_and(|asked| *asked >= MOST_OF_ORIGIN);
         let known = &mut state.environments.entry(environment.clone()).or_default().known;
         let failed = match known.get(&digest) {
             Some(Known::Asked(_)) => return DataKeyOf::Awaited,
@@ -143,15 +157,19 @@ impl KeyService {
                 return DataKeyOf::Failed(*error);
             }
             Some(Known::Failed(_, pause)) => Some(*pause),
-            None if known.len() >= MOST => return DataKeyOf::Failed(KeyServiceError::Busy),
+            None if is_full || known.len() >= MOST => {
+                return DataKeyOf::Failed(KeyServiceError::Busy);
+            }
             None => None,
         };
         known.insert(digest, Known::Asked(failed));
+        *state.asked.entry(Arc::clone(origin)).or_default() += 1;
         drop(state);
         let shared = Arc::clone(&self.shared);
-        let of = environment.clone();
-        let reply = Reply::to(move |answer| shared.take(&of, digest, answer));
-        let job = Job { environment: environment.clone(), request, reply };
+        let (whence, of) = (Arc::clone(origin), environment.clone());
+        let reply = Reply::to(move |answer| shared.take(&whence, &of, digest, answer));
+        let (origin, environment) = (Arc::clone(origin), environment.clone());
+        let job = Job { origin, environment, request, reply };
         // The thread is there for as long as this is; were it not, the reply would say so.
         drop(self.jobs.send((key.service(), job)));
         DataKeyOf::Awaited
@@ -176,6 +194,16 @@ impl KeyService {
 impl State {
     fn all(&self) -> impl Iterator<Item = &Known> {
         self.environments.values().flat_map(|of| of.known.values())
+    }
+
+    /// Takes down that one less is being asked for.
+    fn answered(&mut self, origin: &Arc<str>) {
+        if let Some(asked) = self.asked.get_mut(origin) {
+            *asked -= 1;
+            if *asked == 0 {
+                self.asked.remove(origin);
+            }
+        }
     }
 
     /// Forgets what is of no use any more, where that was not done a moment ago.
@@ -208,8 +236,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, environment: &Environment, digest: RequestDigest, answer: Answer) {
+    fn take(
+        &self,
+        origin: &Arc<str>,
+        environment: &Environment,
+        digest: RequestDigest,
+        answer: Answer,
+    ) {
         let mut state = self.lock();
+        state.answered(origin);
         state.answers += 1;
         let number = state.answers;
         if let Some(of) = state.environments.get_mut(environment)
@@ -251,7 +286,8 @@ mod tests {
         let name = super::super::grammar::entry(KEY).unwrap();
         let environment = "prod".parse().unwrap();
         let ciphertext = Ciphertext::new(ciphertext).unwrap();
-        service.data_key(&environment, &service.list().check(&name).unwrap(), ciphertext)
+        let key = service.list().check(&name).unwrap();
+        service.data_key(&"app".into(), &environment, &key, ciphertext)
     }
 
     #[test]
@@ -262,7 +298,7 @@ mod tests {
             let key = service.list().check(&name).unwrap();
             let number = number.to_be_bytes();
             let ciphertext = Ciphertext::new(&number).unwrap();
-            service.data_key(&environment.parse().unwrap(), &key, ciphertext)
+            service.data_key(&"app".into(), &environment.parse().unwrap(), &key, ciphertext)
         };
         for number in 0..MOST {
             assert!(matches!(asked("greedy", number), DataKeyOf::Awaited));
@@ -273,6 +309,24 @@ mod tests {
     }
 
     #[test]
+    fn a_config_map_that_asks_for_ever_more_leaves_the_others_their_place() {
+        let service = service();
+        // None is answered while this is asked for.
+        let mut state = service.shared.lock();
+        state.asked.insert("evil".into(), MOST_OF_ORIGIN);
+        drop(state);
+        let asked = |origin: &str| {
+            let name = super::super::grammar::entry(KEY).unwrap();
+            let key = service.list().check(&name).unwrap();
+            service.data_key(&origin.into(), &origin.parse().unwrap(), &key, Ciphertext::new(b"x").unwrap())
+        };
+        let more = asked("evil");
+        assert!(matches!(more, DataKeyOf::Failed(KeyServiceError::Busy)), "{more:?}");
+        assert!(matches!(asked("app"), DataKeyOf::Awaited));
+        service.wait(Duration::from_mins(1));
+        assert_eq!(service.shared.lock().asked.get("app"), None, "it is answered");
+    }
+
     fn where_its_host_is_not_there_nobody_says_that_sops_is_missing() {
         let service = service();
         assert!(matches!(asked(&service, b"x"), DataKeyOf::Awaited));

@@ -29,6 +29,8 @@ pub(super) type Answer = Result<Zeroizing<Vec<u8>>, KeyServiceError>;
 
 /// One call.
 pub(super) struct Job {
+    /// Where that file is from: its ConfigMap, say.
+    pub(super) origin: Arc<str>,
     /// For whose file.
     pub(super) environment: Environment,
     /// A framed request.
@@ -191,7 +193,7 @@ impl Worker {
                     Err(TryRecvError::Disconnected) => return,
                 }
             }
-            if let Some(Job { environment, request, reply }) = turns.next() {
+            if let Some(Job { environment, request, reply, .. }) = turns.next() {
                 reply.give(self.answer(environment, request).await);
                 continue;
             }

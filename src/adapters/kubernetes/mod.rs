@@ -16,6 +16,7 @@ mod grants;
 mod signing_key;
 mod status;
 mod tokens;
+mod topics;
 mod watch;
 
 pub use administrators::ClusterAdministrators;

@@ -97,7 +97,7 @@ impl<'a> Candidate<'a> {
         let now = Timestamp::now();
         let signer = self.check_signature(environment, authorship, now);
         let signer = signer.map_err(Refusal::of_authorship)?;
-        let file = options.open(identities, environment, &self.bytes, self.source.format)?;
+        let file = options.open(identities, environment, self.source, &self.bytes)?;
         let mut warnings = file.warnings().to_vec();
 
         let (own, keys) = (options.has_own_identity(environment), options.key_service.is_some());

@@ -4,6 +4,7 @@
 //! administrator's list, and never for a file that identities open.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use super::groups::Unwrapped;
 use super::identities::Identities;
@@ -29,7 +30,10 @@ pub struct KeySources<'a> {
 pub struct ServiceFor<'a> {
     /// What is asked.
     pub service: &'a KeyService,
-    /// Its requests are served in turn with those of the others.
+    /// Its requests are served in turn with those of the others: those of its origin first, a
+    /// ConfigMap or in a folder the file itself.
+    pub origin: &'a Arc<str>,
+    /// And in turn with those of the origin's others.
     pub environment: &'a Environment,
 }
 
@@ -88,10 +92,10 @@ fn may_ask(service: &KeyService, file: &Metadata) -> Result<(), KeyError> {
 }
 
 fn ask(asked: ServiceFor<'_>, key: &OtherKey) -> Result<Unwrapped, KeyError> {
-    let ServiceFor { service, environment } = asked;
+    let ServiceFor { service, origin, environment } = asked;
     let (allowed, ciphertext) = check(service, key)?;
     let kind = key.name.kind();
-    match service.data_key(environment, &allowed, ciphertext) {
+    match service.data_key(origin, environment, &allowed, ciphertext) {
         DataKeyOf::Known(bytes) => Ok(bytes),
         DataKeyOf::Awaited => Err(KeyError::Awaited(kind)),
         DataKeyOf::Failed(error) => Err(KeyError::Service { kind, error }),

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant, SystemTime};
 use super::authorship::Alarm;
 use super::candidate::{Candidate, Opened};
 use super::file::EncryptedFile;
-use super::format::Format;
 use super::identities::{Identities, IdentityError};
 use super::identity_files::IdentityFiles;
 use super::key_sources::{KeySources, ServiceFor};
@@ -277,8 +276,8 @@ impl StoreOptions {
         &self,
         files: &IdentityFiles,
         environment: &Environment,
+        source: &Source,
         bytes: &[u8],
-        format: Format,
     ) -> Result<EncryptedFile, Refusal> {
         let identities = match (&self.shared, self.identity_path(environment)) {
             (_, Some(path)) => files.of(&path).map_err(|error| match error {
@@ -292,9 +291,10 @@ impl StoreOptions {
             }
         };
         let service = self.key_service.as_deref();
-        let service = service.map(|service| ServiceFor { service, environment });
+        let service =
+            service.map(|service| ServiceFor { service, origin: &source.origin, environment });
         let keys = KeySources { identities: &identities, service };
-        EncryptedFile::open(bytes, format, keys, self.leave).map_err(Refusal::of_file)
+        EncryptedFile::open(bytes, source.format, keys, self.leave).map_err(Refusal::of_file)
     }
 
     /// The file that the environment's identities are read from, where it is one.

@@ -40,6 +40,7 @@ mod json;
 mod key_sources;
 mod leave;
 mod limits;
+mod listing;
 mod load;
 mod master_key;
 mod metadata;
@@ -74,6 +75,7 @@ pub use limits::{
     MAX_DEPTH, MAX_FILE_BYTES, MAX_KEPT_BYTES, MAX_KEPT_BYTES_OF_ALL, MAX_MATCHED_BYTES, MAX_NODES,
     MAX_TEXT_BYTES,
 };
+pub use listing::{MAX_ENVIRONMENTS, MAX_ENVIRONMENTS_OF_CONFIG_MAP};
 pub use master_key::KeyError;
 pub use print::NotJson;
 pub use report::{EnvironmentStatus, Failed, IdentitiesRead, Loaded, RefreshReport, Versions};

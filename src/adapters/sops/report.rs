@@ -29,8 +29,12 @@ pub struct RefreshReport {
     /// Versions that the administrator takes of environments that are not there, each with what to
     /// do.
     pub accepts_nothing: Vec<String>,
+    /// That there are more environments than are read, of which ConfigMaps or which folder.
+    pub left_out: Vec<String>,
     /// Why the folder cannot be listed. What was served before still is.
     pub folder: Option<String>,
+    /// Whether it can be listed again.
+    pub folder_is_back: bool,
 }
 
 impl RefreshReport {
@@ -48,6 +52,8 @@ impl RefreshReport {
         self.ignored.extend(after.ignored);
         self.identities.extend(after.identities);
         self.accepts_nothing.extend(after.accepts_nothing);
+        self.left_out.extend(after.left_out);
+        self.folder_is_back |= after.folder_is_back;
         self.folder = after.folder.or(self.folder.take());
     }
 }

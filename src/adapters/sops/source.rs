@@ -1,20 +1,16 @@
 //! Where an environment's file is: in a folder, or in a ConfigMap that was given.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::authorship::signature_name;
 use super::error::FileError;
 use super::format::Format;
 use super::limits::MAX_FILE_BYTES;
 use super::refusal::Refusal;
 use crate::adapters::files::{Fingerprint, ReadError, read_bounded};
-use crate::domain::names::Environment;
 
 /// A key of a ConfigMap, which is the name of a file: `{environment}.enc.yaml` and so on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,9 +27,6 @@ impl fmt::Display for ConfigMapKey {
     }
 }
 
-/// How the files' names end, as people are told.
-const ENDINGS: &str = ".enc.yaml, .enc.json, .enc.env, .enc.ini or .enc.bin";
-
 /// The files of ConfigMaps, all that there are.
 pub type ConfigMapFiles = BTreeMap<ConfigMapKey, Arc<[u8]>>;
 
@@ -42,6 +35,8 @@ pub type ConfigMapFiles = BTreeMap<ConfigMapKey, Arc<[u8]>>;
 pub(super) struct Source {
     /// What people are told of where it is.
     pub(super) name: String,
+    /// What it takes turns with the others of: its ConfigMap, or in a folder itself.
+    pub(super) origin: Arc<str>,
     pub(super) format: Format,
     pub(super) place: Place,
     /// Where its signature would be, where one is asked for.
@@ -84,81 +79,7 @@ impl Source {
 }
 
 impl Place {
-    fn at(path: PathBuf) -> Self {
+    pub(super) fn at(path: PathBuf) -> Self {
         Self::File { fingerprint: Fingerprint::of(&path), path }
-    }
-}
-
-/// What files there are.
-#[derive(Default)]
-pub(super) struct Listing {
-    pub(super) sources: BTreeMap<Environment, Vec<Source>>,
-    pub(super) ignored: BTreeSet<String>,
-    /// Whether signatures are looked for.
-    pub(super) signed: bool,
-}
-
-impl Listing {
-    /// Adds the files of a folder.
-    pub(super) fn add_folder(&mut self, folder: &Path) -> io::Result<()> {
-        let mut found = BTreeMap::new();
-        // In an order of their own: that of a folder means nothing and may change.
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            if let Some(name) = entry.file_name().to_str() {
-                found.insert(name.to_owned(), entry.path());
-            }
-        }
-        for (name, path) in found {
-            if let Some((environment, format)) = self.environment_of(&name, "") {
-                let signature =
-                    self.signed.then(|| Place::at(path.with_file_name(signature_name(&name))));
-                let source = Source { name, format, place: Place::at(path), signature };
-                self.sources.entry(environment).or_default().push(source);
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds the files of ConfigMaps.
-    pub(super) fn add_given(&mut self, files: &ConfigMapFiles) {
-        for (name, bytes) in files {
-            let config_map = format!("ConfigMap {}: ", name.config_map);
-            if let Some((environment, format)) = self.environment_of(&name.key, &config_map) {
-                let place = Place::Given(Arc::clone(bytes));
-                let beside = ConfigMapKey { key: signature_name(&name.key), ..name.clone() };
-                let beside = files.get(&beside).filter(|_| self.signed);
-                let signature = beside.map(|bytes| Place::Given(Arc::clone(bytes)));
-                let source = Source { name: name.to_string(), format, place, signature };
-                self.sources.entry(environment).or_default().push(source);
-            }
-        }
-    }
-
-    /// The environment and the format of a file that is named
-    /// `{environment}.enc.{yaml,json,env,ini,bin}`. `whence` precedes what is said of another one.
-    fn environment_of(&mut self, name: &str, whence: &str) -> Option<(Environment, Format)> {
-        let (stem, extension) = name.rsplit_once('.')?;
-        let Some(environment) = stem.strip_suffix(".enc") else {
-            // Such a file is meant for VANTA; what else is there, a README say, is not.
-            if matches!(extension, "yaml" | "yml" | "json" | "env" | "ini") {
-                self.ignored.insert(format!(
-                    "{whence}{name:?}: a file of secrets is named {{environment}}{ENDINGS}"
-                ));
-            }
-            return None;
-        };
-        let mut formats = Format::ALL.into_iter();
-        let Some(format) = formats.find(|format| format.extension() == extension) else {
-            self.ignored.insert(format!("{whence}{name:?}: it has to end in {ENDINGS}"));
-            return None;
-        };
-        match environment.parse() {
-            Ok(environment) => Some((environment, format)),
-            Err(error) => {
-                self.ignored.insert(format!("{whence}{error}"));
-                None
-            }
-        }
     }
 }

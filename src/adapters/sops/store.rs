@@ -14,14 +14,17 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+mod listed;
+
 use super::authorship::Authorship;
 use super::file::{EncryptedFile, ReadError};
 use super::identities::Identities;
 use super::identity_files::IdentityFiles;
 use super::leave::Leave;
+use super::listing::Sources;
 use super::load::{Look, Seen, Slot, Version};
 use super::report::{EnvironmentStatus, RefreshReport, Versions};
-use super::source::{ConfigMapFiles, Listing};
+use super::source::ConfigMapFiles;
 use crate::adapters::files::Fingerprint;
 use crate::adapters::key_service::KeyService;
 use crate::domain::names::{Environment, Key};
@@ -81,6 +84,8 @@ pub struct SopsStore {
     changes: watch::Sender<Versions>,
     /// The highest version of each environment that was served.
     marks: watch::Sender<VersionMarks>,
+    /// Why not all files are read that there are.
+    problems: ArcSwap<Vec<String>>,
     /// Whether it was seen once which environments there are.
     listed: AtomicBool,
     /// One refresh at a time.
@@ -92,6 +97,8 @@ pub struct SopsStore {
 struct Watch {
     /// The files of ConfigMaps, once they were given.
     given: Option<ConfigMapFiles>,
+    /// What was chosen of them, where there is no folder.
+    chosen: Option<Sources>,
     seen: BTreeMap<Environment, Seen>,
     ignored: BTreeSet<String>,
     folder: Option<String>,
@@ -111,6 +118,7 @@ impl SopsStore {
             gone: ArcSwap::default(),
             identities: IdentityFiles::default(),
             changes: watch::Sender::default(),
+            problems: ArcSwap::default(),
             listed: AtomicBool::new(false),
             watch: Mutex::default(),
         };
@@ -123,7 +131,7 @@ impl SopsStore {
     /// has changed. An environment whose file is not among them is gone.
     pub fn take(&self, files: ConfigMapFiles) -> RefreshReport {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        watch.given = Some(files);
+        (watch.given, watch.chosen) = (Some(files), None);
         self.look(&mut watch)
     }
 
@@ -150,37 +158,16 @@ impl SopsStore {
         let (mut report, now) = (RefreshReport::default(), Instant::now());
         let authorship = &self.options.authorship;
         let signers = authorship.trusted_signers.as_ref().map(|path| Fingerprint::of(path));
-        let mut listing = Listing { signed: signers.is_some(), ..Listing::default() };
-        listing.add_given(watch.given.as_ref().unwrap_or(&ConfigMapFiles::new()));
-        if let Some(folder) = &self.options.folder
-            && let Err(error) = listing.add_folder(folder)
-        {
-            let folder = folder.display();
-            let error = Some(format!("the folder {folder} cannot be listed: {error}"));
-            if watch.folder != error {
-                report.folder.clone_from(&error);
-                watch.folder = error;
-            }
-            return report;
-        }
-        watch.folder = None;
-        report.ignored = listing.ignored.difference(&watch.ignored).cloned().collect();
-        watch.ignored = listing.ignored;
-
-        let listed = self.options.folder.is_some() || watch.given.is_some();
-        if listed && !self.listed.load(Ordering::Acquire) {
-            let of_none = authorship.accepted.iter();
-            let of_none = of_none.filter(|of| !listing.sources.contains_key(&of.environment));
-            report.accepts_nothing = of_none
-                .map(|of| format!("there is no file of {}: take {of} out", of.environment))
-                .collect();
-        }
         let before = self.environments.load_full();
+        let listed = self.list(watch, signers.is_some(), &before, &mut report);
+        let Some(listed) = listed else { return report };
+        report.accepts_nothing = self.accepted_of_none(watch, &listed);
+
         let mut after = BTreeMap::clone(&before);
         let mut gone = BTreeSet::clone(&self.gone.load());
-        gone.retain(|environment| !listing.sources.contains_key(environment));
+        gone.retain(|environment| !listed.contains_key(environment));
         for (environment, slot) in before.iter() {
-            if !listing.sources.contains_key(environment) {
+            if !listed.contains_key(environment) {
                 if slot.version.is_some() && gone.len() < MOST_GONE {
                     gone.insert(environment.clone());
                 }
@@ -195,7 +182,7 @@ impl SopsStore {
         let mut marks = self.marks.borrow().clone();
         let mut kept: usize = after.values().map(Slot::kept).sum();
         self.identities.begin();
-        for (environment, sources) in listing.sources {
+        for (environment, sources) in listed {
             watch.versions += 1;
             let seen = watch.seen.remove(&environment);
             let slot = after.entry(environment.clone()).or_default();
@@ -231,8 +218,14 @@ impl SopsStore {
                 changed
             });
         }
-        self.listed.fetch_or(listed, Ordering::Release);
+        self.listed.fetch_or(self.is_known(watch), Ordering::Release);
         report
+    }
+
+    /// Why not all files are read that there are: the folder cannot be listed, or there are too
+    /// many environments.
+    pub fn problems(&self) -> Arc<Vec<String>> {
+        self.problems.load_full()
     }
 
     /// Which versions are served now; it changes after what is read does.

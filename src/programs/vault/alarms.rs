@@ -1,21 +1,37 @@
 //! What is wrong with SOPS files, on its way to the objects that they come from, as events of the
 //! cluster.
 //!
-//! Invariant: nothing waits for an event, and one holds no value: a text is that of the log.
+//! Invariant: nothing waits for an event, and one holds no value: a text is that of the log. What
+//! waits to be told is bounded by the environments that there are, and one of them takes no other's
+//! place.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-use super::complaints::MOST_WAITING;
 use crate::adapters::kubernetes::{About, ConfigMaps, Notice};
 use crate::adapters::serve::Metrics;
 use crate::adapters::sops::{Alarm, Failed, Loaded};
 use crate::domain::names::Environment;
 
-/// Takes alarms; where there is no cluster to tell of them, and where too many wait, to nowhere.
+/// How many ConfigMaps are told of one environment that they all have a file of.
+const MOST_TOLD: usize = 8;
+
+/// Takes alarms; where there is no cluster to tell of them, to nowhere.
 #[derive(Clone, Default)]
-pub(super) struct Alarms(Option<mpsc::Sender<Raised>>);
+pub(super) struct Alarms(Option<Arc<Waiting>>);
+
+/// Gives the alarms that were taken, the oldest first.
+pub(super) struct Raises(Arc<Waiting>);
+
+/// What waits to be told: of one kind of one environment, what came last.
+#[derive(Default)]
+struct Waiting {
+    raised: Mutex<VecDeque<Raised>>,
+    more: Notify,
+}
 
 /// What is wrong with one environment's file, and what is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +43,8 @@ pub(super) struct Raised {
 
 /// Where alarms are told.
 pub(super) struct Listener {
-    pub(super) alarms: mpsc::Receiver<Raised>,
+    pub(super) alarms: Raises,
     pub(super) notices: mpsc::Sender<Notice>,
-    pub(super) metrics: Arc<Metrics>,
     pub(super) namespace: String,
     /// None where the SOPS files come from a folder.
     pub(super) config_maps: Option<Arc<ConfigMaps>>,
@@ -39,17 +54,57 @@ pub(super) struct Listener {
 
 impl Alarms {
     /// Those that somebody hears.
-    pub(super) fn channel() -> (Self, mpsc::Receiver<Raised>) {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        (Self(Some(sender)), receiver)
+    pub(super) fn channel() -> (Self, Raises) {
+        let waiting = Arc::new(Waiting::default());
+        (Self(Some(Arc::clone(&waiting))), Raises(waiting))
     }
 
-    /// Takes one.
+    /// Takes one, in the place of what was said of the same before and nobody was told of.
     pub(super) fn take(&self, raised: Raised, metrics: &Metrics) {
-        if let Some(sender) = &self.0
-            && sender.try_send(raised).is_err()
-        {
-            metrics.event_dropped();
+        let Some(waiting) = &self.0 else { return };
+        let mut all = waiting.lock();
+        let is_same =
+            |of: &&mut Raised| of.environment == raised.environment && of.alarm == raised.alarm;
+        match all.iter_mut().find(is_same) {
+            Some(of) => {
+                *of = raised;
+                metrics.event_dropped();
+            }
+            None => all.push_back(raised),
+        }
+        drop(all);
+        waiting.more.notify_one();
+    }
+
+    /// Forgets what is not told yet of environments whose files are gone: no object is there to be
+    /// told of it.
+    pub(super) fn forget(&self, gone: &[Environment], metrics: &Metrics) {
+        let Some(waiting) = self.0.as_ref().filter(|_| !gone.is_empty()) else { return };
+        waiting.lock().retain(|raised| {
+            let stays = !gone.contains(&raised.environment);
+            if !stays {
+                metrics.event_dropped();
+            }
+            stays
+        });
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Raised>> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Raises {
+    /// The next, once there is one.
+    async fn next(&self) -> Raised {
+        loop {
+            let next = self.0.lock().pop_front();
+            match next {
+                Some(raised) => return raised,
+                None => self.0.more.notified().await,
+            }
         }
     }
 }
@@ -84,17 +139,29 @@ impl Raised {
             Alarm::Environment => "OtherEnvironment",
         }
     }
+
+    /// What an object is told of it.
+    fn notice(&self, about: About) -> Notice {
+        Notice {
+            about,
+            reason: self.reason(),
+            action: "Load",
+            of: self.environment.to_string(),
+            note: self.note.clone(),
+        }
+    }
 }
 
 impl Listener {
-    /// Tells the objects of each alarm, until nobody raises any more.
-    pub(super) async fn tell(mut self) {
-        while let Some(raised) = self.alarms.recv().await {
+    /// Tells the objects of each alarm, until it is dropped.
+    pub(super) async fn tell(self) -> Infallible {
+        loop {
+            let raised = self.alarms.next().await;
             for about in self.about(&raised.environment) {
-                let (reason, note) = (raised.reason(), raised.note.clone());
-                let notice = Notice { about, reason, action: "Load", note };
-                if self.notices.try_send(notice).is_err() {
-                    self.metrics.event_dropped();
+                let notice = raised.notice(about);
+                if self.notices.send(notice).await.is_err() {
+                    // Nobody writes any more, as the vault is ending.
+                    std::future::pending::<()>().await;
                 }
             }
         }
@@ -114,13 +181,13 @@ impl Listener {
             }];
         };
         let file = format!("{environment}.enc.");
-        let files = config_maps.files().borrow().clone().unwrap_or_default();
-        let mut names: Vec<String> = files
-            .into_keys()
-            .filter(|(_, key)| key.starts_with(&file))
-            .map(|(name, _)| name)
-            .collect();
+        let files = config_maps.files();
+        let files = files.borrow();
+        let keys = files.iter().flat_map(|files| files.keys());
+        let mut names: Vec<String> =
+            keys.filter(|(_, key)| key.starts_with(&file)).map(|(name, _)| name.clone()).collect();
         names.dedup();
+        names.truncate(MOST_TOLD);
         let about = |name: String| About {
             api_version: "v1",
             kind: "ConfigMap",
@@ -129,5 +196,54 @@ impl Listener {
             name,
         };
         names.into_iter().map(about).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raised(environment: &str, alarm: Alarm, note: &str) -> Raised {
+        Raised { environment: environment.parse().unwrap(), alarm, note: note.to_owned() }
+    }
+
+    /// How many events were not told.
+    fn dropped(metrics: &Metrics) -> usize {
+        let text = metrics.encode();
+        let mut lines = text.lines();
+        let line = lines.find_map(|line| line.strip_prefix("vanta_events_dropped_total "));
+        line.unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_one_environments_alarms_leaves_the_rollback_of_another_its_place() {
+        let ((alarms, raises), metrics) = (Alarms::channel(), Metrics::default());
+        for line in 0..10_000 {
+            let note = format!("line {line} is not valid YAML");
+            alarms.take(raised("dev", Alarm::Refused, &note), &metrics);
+        }
+        let rolled_back = raised("prod", Alarm::Rollback, "it is older");
+        alarms.take(rolled_back.clone(), &metrics);
+        assert_eq!(raises.next().await.note, "line 9999 is not valid YAML");
+        assert_eq!(raises.next().await, rolled_back);
+        assert_eq!(dropped(&metrics), 9_999, "what was replaced is counted");
+    }
+
+    #[tokio::test]
+    async fn names_that_come_and_go_do_not_pile_up_where_nobody_is_told() {
+        let ((alarms, raises), metrics) = (Alarms::channel(), Metrics::default());
+        let rolled_back = raised("prod", Alarm::Rollback, "it is older");
+        alarms.take(rolled_back.clone(), &metrics);
+        for round in 0..100 {
+            let names: Vec<Environment> =
+                (0..100).map(|at| format!("e{round}-{at}").parse().unwrap()).collect();
+            for name in &names {
+                alarms.take(raised(name.as_str(), Alarm::Refused, "x"), &metrics);
+            }
+            alarms.forget(&names, &metrics);
+        }
+        assert_eq!(raises.next().await, rolled_back);
+        assert!(raises.0.lock().is_empty());
+        assert_eq!(dropped(&metrics), 10_000);
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 use tokio::time::sleep;
 
-use super::alarms::{Alarms, Listener, Raised};
+use super::alarms::{Alarms, Listener, Raises};
 use super::complaints::{self, Complaint, Complaints, MOST_WAITING};
 use super::config::ClusterConfig;
 use super::freshness::Silence;
@@ -43,7 +43,7 @@ pub(super) struct ClusterSources {
 /// What is told in the cluster, and by whom.
 pub(super) struct Told {
     complaints: mpsc::Receiver<Complaint>,
-    alarms: mpsc::Receiver<Raised>,
+    alarms: Raises,
     notices: mpsc::Receiver<Notice>,
     /// This replica's name.
     replica: String,
@@ -107,12 +107,13 @@ impl ClusterSources {
         let alarms = Listener {
             alarms: told.alarms,
             notices: self.notices.clone(),
-            metrics: Arc::clone(&self.metrics),
             namespace: self.cluster.namespace.clone(),
             config_maps: self.config_maps.clone(),
             replica: told.replica.clone(),
         };
-        let events = EventWriter::new(self.cluster.client.clone(), told.replica, told.notices);
+        let (client, lost) = (self.cluster.client.clone(), Arc::clone(&self.metrics));
+        let lost = move || lost.event_dropped();
+        let events = EventWriter::new(client, told.replica, told.notices, lost);
         let complaints = complaints::tell(
             told.complaints,
             Arc::clone(&self.grants),
@@ -126,7 +127,7 @@ impl ClusterSources {
             () = tell_of_grants(grants, metrics) => Ok(()),
             never = events.run() => match never {},
             () = complaints => Ok(()),
-            () = alarms.tell() => Ok(()),
+            never = alarms.tell() => match never {},
         }
     }
 

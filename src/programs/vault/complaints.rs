@@ -109,8 +109,14 @@ impl Complaint {
             name,
             uid,
         });
-        let notice =
-            |about| Notice { about, reason: "Refused", action: self.action, note: note.clone() };
+        // Their notes are as many as the environments that the subject's own objects name.
+        let notice = |about| Notice {
+            about,
+            reason: "Refused",
+            action: self.action,
+            of: note.clone(),
+            note: note.clone(),
+        };
         pod.into_iter().chain(accesses).map(notice).collect()
     }
 }

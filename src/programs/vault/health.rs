@@ -54,6 +54,8 @@ impl Health {
         metrics.audit.ends_at(self.audit.head().borrow().sequence());
         metrics.sources.grants_age((self.freshness.silence)());
         metrics.sources.signing_keys(self.ring.load().ids().count());
+        let unheard = self.cluster.as_ref().and_then(ClusterHealth::secrets);
+        metrics.sources.listed(unheard.is_none() && self.secrets.problems().is_empty());
         let grants = self.grants.borrow();
         if let Some(grants) = grants.as_deref() {
             metrics.sources.grants(grants.accesses.len(), grants.policies.len());
@@ -88,8 +90,11 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         None => (!granted).then(unread),
     };
     let unread_secrets = cluster.and_then(ClusterHealth::secrets).into_iter();
+    let unlisted = health.secrets.problems();
+    let identities = health.secrets.identity_problems();
     let mut secrets: Vec<String> = unread_secrets
-        .chain(health.secrets.identity_problems().iter().map(|problem| kept(problem)))
+        .chain(unlisted.iter().cloned())
+        .chain(identities.iter().map(|problem| kept(problem)))
         .collect();
     secrets.extend(degraded(&environments));
     secrets.extend(gone(&health.secrets.gone()));

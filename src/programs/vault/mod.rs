@@ -22,6 +22,7 @@ mod identities;
 mod identity_sources;
 mod issue_rate;
 mod master_keys;
+mod newcomers;
 mod observed;
 mod openapi;
 mod outcomes;

@@ -87,7 +87,8 @@ impl Outcomes {
 }
 
 impl Outcome {
-    fn environment(&self) -> &Environment {
+    /// Of which environment it is.
+    pub(super) fn environment(&self) -> &Environment {
         match self {
             Self::Loaded(Loaded { environment, .. })
             | Self::Failed(Failed { environment, .. })

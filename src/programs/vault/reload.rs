@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::alarms::{Alarms, Raised};
 use super::config::read_signing_keys;
 use super::freshness::LastSeen;
+use super::newcomers::{Newcomers, Reasons, named};
 use super::outcomes::{self, Outcome, Outcomes, Told};
 use super::standing::Standing;
 use crate::adapters::access::AccessFolder;
@@ -49,6 +50,10 @@ pub(super) struct WatchedSecrets {
     pub(super) alarms: Alarms,
     /// What the log was told of each environment.
     outcomes: Arc<Mutex<Outcomes>>,
+    /// The environments that it was told of, and those that wait for it.
+    newcomers: Arc<Mutex<Newcomers>>,
+    /// Paces what it is told of files that are no environment's.
+    reasons: Arc<Reasons>,
 }
 
 /// The grants, the clients, the issuers, the signing keys and the certificate.
@@ -225,7 +230,12 @@ impl WatchedSecrets {
     /// The files of a store, whose alarms are told.
     pub(super) fn new(store: &Arc<SopsStore>, metrics: &Arc<Metrics>, alarms: Alarms) -> Self {
         let (store, metrics) = (Arc::clone(store), Arc::clone(metrics));
-        Self { store, metrics, alarms, outcomes: Arc::default() }
+        let (outcomes, newcomers, reasons) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, metrics, alarms, outcomes, newcomers, reasons }
+    }
+
+    fn newcomers(&self) -> MutexGuard<'_, Newcomers> {
+        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn outcomes(&self) -> MutexGuard<'_, Outcomes> {
@@ -233,7 +243,8 @@ impl WatchedSecrets {
     }
 
     fn told(&self, outcome: Outcome) -> Option<Told> {
-        self.outcomes().take(outcome, Instant::now())
+        let admitted = self.newcomers().take(outcome);
+        admitted.and_then(|outcome| self.outcomes().take(outcome, Instant::now()))
     }
 
     fn look(&self) {
@@ -241,6 +252,10 @@ impl WatchedSecrets {
         if !report.is_empty() {
             self.report(report);
         }
+        let admitted = self.newcomers().due();
+        let told = admitted.into_iter().filter_map(|of| self.outcomes().take(of, Instant::now()));
+        let told: Vec<Told> = told.collect();
+        outcomes::log(told);
         let due = self.outcomes().due(Instant::now());
         outcomes::log(due);
     }
@@ -256,6 +271,7 @@ impl WatchedSecrets {
     /// Counts what became of the SOPS files, and logs it, of each environment as much as there is
     /// room for.
     pub(super) fn report(&self, report: RefreshReport) {
+        self.alarms.forget(&report.removed, &self.metrics);
         // What others follow from is told first.
         for IdentitiesRead { path, outcome } in report.identities {
             let path = path.display();
@@ -269,11 +285,13 @@ impl WatchedSecrets {
             }
         }
         if let Some(reason) = report.folder {
+            self.metrics.sources.reload(Reload::Secrets, false);
             tracing::error!(reason, "the SOPS folder cannot be read");
         }
-        for reason in report.ignored {
-            tracing::warn!(reason, "a file among the SOPS files is not read");
+        if report.folder_is_back {
+            tracing::info!("the SOPS folder can be read again");
         }
+        self.reasons.log(report.ignored, report.left_out);
         for reason in report.accepts_nothing {
             tracing::warn!(reason, "VANTA_SOPS_ACCEPT_ROLLBACK names a version that is not there");
         }
@@ -298,9 +316,9 @@ impl WatchedSecrets {
             told.extend(self.told(Outcome::Failed(failed)));
         }
         outcomes::log(told);
-        for environment in report.awaited {
-            let environment = environment.as_str();
-            tracing::info!(environment, "sops is being asked for the environment's data key");
+        if !report.awaited.is_empty() {
+            let environments = named(&report.awaited);
+            tracing::info!(environments, "sops is being asked for data keys");
         }
         let status = self.store.status().into_iter();
         self.metrics.sources.environments(status.map(|status| {

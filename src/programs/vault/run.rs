@@ -232,7 +232,7 @@ impl Vault {
         let watched_cluster = async {
             match self.cluster {
                 Some((cluster, grants, told)) => {
-                    cluster.run(self.service, secrets, grants, told).await
+                    Box::pin(cluster.run(self.service, secrets, grants, told)).await
                 }
                 None => std::future::pending().await,
             }

@@ -175,6 +175,8 @@ fn a_folder_that_is_gone_changes_nothing_and_is_reported_once() {
     assert!(scenario.store.refresh().is_empty());
     assert_eq!(scenario.read("prod", "word").unwrap(), "hunter2");
     fs::rename(&moved, scenario.folder.path()).unwrap();
+    let back = RefreshReport { folder_is_back: true, ..RefreshReport::default() };
+    assert_eq!(scenario.store.refresh(), back);
     assert!(scenario.store.refresh().is_empty());
 }
 

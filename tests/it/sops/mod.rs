@@ -4,6 +4,7 @@
 mod bombs;
 mod config_maps;
 mod costs;
+mod crowds;
 mod damage;
 mod environment_leaf;
 mod exchange;

@@ -10,6 +10,7 @@ mod cluster;
 mod cluster_sources;
 mod configuration;
 mod crash;
+mod crowds;
 mod dev;
 mod events;
 mod explanation;

@@ -68,6 +68,7 @@ pub struct SourceMetrics {
     loaded: Family<EnvironmentLabels, Gauge>,
     alarms: Family<AlarmLabels, Gauge>,
     raised: Family<AlarmLabels, Counter>,
+    listed: Gauge,
     /// The environments that have gauges, with the kinds of alarms.
     shown: Mutex<BTreeMap<String, Vec<&'static str>>>,
     grants: Family<GrantLabels, Gauge>,
@@ -120,6 +121,11 @@ impl SourceMetrics {
                 "environment_alarms",
                 "Alarms that were raised about an environment's file",
                 Family::default(),
+            ),
+            listed: registrar.register(
+                "environments_listed",
+                "1 where it is known which environments there are, and none is left out",
+                Gauge::default(),
             ),
             shown: Mutex::default(),
             grants: registrar.register(
@@ -201,6 +207,11 @@ impl SourceMetrics {
             }
         }
         *shown = there;
+    }
+
+    /// Says whether it is known which environments there are, and all of them are read.
+    pub fn listed(&self, all: bool) {
+        self.listed.set(i64::from(all));
     }
 
     /// Says how many grants are in force.

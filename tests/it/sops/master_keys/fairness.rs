@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use vanta::adapters::key_service::Deadlines;
+use vanta::adapters::sops::{ConfigMapFiles, ConfigMapKey};
 
 use super::fake::{Call, FakeService, Says};
 use super::{IMPATIENT, Scenario, Service, data_key, wrapped};
@@ -70,6 +71,31 @@ fn a_file_with_many_keys_of_a_service_holds_back_the_others_of_it_by_one_call() 
     let (scenario, _) = Scenario::with(&files, &service);
     assert_eq!(scenario.soon("z", "word"), "hunter2");
     let before = before(&fake, "ONE");
+    assert!(before <= 2, "{before} calls were waited for");
+}
+
+#[test]
+fn a_config_map_with_many_environments_holds_back_another_by_one_call() {
+    let late = Says::LateOf("BAD", Duration::from_millis(100), data_key("app.enc.yaml"));
+    let fake = FakeService::new(late);
+    let program = fake.program();
+    let allowed = format!("kms:{GOOD}");
+    let (scenario, _) = Scenario::with(&[], &Service::new(&allowed, &program, &[]));
+    let mut files = ConfigMapFiles::new();
+    let mut add = |config_map: &str, environment: &str, text: &str| {
+        let key = format!("{environment}.enc.yaml");
+        let name = ConfigMapKey { config_map: config_map.to_owned(), key };
+        files.insert(name, text.as_bytes().into());
+    };
+    for at in 0..100 {
+        let file = one(GOOD).replace("enc: ONE", &format!("enc: BAD{at}"));
+        add("evil", &format!("a{at}"), &file);
+    }
+    add("other", "z", &one(GOOD));
+    scenario.store.take(files);
+    assert_eq!(scenario.soon("z", "word"), "hunter2");
+    let before = before(&fake, "ONE");
+    // One is on its way before the others are known of, and one is served in turn.
     assert!(before <= 2, "{before} calls were waited for");
 }
 

@@ -1,0 +1,249 @@
+//! How much of the log is for environments that nobody has heard of yet.
+//!
+//! Whoever may write one ConfigMap can give it other names again and again, each of which comes and
+//! goes. Invariant: an environment that the log was told of is told of at its own pace, whatever
+//! others do; of new ones, as many are told of as there may be at once, and then one a second. What
+//! is left out is counted.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+use super::outcomes::Outcome;
+use crate::domain::names::Environment;
+
+/// How many new environments are told of at once: all of a vault that starts, [`MAX_ENVIRONMENTS`].
+///
+/// [`MAX_ENVIRONMENTS`]: crate::adapters::sops::MAX_ENVIRONMENTS
+const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
+
+/// How many names of files that are no environment's are told at once.
+const REASONS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
+
+/// How many environments one line names.
+const MOST_NAMED: usize = 10;
+
+type Limiter<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// One a second, and so many at once.
+fn limiter<C: Clock>(at_once: NonZeroU32, clock: C) -> Limiter<C> {
+    let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(at_once);
+    RateLimiter::direct_with_clock(quota, clock)
+}
+
+/// The environments that the log was told of, and those that wait for it.
+pub(super) struct Newcomers<C: Clock = DefaultClock> {
+    known: BTreeSet<Environment>,
+    /// With what became of each last, the one that came first at the front.
+    waiting: VecDeque<Outcome>,
+    limiter: Limiter<C>,
+    left_out: u64,
+}
+
+impl Default for Newcomers {
+    fn default() -> Self {
+        Self::new(DefaultClock::default())
+    }
+}
+
+impl<C: Clock> Newcomers<C> {
+    fn new(clock: C) -> Self {
+        let limiter = limiter(AT_ONCE, clock);
+        Self { known: BTreeSet::new(), waiting: VecDeque::new(), limiter, left_out: 0 }
+    }
+
+    /// Gives back what became of an environment, where the log may be told.
+    pub(super) fn take(&mut self, outcome: Outcome) -> Option<Outcome> {
+        let is_removed = matches!(outcome, Outcome::Removed(_));
+        let environment = outcome.environment();
+        if self.known.contains(environment) {
+            if is_removed {
+                self.known.remove(environment);
+            }
+            return Some(outcome);
+        }
+        let is_same = |waiting: &Outcome| waiting.environment() == environment;
+        match self.waiting.iter().position(is_same) {
+            // Nobody has heard of it, and nobody has to hear that it is gone.
+            Some(at) if is_removed => {
+                self.waiting.remove(at);
+                self.left_out += 2;
+                None
+            }
+            Some(at) => {
+                self.waiting[at] = outcome;
+                self.left_out += 1;
+                None
+            }
+            None if is_removed => {
+                self.left_out += 1;
+                None
+            }
+            None if self.waiting.is_empty() && self.limiter.check().is_ok() => {
+                Some(self.admit(outcome))
+            }
+            None => {
+                self.waiting.push_back(outcome);
+                None
+            }
+        }
+    }
+
+    /// What the log may be told now of those that waited.
+    pub(super) fn due(&mut self) -> Vec<Outcome> {
+        let mut due = Vec::new();
+        while !self.waiting.is_empty() && self.limiter.check().is_ok() {
+            due.extend(self.waiting.pop_front().map(|outcome| self.admit(outcome)));
+        }
+        if !due.is_empty() && self.left_out > 0 {
+            let left_out = std::mem::take(&mut self.left_out);
+            tracing::warn!(
+                left_out,
+                "environments come and go so fast that not all is told of them"
+            );
+        }
+        due
+    }
+
+    fn admit(&mut self, outcome: Outcome) -> Outcome {
+        self.known.insert(outcome.environment().clone());
+        outcome
+    }
+}
+
+/// Tells of files that are no environment's, and of environments that are left out.
+pub(super) struct Reasons<C: Clock = DefaultClock> {
+    limiter: Limiter<C>,
+    left_out: AtomicU64,
+}
+
+impl Default for Reasons {
+    fn default() -> Self {
+        Self::new(DefaultClock::default())
+    }
+}
+
+impl<C: Clock> Reasons<C> {
+    fn new(clock: C) -> Self {
+        Self { limiter: limiter(REASONS_AT_ONCE, clock), left_out: AtomicU64::new(0) }
+    }
+
+    /// Writes into the log what there is room for.
+    pub(super) fn log(&self, ignored: Vec<String>, left_out: Vec<String>) {
+        for reason in left_out {
+            self.tell(|untold| {
+                tracing::error!(reason, untold, "there are more environments than are read");
+            });
+        }
+        for reason in ignored {
+            self.tell(|untold| {
+                tracing::warn!(reason, untold, "a file among the SOPS files is not read");
+            });
+        }
+    }
+
+    /// Tells of one more where there is room, and of how many there was none for before it.
+    fn tell(&self, line: impl FnOnce(Option<u64>)) {
+        if self.limiter.check().is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
+        line((left_out > 0).then_some(left_out));
+    }
+}
+
+/// The names of some environments, and how many more there are.
+pub(super) fn named(environments: &[Environment]) -> String {
+    let some: Vec<&str> = environments.iter().take(MOST_NAMED).map(Environment::as_str).collect();
+    match environments.len().saturating_sub(MOST_NAMED) {
+        0 => some.join(", "),
+        more => format!("{} and {more} more", some.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+    use crate::adapters::sops::{Alarm, Failed, MAX_ENVIRONMENTS};
+    use crate::domain::ports::FileFault;
+
+    fn failed(environment: &str) -> Outcome {
+        Outcome::Failed(Failed {
+            environment: environment.parse().unwrap(),
+            fault: FileFault::Refused,
+            alarm: Alarm::Refused,
+            reason: "x".to_owned(),
+            serves_earlier: false,
+        })
+    }
+
+    fn removed(environment: &str) -> Outcome {
+        Outcome::Removed(environment.parse().unwrap())
+    }
+
+    #[test]
+    fn names_that_come_and_go_are_few_lines_and_leave_others_theirs() {
+        let clock = FakeRelativeClock::default();
+        let mut newcomers = Newcomers::new(clock.clone());
+        assert!(newcomers.take(failed("prod")).is_some());
+        let mut told = 0;
+        for round in 0..1000 {
+            let names: Vec<String> = (0..100).map(|at| format!("e{round}-{at}")).collect();
+            for name in &names {
+                told += usize::from(newcomers.take(failed(name)).is_some());
+            }
+            told += newcomers.due().len();
+            assert!(newcomers.take(failed("prod")).is_some(), "one that is known is told of");
+            for name in &names {
+                told += usize::from(newcomers.take(removed(name)).is_some());
+            }
+            assert!(newcomers.waiting.is_empty(), "what is gone waits no more");
+            clock.advance(Duration::from_millis(100));
+        }
+        // That they came and that they went, and of them one each second.
+        assert!(told <= 2 * (MAX_ENVIRONMENTS + 100), "{told} lines");
+        assert_eq!(newcomers.known.len(), 1);
+    }
+
+    #[test]
+    fn an_environment_that_stays_is_told_of_in_its_turn() {
+        let clock = FakeRelativeClock::default();
+        let mut newcomers = Newcomers::new(clock.clone());
+        for at in 0..MAX_ENVIRONMENTS {
+            assert!(newcomers.take(failed(&format!("e{at}"))).is_some(), "all at a start");
+        }
+        assert_eq!(newcomers.take(failed("late")), None);
+        assert_eq!(newcomers.take(failed("later")), None);
+        assert_eq!(newcomers.due(), []);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(newcomers.due(), [failed("late")]);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(newcomers.due(), [failed("later")]);
+    }
+
+    #[test]
+    fn misnamed_files_are_told_as_many_at_once_as_there_is_room_for_and_the_rest_is_counted() {
+        let clock = FakeRelativeClock::default();
+        let reasons = Reasons::new(clock.clone());
+        let mut told = Vec::new();
+        for _ in 0..1000 {
+            reasons.tell(|untold| told.push(untold));
+        }
+        assert_eq!(told, [None; 200]);
+        for _ in 0..2 {
+            clock.advance(Duration::from_secs(1));
+            reasons.tell(|untold| told.push(untold));
+        }
+        assert_eq!(told[200..], [Some(800), None]);
+    }
+}

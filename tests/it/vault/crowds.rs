@@ -1,0 +1,72 @@
+//! Many environments, and files that cannot be seen: what the vault says of them while it serves.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::cluster::{ACCESS, POLICY, Scenario, access_token, read, sops};
+use crate::support::program::{Site, agent, until};
+
+/// A ConfigMap with so many environments that do not open.
+fn bad(name: &str, environments: usize) -> String {
+    let data: serde_json::Map<String, serde_json::Value> =
+        (0..environments).map(|at| (format!("{name}{at}.enc.yaml"), json!("a: ["))).collect();
+    let labels = json!({"vanta.dev/sops": "true"});
+    let metadata = json!({"name": name, "namespace": "vanta-system", "labels": labels});
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}).to_string()
+}
+
+#[test]
+fn one_config_map_with_many_bad_files_leaves_another_its_event_and_is_named() {
+    let scenario = Scenario::with(&[ACCESS, POLICY]);
+    let vault = scenario.start();
+    let token = access_token(&vault, &scenario.token());
+    // In one look, and more than the event of prod would wait for one after the other.
+    scenario.cluster.apply(&bad("evil", 300));
+    let said = || vault.health("/readyz").1;
+    until("it is named", || said().contains("in ConfigMap evil (100 at most)").then_some(()));
+    assert_eq!(vault.health("/readyz").0, 200);
+    let metrics = vault.health("/metrics").1;
+    assert!(metrics.contains("vanta_environments_listed 0"), "{metrics}");
+    let series = metrics.lines().filter(|line| line.contains(r#"environment="evil"#)).count();
+    assert!((100..=1000).contains(&series), "{series}");
+    let file = sops("prod", "prod.enc.yaml");
+    let file = file.replace("ENC[AES256_GCM,data:", "ENC[AES256_GCM,data:AAAA");
+    scenario.cluster.apply(&file);
+    let told =
+        until("prod's is told", || scenario.cluster.events("ConfigMap", "prod").into_iter().next());
+    assert_eq!(told["reason"], "NotLoaded");
+    let of_others = scenario.cluster.events("ConfigMap", "evil").len();
+    assert!(of_others < 100, "it came after all {of_others} others");
+    assert_eq!(read(&vault, &token), 200);
+    scenario.cluster.delete("configmaps", "vanta-system", "evil");
+    until("all are read again", || (!said().contains("ConfigMap evil")).then_some(()));
+}
+
+#[test]
+fn a_sops_folder_that_is_moved_away_is_told_until_it_is_back() {
+    let site = Site::new();
+    let (vault, agent) = (site.start(), agent());
+    let token = vault.token(&site, "APP_*");
+    let listed = |number: u8| {
+        let line = format!("vanta_environments_listed {number}\n");
+        until("the metric says so", || vault.health("/metrics").1.contains(&line).then_some(()));
+    };
+    listed(1);
+    assert!(vault.health("/readyz").1.contains(r#""secrets":"ok""#));
+    fs::rename(site.path("secrets"), site.path("away")).unwrap();
+    listed(0);
+    let (status, said) = vault.health("/readyz");
+    let folder = site.path("secrets").display().to_string();
+    let problem = format!(r#""secrets":"the folder {folder} cannot be listed: "#);
+    assert!(status == 200 && said.contains(&problem), "{said}");
+    let failures = r#"vanta_reloads_total{source="Secrets",result="failure"} 1"#;
+    until("it is counted", || vault.health("/metrics").1.contains(failures).then_some(()));
+    let served = vault.read(&agent, "dev/APP_DB_USER", &token).unwrap();
+    assert_eq!(served.text, "app", "what was served still is");
+    fs::rename(site.path("away"), site.path("secrets")).unwrap();
+    listed(1);
+    assert!(vault.health("/readyz").1.contains(r#""secrets":"ok""#));
+    let back = "the SOPS folder can be read again";
+    until("the log says it", || vault.log().contains(back).then_some(()));
+}
