@@ -11,6 +11,7 @@ use super::authorship::{
 };
 use super::file::EncryptedFile;
 use super::identity_files::IdentityFiles;
+use super::own_identity::IdentityPlace;
 use super::refusal::Refusal;
 use super::source::Source;
 use super::store::StoreOptions;
@@ -87,6 +88,7 @@ impl<'a> Candidate<'a> {
         &self,
         options: &StoreOptions,
         identities: &IdentityFiles,
+        place: &IdentityPlace,
         environment: &Environment,
         highest: Option<&VersionMark>,
     ) -> Result<Opened, Refusal> {
@@ -94,11 +96,12 @@ impl<'a> Candidate<'a> {
         let now = Timestamp::now();
         let signer = self.check_signature(environment, authorship, now);
         let signer = signer.map_err(Refusal::of_authorship)?;
-        let file = options.open(identities, environment, &self.bytes, self.source.format)?;
+        let format = self.source.format;
+        let file = options.open(identities, place, environment, &self.bytes, format)?;
         let mut warnings = file.warnings().to_vec();
 
-        let asked = authorship.leaf.asks(options.has_own_identity(environment));
-        let named = file.environment().check(environment, self.source.format, asked);
+        let asked = authorship.leaf.asks(place.is_own);
+        let named = file.environment().check(environment, format, asked);
         named.map_err(Refusal::of_authorship)?;
 
         let mut alarm = None;

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::authorship::{ContentDigest, EnvironmentLeaf, is_reserved};
 use super::data_key::DataKey;
+use super::data_keys::DataKeyCode;
 use super::error::{FileError, ValueError, shown};
 use super::format::{Format, Parsed};
 use super::groups;
@@ -154,7 +155,7 @@ impl EncryptedFile {
         for at in 0..opened.leaves.len() {
             let path = std::mem::take(&mut opened.leaves[at].path);
             let leaf = &opened.leaves[at];
-            digest.add(&path, &leaf.content, leaf.withheld);
+            digest.add(&path, leaf);
             if is_reserved(&leaf.place) {
                 let is_sealed = matches!(leaf.content, Content::Sealed(_));
                 let sealed = is_sealed.then(|| opened.plaintext(leaf)).transpose();
@@ -233,6 +234,11 @@ impl EncryptedFile {
     /// What it says of its environment.
     pub(super) fn environment(&self) -> &EnvironmentLeaf {
         &self.environment
+    }
+
+    /// What tells its data key from others.
+    pub(super) fn data_key_code(&self) -> DataKeyCode {
+        self.opened.data_key.code()
     }
 
     /// Which version it is.

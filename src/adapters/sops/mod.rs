@@ -24,6 +24,7 @@
 mod authorship;
 mod candidate;
 mod data_key;
+mod data_keys;
 mod dotenv;
 mod error;
 mod file;
@@ -42,6 +43,7 @@ mod load;
 mod master_key;
 mod metadata;
 mod number;
+mod own_identity;
 mod plaintext;
 mod print;
 mod refusal;

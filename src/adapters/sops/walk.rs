@@ -29,6 +29,8 @@ pub(super) struct Leaf {
     /// Keys joined and ended with colons: what the value is authenticated with.
     pub(super) place: String,
     pub(super) content: Content,
+    /// Whether the file's rule leaves it plain.
+    pub(super) plain_by_rule: bool,
     pub(super) withheld: Option<Withheld>,
 }
 
@@ -177,7 +179,7 @@ impl Walker<'_> {
             if !self.leave.plain_empty_strings {
                 return Err(FileError::PlainEmpty { path: self.shown_path() });
             }
-            return Ok(Some(self.leaf(Content::Plain(Scalar::Text(bytes)), None)));
+            return Ok(Some(self.leaf(Content::Plain(Scalar::Text(bytes)), false)));
         }
         let sealed = std::str::from_utf8(&bytes).ok().and_then(Sealed::parse);
         let sealed = sealed
@@ -189,7 +191,7 @@ impl Walker<'_> {
             return Ok(None);
         }
         self.hash.update(plain.hashed().as_slice());
-        Ok(Some(self.leaf(Content::Sealed(sealed), None)))
+        Ok(Some(self.leaf(Content::Sealed(sealed), false)))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the counterpart of `encrypted`")]
@@ -197,15 +199,16 @@ impl Walker<'_> {
         if self.hash_plain {
             self.hash.update(Plaintext::from(&scalar).hashed().as_slice());
         }
-        let withheld = (!self.leave.plain_values).then_some(Withheld::Plain);
-        Ok(Some(self.leaf(Content::Plain(scalar), withheld)))
+        Ok(Some(self.leaf(Content::Plain(scalar), true)))
     }
 
-    fn leaf(&mut self, content: Content, withheld: Option<Withheld>) -> Shape {
+    fn leaf(&mut self, content: Content, plain_by_rule: bool) -> Shape {
+        let withheld = (plain_by_rule && !self.leave.plain_values).then_some(Withheld::Plain);
         let below_list = self.steps.iter().any(|step| matches!(step, Step::Element(_)));
         let below_list = below_list && !self.leave.leaves_below_lists;
         let withheld = withheld.or(below_list.then_some(Withheld::BelowList));
-        let leaf = Leaf { path: self.path(), place: self.place(), content, withheld };
+        let (path, place) = (self.path(), self.place());
+        let leaf = Leaf { path, place, content, plain_by_rule, withheld };
         self.leaves.push(leaf);
         Shape::Leaf(self.leaves.len() - 1)
     }

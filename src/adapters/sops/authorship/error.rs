@@ -48,6 +48,16 @@ pub enum AuthorshipError {
     /// The leaf is not one text at the top of the file.
     #[error("`_vanta_environment` is not one text at the top of the file: it was moved")]
     MovedName,
+    /// Another environment's file has its data key.
+    #[error(
+        "its data key is also that of {others}, as where one file was made by copying the other: values of the one could be put into the other without any key. Run `{command}`"
+    )]
+    SharedDataKey {
+        /// Some of the environments that have it.
+        others: String,
+        /// What to run.
+        command: String,
+    },
     /// It is older than the highest version that was served.
     #[error(
         "lastmodified went back from {highest} to {found}: an old version was put back. If that is meant, save it anew (`sops rotate -i`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}"
@@ -190,7 +200,8 @@ impl AuthorshipError {
             | Self::OtherName { .. }
             | Self::NotAName { .. }
             | Self::PlainName
-            | Self::MovedName => Alarm::Environment,
+            | Self::MovedName
+            | Self::SharedDataKey { .. } => Alarm::Environment,
             Self::Older { .. } | Self::OtherContent { .. } | Self::Future { .. } => Alarm::Rollback,
             Self::NotSigned { .. }
             | Self::NotASignature { .. }
