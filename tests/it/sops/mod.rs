@@ -4,6 +4,7 @@
 mod bombs;
 mod config_maps;
 mod costs;
+mod data_keys;
 mod environment_leaf;
 mod exchange;
 pub(crate) mod fixtures;
