@@ -53,9 +53,11 @@ fn is_refused(store: &SopsStore, name: &str, other: &str) {
     assert_eq!(reason(store, name), Some(said));
 }
 
+/// That a version of these tests is older, or of the same second, is no matter.
 fn is_served(store: &SopsStore, name: &str) {
     assert_eq!(read(store, name, "PASSWORD").unwrap(), format!("of-{name}"));
-    assert_eq!((reason(store, name), alarm(store, name)), (None, None));
+    assert_eq!(reason(store, name), None);
+    assert!(alarm(store, name).is_none_or(|(alarm, _)| alarm == Alarm::Rollback));
 }
 
 /// The part of a file that lists its recipients.
