@@ -109,7 +109,7 @@ pub(super) struct Look<'a> {
 /// What came of the look, before it is seen beside those at other environments.
 pub(super) enum Looked {
     /// It is as it was.
-    Unchanged(Seen),
+    Unchanged(Box<Seen>),
     /// Its file was opened, or was not.
     Read(Box<Read>),
 }
@@ -141,7 +141,9 @@ impl Look<'_> {
             unchanged(seen) && (seen.settled || seen.rests() || waits)
         };
         let before = match before {
-            Some(seen) if rests(&seen) => return Looked::Unchanged(seen.again(sources, around)),
+            Some(seen) if rests(&seen) => {
+                return Looked::Unchanged(Box::new(seen.again(sources, around)));
+            }
             before => before,
         };
         let now = SystemTime::now();
@@ -163,7 +165,8 @@ impl Look<'_> {
                 drop(candidate);
                 let (rests_until, awaited) = (None, None);
                 let seen = seen.again(sources, around);
-                return Looked::Unchanged(Seen { settled, rests_until, awaited, ..seen });
+                let seen = Seen { settled, rests_until, awaited, ..seen };
+                return Looked::Unchanged(Box::new(seen));
             }
             before => before,
         };
@@ -274,7 +277,7 @@ impl Settle<'_> {
                 if let Some(awaited) = seen.awaited {
                     self.wait(awaited);
                 }
-                seen
+                *seen
             }
             Looked::Read(read) => self.with_read(*read),
         }
