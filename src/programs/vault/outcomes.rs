@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn environments_that_fail_for_one_reason_are_one_line_that_counts_them() {
         let mut refused = Vec::new();
-        let reason_of = |at: usize| if at == 3 { 1 } else { 0 };
+        let reason_of = |at: usize| u32::from(at == 3);
         for at in 0..500 {
             let Outcome::Failed(of) = failed(&format!("e{at}"), reason_of(at)) else {
                 unreachable!("it is one that failed")
