@@ -318,7 +318,12 @@ mod tests {
         let asked = |origin: &str| {
             let name = super::super::grammar::entry(KEY).unwrap();
             let key = service.list().check(&name).unwrap();
-            service.data_key(&origin.into(), &origin.parse().unwrap(), &key, Ciphertext::new(b"x").unwrap())
+            service.data_key(
+                &origin.into(),
+                &origin.parse().unwrap(),
+                &key,
+                Ciphertext::new(b"x").unwrap(),
+            )
         };
         let more = asked("evil");
         assert!(matches!(more, DataKeyOf::Failed(KeyServiceError::Busy)), "{more:?}");
@@ -327,6 +332,7 @@ mod tests {
         assert_eq!(service.shared.lock().asked.get("app"), None, "it is answered");
     }
 
+    #[test]
     fn where_its_host_is_not_there_nobody_says_that_sops_is_missing() {
         let service = service();
         assert!(matches!(asked(&service, b"x"), DataKeyOf::Awaited));

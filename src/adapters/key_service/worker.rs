@@ -297,7 +297,8 @@ mod tests {
         let list = AllowList::parse(key).unwrap();
         let service = list.check(&grammar::entry(key).unwrap()).unwrap().service();
         let ask = |environment: &str, reply| {
-            let job = Job { environment: environment.parse().unwrap(), request: vec![], reply };
+            let environment = environment.parse().unwrap();
+            let job = Job { origin: "app".into(), environment, request: vec![], reply };
             assert!(asker.send((service.clone(), job)).is_ok());
         };
         let reply = |number| {

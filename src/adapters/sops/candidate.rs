@@ -11,6 +11,7 @@ use super::authorship::{
 };
 use super::file::EncryptedFile;
 use super::identity_files::IdentityFiles;
+use super::own_identity::IdentityPlace;
 use super::refusal::Refusal;
 use super::source::Source;
 use super::store::StoreOptions;
@@ -90,6 +91,7 @@ impl<'a> Candidate<'a> {
         &self,
         options: &StoreOptions,
         identities: &IdentityFiles,
+        place: &IdentityPlace,
         environment: &Environment,
         highest: Option<&VersionMark>,
     ) -> Result<Opened, Refusal> {
@@ -97,10 +99,10 @@ impl<'a> Candidate<'a> {
         let now = Timestamp::now();
         let signer = self.check_signature(environment, authorship, now);
         let signer = signer.map_err(Refusal::of_authorship)?;
-        let file = options.open(identities, environment, self.source, &self.bytes)?;
+        let file = options.open(identities, place, environment, self.source, &self.bytes)?;
         let mut warnings = file.warnings().to_vec();
 
-        let (own, keys) = (options.has_own_identity(environment), options.key_service.is_some());
+        let (own, keys) = (place.is_own, options.key_service.is_some());
         let subject = self.subject(environment, authorship);
         let named = file.environment().check(&subject, authorship.leaf.asks(own, keys));
         named.map_err(Refusal::of_authorship)?;

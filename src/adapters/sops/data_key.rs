@@ -12,6 +12,7 @@ use aes_gcm::aes::Aes256;
 use aes_gcm::{AeadInOut, AesGcm, KeyInit, Nonce, Tag};
 use zeroize::Zeroizing;
 
+use super::data_keys::DataKeyCode;
 use super::error::ValueError;
 use super::plaintext::Plaintext;
 use super::sealed::Sealed;
@@ -19,12 +20,19 @@ use super::sealed::Sealed;
 /// The key that a file's values are encrypted with.
 pub(super) struct DataKey {
     cipher: Aes256,
+    code: DataKeyCode,
 }
 
 impl DataKey {
     /// Takes a key of 32 bytes; `None` where it has another length.
     pub(super) fn new(key: &[u8]) -> Option<Self> {
-        Some(Self { cipher: Aes256::new_from_slice(key).ok()? })
+        let cipher = Aes256::new_from_slice(key).ok()?;
+        Some(Self { cipher, code: DataKeyCode::of(key) })
+    }
+
+    /// What tells it from others.
+    pub(super) fn code(&self) -> DataKeyCode {
+        self.code
     }
 
     /// Decrypts one value where it stands, and reads it as what it is labelled.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::authorship::EnvironmentLeaf;
 use super::damage::{self, check_content};
 use super::data_key::DataKey;
+use super::data_keys::DataKeyCode;
 use super::error::{FileError, ValueError};
 use super::format::{Format, Parsed};
 use super::gathered::{Gathered, Values};
@@ -197,6 +198,11 @@ impl EncryptedFile {
     /// What it says of its environment.
     pub(super) fn environment(&self) -> &EnvironmentLeaf {
         &self.values.environment
+    }
+
+    /// What tells its data key from others.
+    pub(super) fn data_key_code(&self) -> DataKeyCode {
+        self.opened.data_key.code()
     }
 
     /// Which version it is.

@@ -107,8 +107,8 @@ impl Gathered {
 
     /// Takes the next leaf.
     pub(super) fn take(&mut self, data_key: &DataKey, leaf: Leaf) -> Result<(), FileError> {
-        let Leaf { path, place, content, withheld } = leaf;
-        self.digest.add(&path, &content, withheld);
+        self.digest.add(&leaf.path, &leaf);
+        let Leaf { path, place, content, withheld, .. } = leaf;
         let hash = self.hasher.hash(&path);
         if !self.paths.insert(hash) && self.same_path.is_none() {
             // Told once the MAC was found right.

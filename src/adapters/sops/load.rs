@@ -9,19 +9,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::authorship::Alarm;
 use super::candidate::{Candidate, Opened};
+use super::data_keys::{Claim, DataKeyCode};
 use super::file::EncryptedFile;
-use super::identities::{Identities, IdentityError};
 use super::identity_files::IdentityFiles;
-use super::key_sources::{KeySources, ServiceFor};
 use super::limits::MAX_KEPT_BYTES_OF_ALL;
+use super::own_identity::{IdentityPlace, open_with};
 use super::refusal::Refusal;
 use super::report::{Failed, Loaded, RefreshReport};
 use super::source::Source;
-use super::store::{SharedIdentities, StoreOptions};
+use super::store::StoreOptions;
 use crate::adapters::files::Fingerprint;
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
-use crate::domain::versions::VersionMarks;
+use crate::domain::versions::{VersionMark, VersionMarks};
 
 /// One environment as it is served.
 #[derive(Clone, Default)]
@@ -30,6 +30,8 @@ pub(super) struct Slot {
     pub(super) error: Option<(FileFault, String)>,
     /// What is wrong with the newest version, served or not.
     pub(super) alarm: Option<(Alarm, String)>,
+    /// What is wrong with the version that is served, for as long as it is.
+    pub(super) served_alarm: Option<(Alarm, String)>,
 }
 
 impl Slot {
@@ -60,6 +62,8 @@ pub(super) struct Seen {
     pub(super) awaited: Option<Awaited>,
     /// When a version was first refused since one last was not.
     refused_since: Option<Instant>,
+    /// That it is refused for its data key alone, where it is.
+    claim: Option<Claim>,
 }
 
 /// That sops is being asked for a file's data key.
@@ -72,9 +76,8 @@ pub(super) struct Awaited {
 
 impl Seen {
     /// The same again.
-    fn again(&self, sources: Vec<Source>, around: Around) -> Self {
-        let Self { digest, settled, rests_until, awaited, refused_since, .. } = *self;
-        Self { sources, around, digest, settled, rests_until, awaited, refused_since }
+    fn again(self, sources: Vec<Source>, around: Around) -> Self {
+        Self { sources, around, ..self }
     }
 
     fn rests(&self) -> bool {
@@ -99,76 +102,221 @@ impl Around {
 /// How an environment is of which nothing is known yet.
 const AWAITED: &str = "sops is being asked for the data key";
 
-/// One environment that is looked at, and what is to become of it.
+/// One environment that is looked at.
 pub(super) struct Look<'a> {
     pub(super) options: &'a StoreOptions,
     pub(super) identities: &'a IdentityFiles,
-    /// When the look at all environments began.
-    pub(super) now: Instant,
     pub(super) environment: &'a Environment,
-    /// The number of the version, where there is a new one.
-    pub(super) number: u64,
     /// How much memory the values of all other environments take, in bytes.
     pub(super) kept_of_others: usize,
     /// What is seen of the trusted signers, where a signature is asked for.
     pub(super) signers: Option<&'a Fingerprint>,
-    /// The highest versions that were served.
-    pub(super) marks: &'a mut VersionMarks,
-    pub(super) slot: &'a mut Slot,
-    pub(super) report: &'a mut RefreshReport,
+    /// The highest version that was served.
+    pub(super) highest: Option<&'a VersionMark>,
+    pub(super) slot: &'a Slot,
+}
+
+/// What came of the look, before it is seen beside those at other environments.
+pub(super) enum Looked {
+    /// It is as it was.
+    Unchanged(Box<Seen>),
+    /// Its file was opened, or was not.
+    Read(Box<Read>),
+}
+
+/// What came of reading a file.
+pub(super) struct Read {
+    sources: Vec<Source>,
+    around: Around,
+    digest: Option<[u8; 32]>,
+    settled: bool,
+    last_answer: u64,
+    loaded: Result<Opened, Refusal>,
+    awaited_before: Option<Awaited>,
+    refused_since: Option<Instant>,
+    claim: Option<Claim>,
 }
 
 impl Look<'_> {
-    /// Loads the environment where it may have changed.
-    pub(super) fn at(self, sources: Vec<Source>, before: Option<&Seen>) -> Seen {
-        let identity = self.options.identity_path(self.environment);
-        let identity = identity.map(|path| {
-            let number = self.identities.number(&path);
-            (path, number)
-        });
-        let around = Around { identity, signers: self.signers.cloned() };
-        let unchanged = before.is_some_and(|seen| seen.sources == sources && seen.around == around);
-        let last_answer = self.last_answer();
-        let rests = |seen: &&Seen| {
+    /// Opens the environment's file where it may have changed.
+    pub(super) fn at(self, sources: Vec<Source>, before: Option<Seen>) -> Looked {
+        let place = self.options.identity_place(self.environment);
+        let around = self.around(&place);
+        let unchanged = |seen: &Seen| seen.sources == sources && seen.around == around;
+        let service = self.options.key_service.as_ref();
+        let last_answer = service.map_or(0, |service| service.last_answer(self.environment));
+        let rests = |seen: &Seen| {
             // Opening the file costs something too, and gives nothing before there is an answer.
             let waits = seen.awaited.is_some_and(|awaited| awaited.last_answer == last_answer);
-            unchanged && (seen.settled || seen.rests() || waits)
+            unchanged(seen) && (seen.settled || seen.rests() || waits)
         };
-        if let Some(seen) = before.filter(rests) {
-            if let Some(awaited) = seen.awaited {
-                self.wait(awaited);
+        let before = match before {
+            Some(seen) if rests(&seen) => {
+                return Looked::Unchanged(Box::new(seen.again(sources, around)));
             }
-            return seen.again(sources, around);
-        }
+            before => before,
+        };
         let now = SystemTime::now();
         let around_settled = around.is_settled(now);
         let settled = |source: &Source| source.fingerprints().all(|found| found.is_settled(now));
         let settled = around_settled && sources.iter().all(settled);
         let candidate = Candidate::read(&sources);
         let digest = candidate.as_ref().ok().map(Candidate::digest);
-        let refused_since = before.and_then(|seen| seen.refused_since);
         // The same bytes with the same identity give the same answer. A file of signers that was
         // written twice within its settling time is read again for as long.
-        let same = before.is_some_and(|seen| {
+        let same = |seen: &Seen| {
             seen.around == around
                 && seen.digest == digest
                 && digest.is_some()
                 && (around_settled || self.slot.error.is_none())
-        });
-        if same {
-            drop(candidate);
-            let (rests_until, awaited) = (None, None);
-            return Seen { sources, around, digest, settled, rests_until, awaited, refused_since };
+        };
+        let before = match before {
+            Some(seen) if same(&seen) => {
+                drop(candidate);
+                let (rests_until, awaited) = (None, None);
+                let seen = seen.again(sources, around);
+                let seen = Seen { settled, rests_until, awaited, ..seen };
+                return Looked::Unchanged(Box::new(seen));
+            }
+            before => before,
+        };
+        let (around, loaded) = match candidate {
+            Ok(candidate) => self.open(&candidate, place),
+            Err(refusal) => (around, Err(refusal)),
+        };
+        Looked::Read(Box::new(Read {
+            sources,
+            around,
+            digest,
+            settled,
+            last_answer,
+            loaded,
+            awaited_before: before.as_ref().and_then(|seen| seen.awaited),
+            refused_since: before.and_then(|seen| seen.refused_since),
+            claim: None,
+        }))
+    }
+
+    fn around(&self, place: &IdentityPlace) -> Around {
+        let identity = place.path.as_ref();
+        let identity = identity.map(|path| (path.clone(), self.identities.number(path)));
+        Around { identity, signers: self.signers.cloned() }
+    }
+
+    fn open(
+        &self,
+        candidate: &Candidate<'_>,
+        place: IdentityPlace,
+    ) -> (Around, Result<Opened, Refusal>) {
+        let Self { options, environment, .. } = self;
+        let (place, opened) = open_with(
+            place,
+            || options.identity_place(environment),
+            |place| candidate.open(options, self.identities, place, environment, self.highest),
+        );
+        let comes_and_goes = || {
+            let reason = "its identity file came or went each time that the file was opened";
+            Err(Refusal::passing(reason))
+        };
+        let opened = opened.unwrap_or_else(comes_and_goes).and_then(|of| self.fitting(of));
+        (self.around(&place), opened)
+    }
+
+    /// What was opened, where there is room for it beside all other environments.
+    fn fitting(&self, opened: Opened) -> Result<Opened, Refusal> {
+        if self.kept_of_others + opened.file.kept() > MAX_KEPT_BYTES_OF_ALL {
+            return Err(Refusal::of_room(MAX_KEPT_BYTES_OF_ALL));
         }
-        let highest = self.marks.get(self.environment);
-        let loaded = candidate.and_then(|candidate| {
-            candidate.open(self.options, self.identities, self.environment, highest)
-        });
-        let loaded = loaded.and_then(|opened| self.fitting(opened));
+        Ok(opened)
+    }
+}
+
+impl Looked {
+    /// Of the data key of a file that was opened and found good.
+    pub(super) fn opened(&self) -> Option<DataKeyCode> {
+        match self {
+            Self::Unchanged(_) => None,
+            Self::Read(read) => read.loaded.as_ref().ok().map(|of| of.file.data_key_code()),
+        }
+    }
+
+    /// How much memory the values take of a file that was opened, in bytes.
+    pub(super) fn kept(&self) -> Option<usize> {
+        match self {
+            Self::Unchanged(_) => None,
+            Self::Read(read) => read.loaded.as_ref().ok().map(|of| of.file.kept()),
+        }
+    }
+
+    /// That the file is refused for its data key alone, where it is.
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::Unchanged(seen) => seen.claim.as_ref(),
+            Self::Read(read) => read.claim.as_ref(),
+        }
+    }
+
+    /// Refuses a file that was found good, for its data key.
+    pub(super) fn refuse(&mut self, refusal: Refusal, claim: Claim) {
+        if let Self::Read(read) = self {
+            read.loaded = Err(refusal);
+            read.claim = Some(claim);
+        }
+    }
+
+    /// Has the file opened anew at the next look, though it is as it was.
+    pub(super) fn forget(&mut self) {
+        if let Self::Unchanged(seen) = self {
+            (seen.digest, seen.settled, seen.rests_until) = (None, false, None);
+        }
+    }
+
+    /// What gives the file another data key.
+    pub(super) fn rotate_command(&self, environment: &Environment) -> String {
+        let sources = match self {
+            Self::Unchanged(seen) => &seen.sources,
+            Self::Read(read) => &read.sources,
+        };
+        let extension = sources.first().map_or("yaml", |source| source.format.extension());
+        format!("sops rotate -i {environment}.enc.{extension}")
+    }
+}
+
+/// One environment that was looked at, and what is to become of it.
+pub(super) struct Settle<'a> {
+    pub(super) options: &'a StoreOptions,
+    /// When the look at all environments began.
+    pub(super) now: Instant,
+    pub(super) environment: &'a Environment,
+    /// The number of the version, where there is a new one.
+    pub(super) number: u64,
+    /// The highest versions that were served.
+    pub(super) marks: &'a mut VersionMarks,
+    pub(super) slot: &'a mut Slot,
+    pub(super) report: &'a mut RefreshReport,
+}
+
+impl Settle<'_> {
+    /// Applies what came of the look.
+    pub(super) fn with(self, looked: Looked) -> Seen {
+        match looked {
+            Looked::Unchanged(seen) => {
+                if let Some(awaited) = seen.awaited {
+                    self.wait(awaited);
+                }
+                *seen
+            }
+            Looked::Read(read) => self.with_read(*read),
+        }
+    }
+
+    fn with_read(self, read: Read) -> Seen {
+        let Read { sources, around, digest, settled, loaded, refused_since, claim, .. } = read;
+        let (last_answer, before) = (read.last_answer, read.awaited_before);
         let refusal = loaded.as_ref().err();
-        let awaited = refusal.is_some_and(|refusal| refusal.awaited).then(|| {
-            let before = before.and_then(|seen| seen.awaited);
-            Awaited { since: before.map_or_else(Instant::now, |before| before.since), last_answer }
+        let awaited = refusal.is_some_and(|refusal| refusal.awaited).then(|| Awaited {
+            since: before.map_or_else(Instant::now, |before| before.since),
+            last_answer,
         });
         let refused_since = match refusal {
             None => None,
@@ -192,7 +340,7 @@ impl Look<'_> {
             self.apply(loaded);
         }
         let (digest, settled) = if passing { (None, false) } else { (digest, settled) };
-        Seen { sources, around, digest, settled, rests_until, awaited, refused_since }
+        Seen { sources, around, digest, settled, rests_until, awaited, refused_since, claim }
     }
 
     /// How long what is served is left as it is without a word: a file that is written where it
@@ -204,20 +352,6 @@ impl Look<'_> {
             Alarm::Signature => self.options.authorship.signature_grace,
             Alarm::Refused | Alarm::Rollback | Alarm::Environment => self.options.settling,
         }
-    }
-
-    /// What was opened, where there is room for it beside all other environments.
-    fn fitting(&self, opened: Opened) -> Result<Opened, Refusal> {
-        if self.kept_of_others + opened.file.kept() > MAX_KEPT_BYTES_OF_ALL {
-            return Err(Refusal::of_room(MAX_KEPT_BYTES_OF_ALL));
-        }
-        Ok(opened)
-    }
-
-    /// The number of the last answer of sops for the environment.
-    fn last_answer(&self) -> u64 {
-        let service = self.options.key_service.as_ref();
-        service.map_or(0, |service| service.last_answer(self.environment))
     }
 
     /// Leaves what is served as it is, until sops has answered. That this takes long is told.
@@ -250,8 +384,8 @@ impl Look<'_> {
                     alarm: alarm.clone(),
                     signer,
                 });
-                let version = Version { file, keys, number };
-                *slot = Slot { version: Some(Arc::new(version)), error: None, alarm };
+                let version = Some(Arc::new(Version { file, keys, number }));
+                *slot = Slot { version, error: None, served_alarm: alarm.clone(), alarm };
             }
             Err(Refusal { reason, fault, alarm, .. }) => {
                 let error = (fault, reason);
@@ -268,53 +402,5 @@ impl Look<'_> {
                 slot.error = Some(error);
             }
         }
-    }
-}
-
-impl StoreOptions {
-    pub(super) fn open(
-        &self,
-        files: &IdentityFiles,
-        environment: &Environment,
-        source: &Source,
-        bytes: &[u8],
-    ) -> Result<EncryptedFile, Refusal> {
-        let identities = match (&self.shared, self.identity_path(environment)) {
-            (_, Some(path)) => files.of(&path).map_err(|error| match error {
-                IdentityError::Unreadable { .. } => Refusal::passing(error),
-                error => Refusal::lasting(error),
-            })?,
-            (SharedIdentities::Given(identities), None) => Arc::clone(identities),
-            // What is wrong with the file, or which keys it is for, is told all the same.
-            (SharedIdentities::None | SharedIdentities::File(_), None) => {
-                Arc::new(Identities::none())
-            }
-        };
-        let service = self.key_service.as_deref();
-        let service =
-            service.map(|service| ServiceFor { service, origin: &source.origin, environment });
-        let keys = KeySources { identities: &identities, service };
-        EncryptedFile::open(bytes, source.format, keys, self.leave).map_err(Refusal::of_file)
-    }
-
-    /// The file that the environment's identities are read from, where it is one.
-    fn identity_path(&self, environment: &Environment) -> Option<PathBuf> {
-        self.own_identity(environment).or_else(|| match &self.shared {
-            SharedIdentities::File(path) => Some(path.clone()),
-            SharedIdentities::None | SharedIdentities::Given(_) => None,
-        })
-    }
-
-    /// The file of the identities that are the environment's own.
-    fn own_identity(&self, environment: &Environment) -> Option<PathBuf> {
-        let folder = self.identities_folder.as_ref();
-        let own = folder.map(|folder| folder.join(format!("{environment}.txt")));
-        // Also a dangling link is the environment's own: it never falls back to the shared ones.
-        own.filter(|path| path.symlink_metadata().is_ok())
-    }
-
-    /// Whether it has an identity that is its own.
-    pub(super) fn has_own_identity(&self, environment: &Environment) -> bool {
-        self.own_identity(environment).is_some()
     }
 }

@@ -109,6 +109,16 @@ pub struct EnvironmentStatus {
     pub error: Option<String>,
     /// What is wrong with the newest version, served or not, and why.
     pub alarm: Option<(Alarm, String)>,
+    /// What is wrong with the version that is served, and why: it lasts as long as that is served,
+    /// whatever comes after it.
+    pub served_alarm: Option<(Alarm, String)>,
+}
+
+impl EnvironmentStatus {
+    /// Whether this is wrong with the newest version, or with the one that is served.
+    pub fn is_alarmed(&self, of: Alarm) -> bool {
+        [&self.alarm, &self.served_alarm].into_iter().flatten().any(|(alarm, _)| *alarm == of)
+    }
 }
 
 /// Which version of each environment is served.

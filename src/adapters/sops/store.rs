@@ -17,12 +17,13 @@ use tokio::sync::watch;
 mod listed;
 
 use super::authorship::Authorship;
+use super::data_keys;
 use super::file::{EncryptedFile, ReadError};
 use super::identities::Identities;
 use super::identity_files::IdentityFiles;
 use super::leave::Leave;
 use super::listing::Sources;
-use super::load::{Look, Seen, Slot, Version};
+use super::load::{Look, Seen, Settle, Slot, Version};
 use super::report::{EnvironmentStatus, RefreshReport, Versions};
 use super::source::ConfigMapFiles;
 use crate::adapters::files::Fingerprint;
@@ -182,25 +183,38 @@ impl SopsStore {
         let mut marks = self.marks.borrow().clone();
         let mut kept: usize = after.values().map(Slot::kept).sum();
         self.identities.begin();
+        let mut looked = BTreeMap::new();
         for (environment, sources) in listed {
-            watch.versions += 1;
-            let seen = watch.seen.remove(&environment);
             let slot = after.entry(environment.clone()).or_default();
-            kept -= slot.kept();
             let look = Look {
                 options: &self.options,
                 identities: &self.identities,
+                environment: &environment,
+                kept_of_others: kept - slot.kept(),
+                signers: signers.as_ref(),
+                highest: marks.get(&environment),
+                slot,
+            };
+            let found = look.at(sources, watch.seen.remove(&environment));
+            kept = kept - slot.kept() + found.kept().unwrap_or(slot.kept());
+            looked.insert(environment, found);
+        }
+        // Once all else is found good, so that a file that is refused takes no other down.
+        if authorship.leaf.compares_data_keys() {
+            data_keys::compare(&mut looked, &after);
+        }
+        for (environment, found) in looked {
+            watch.versions += 1;
+            let settle = Settle {
+                options: &self.options,
                 now,
                 environment: &environment,
                 number: watch.versions,
-                kept_of_others: kept,
-                signers: signers.as_ref(),
                 marks: &mut marks,
-                slot: &mut *slot,
+                slot: after.entry(environment.clone()).or_default(),
                 report: &mut report,
             };
-            let seen = look.at(sources, seen.as_ref());
-            kept += slot.kept();
+            let seen = settle.with(found);
             watch.seen.insert(environment, seen);
         }
         report.identities = self.identities.end();
@@ -259,6 +273,7 @@ impl SopsStore {
             keys: slot.version.as_ref().map(|version| version.keys),
             error: slot.error.as_ref().map(|(_, reason)| reason.clone()),
             alarm: slot.alarm.clone(),
+            served_alarm: slot.served_alarm.clone(),
         });
         status.collect()
     }

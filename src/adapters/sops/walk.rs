@@ -30,6 +30,8 @@ pub(super) struct Leaf {
     /// Keys joined and ended with colons: what the value is authenticated with.
     pub(super) place: String,
     pub(super) content: Content,
+    /// Whether the file's rule leaves it plain.
+    pub(super) plain_by_rule: bool,
     pub(super) withheld: Option<Withheld>,
 }
 
@@ -182,7 +184,7 @@ impl Walker<'_> {
             if !self.leave.plain_empty_strings {
                 return Err(FileError::PlainEmpty { path: self.shown_path() });
             }
-            return self.leaf(Content::Plain(Scalar::Text(bytes)), None).map(Some);
+            return self.leaf(Content::Plain(Scalar::Text(bytes)), false).map(Some);
         }
         let sealed = std::str::from_utf8(&bytes).ok().and_then(Sealed::parse);
         let sealed = sealed
@@ -194,23 +196,23 @@ impl Walker<'_> {
             return Ok(None);
         }
         self.hash.update(plain.hashed().as_slice());
-        self.leaf(Content::Sealed(sealed), None).map(Some)
+        self.leaf(Content::Sealed(sealed), false).map(Some)
     }
 
     fn plain(&mut self, scalar: Scalar) -> Result<Option<Shape>, FileError> {
         if self.hash_plain {
             self.hash.update(Plaintext::from(&scalar).hashed().as_slice());
         }
-        let withheld = (!self.leave.plain_values).then_some(Withheld::Plain);
-        self.leaf(Content::Plain(scalar), withheld).map(Some)
+        self.leaf(Content::Plain(scalar), true).map(Some)
     }
 
-    fn leaf(&mut self, content: Content, withheld: Option<Withheld>) -> Result<Shape, FileError> {
+    fn leaf(&mut self, content: Content, plain_by_rule: bool) -> Result<Shape, FileError> {
+        let withheld = (plain_by_rule && !self.leave.plain_values).then_some(Withheld::Plain);
         let below_list = self.steps.iter().any(|step| matches!(step, Step::Element(_)));
         let below_list = below_list && !self.leave.leaves_below_lists;
         let withheld = withheld.or(below_list.then_some(Withheld::BelowList));
-        let leaf = Leaf { path: self.path(), place: self.place(), content, withheld };
-        (self.take)(self.data_key, leaf)?;
+        let (path, place) = (self.path(), self.place());
+        (self.take)(self.data_key, Leaf { path, place, content, plain_by_rule, withheld })?;
         self.leaves += 1;
         Ok(Shape::Leaf(self.leaves - 1))
     }

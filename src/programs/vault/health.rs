@@ -124,16 +124,20 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
 fn degraded(environments: &[EnvironmentStatus]) -> Vec<String> {
     let mut common: Vec<((&str, &str), Vec<&str>)> = Vec::new();
     for status in environments {
-        let wrong = match (&status.error, &status.alarm) {
-            (Some(reason), _) if status.keys.is_some() => ("an earlier version is served", reason),
-            (Some(reason), _) => ("not loaded", reason),
-            (None, Some((_, reason))) => ("it is served", reason),
-            (None, None) => continue,
-        };
-        let (wrong, name) = ((wrong.0, wrong.1.as_str()), status.environment.as_str());
-        match common.iter_mut().find(|(of, _)| *of == wrong) {
-            Some((_, names)) => names.push(name),
-            None => common.push((wrong, vec![name])),
+        let newest = status.error.as_ref().map(|reason| match status.keys {
+            Some(_) => ("an earlier version is served", reason),
+            None => ("not loaded", reason),
+        });
+        let served = status.served_alarm.as_ref().map(|(_, reason)| match newest {
+            Some(_) => ("what is wrong with the version that is served", reason),
+            None => ("it is served", reason),
+        });
+        for (what, reason) in newest.into_iter().chain(served) {
+            let (wrong, name) = ((what, reason.as_str()), status.environment.as_str());
+            match common.iter_mut().find(|(of, _)| *of == wrong) {
+                Some((_, names)) => names.push(name),
+                None => common.push((wrong, vec![name])),
+            }
         }
     }
     let texts = common.into_iter();

@@ -321,17 +321,11 @@ impl WatchedSecrets {
             tracing::info!(environments, "sops is being asked for data keys");
         }
         let status = self.store.status().into_iter();
-        self.metrics.sources.environments(status.map(|status| {
-            EnvironmentStanding {
-                environment: status.environment.to_string(),
-                keys: status.keys,
-                healthy: status.error.is_none(),
-                alarms: Alarm::ALL
-                    .map(|of| {
-                        (of.name(), status.alarm.as_ref().is_some_and(|(alarm, _)| *alarm == of))
-                    })
-                    .into(),
-            }
+        self.metrics.sources.environments(status.map(|status| EnvironmentStanding {
+            environment: status.environment.to_string(),
+            keys: status.keys,
+            healthy: status.error.is_none(),
+            alarms: Alarm::ALL.map(|of| (of.name(), status.is_alarmed(of))).into(),
         }));
     }
 }

@@ -158,6 +158,7 @@ mod tests {
             identities_folder: None,
             leave: Leave::default(),
             authorship: Authorship::default(),
+            settling: Duration::ZERO,
             key_service: None,
         };
         let (store, _) = SopsStore::open(options);

@@ -1,12 +1,15 @@
 //! Files of identities that change while their environments are served.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use vanta::adapters::sops::{SharedIdentities, SopsStore, StoreOptions};
+use vanta::adapters::sops::{Authorship, SharedIdentities, SopsStore, StoreOptions};
 
 use super::fixtures::{options, path, text};
-use super::workshop::{read, reason};
+use super::made::keys::OURS;
+use super::workshop::{Workshop, read, reason};
 
 /// Two environments, and the file of the identity that they share.
 struct Shared {
@@ -88,4 +91,34 @@ fn an_identity_that_is_taken_out_opens_no_new_version() {
     assert_eq!(report.identities[0].outcome, Ok(1));
     assert_eq!(report.failed.len(), 2, "{report:?}");
     assert!(report.failed.iter().all(|failed| failed.serves_earlier));
+}
+
+/// Whatever the moment is at which the identity appears; where the file was opened with the shared
+/// one and judged by the environment's own, most of these rounds served it.
+#[test]
+fn an_identity_that_appears_while_a_file_is_opened_does_not_spare_it_its_name() {
+    let Some(workshop) = Workshop::new() else { return };
+    let mut plain = "PASSWORD: of-prod\n".to_owned();
+    for at in 0..4000 {
+        writeln!(plain, "k{at}_unencrypted: v").unwrap();
+    }
+    let unnamed = workshop.encrypt("dev.enc.yaml", &plain, OURS);
+    workshop.put("dev.enc.yaml", &unnamed);
+    for round in 0..8 {
+        let own = tempfile::tempdir().unwrap();
+        let (beside, place) = (own.path().join("beside"), own.path().join("dev.txt"));
+        // It opens nothing of this.
+        fs::copy(path("other-age-key.txt"), &beside).unwrap();
+        let identities_folder = Some(own.path().to_owned());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(4) * round);
+                fs::rename(&beside, &place).unwrap();
+            });
+            let options = workshop.options(Authorship::default());
+            let (store, report) = SopsStore::open(StoreOptions { identities_folder, ..options });
+            assert!(report.loaded.is_empty(), "{report:?}");
+            assert!(read(&store, "dev", "PASSWORD").is_err());
+        });
+    }
 }

@@ -6,6 +6,7 @@ mod config_maps;
 mod costs;
 mod crowds;
 mod damage;
+mod data_keys;
 mod environment_leaf;
 mod exchange;
 pub(crate) mod fixtures;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
-use vanta::adapters::sops::{Alarm, Authorship, RefreshReport, Rollback, SopsStore, StoreOptions};
+use vanta::adapters::sops::{
+    Alarm, Authorship, Leave, RefreshReport, Rollback, SopsStore, StoreOptions,
+};
 use vanta::domain::ports::SecretStore;
 use vanta::domain::versions::{VersionMark, VersionMarks};
 
@@ -284,4 +286,65 @@ fn a_bad_version_does_not_raise_what_counts_as_highest() {
     exchanged.put(&older);
     store.refresh();
     assert_eq!(store.status()[0].alarm, None, "what was served before is no older version");
+}
+
+#[test]
+fn an_older_version_is_an_alarm_for_as_long_as_it_is_served_whatever_comes_after_it() {
+    let (newer, older) = newer_and_older();
+    let exchanged = Exchanged::new(Rollback::Alarm);
+    exchanged.put(&newer);
+    let (store, _) = exchanged.open(VersionMarks::new());
+    let alarms = || {
+        let status = store.status();
+        Alarm::ALL.into_iter().filter(|of| status[0].is_alarmed(*of)).collect::<Vec<_>>()
+    };
+    assert_eq!(alarms(), []);
+    exchanged.put(&older);
+    store.refresh();
+    assert_eq!(alarms(), [Alarm::Rollback]);
+    exchanged.put("garbage");
+    assert!(store.refresh().failed[0].serves_earlier);
+    assert_eq!(alarms(), [Alarm::Refused, Alarm::Rollback]);
+    assert!(store.status()[0].served_alarm.as_ref().unwrap().1.starts_with("lastmodified went"));
+    exchanged.put(&newer);
+    store.refresh();
+    assert_eq!(alarms(), []);
+}
+
+#[test]
+fn another_leave_makes_no_other_content_of_a_file() {
+    let exchanged = Exchanged::new(Rollback::Deny);
+    let app = text("app.enc.yaml");
+    exchanged.put(&app);
+    let open = |leave: Leave, served_before: VersionMarks| {
+        let authorship = Authorship { rollback: Rollback::Deny, served_before, ..unnamed() };
+        SopsStore::open(StoreOptions { authorship, leave, ..options(exchanged.folder.path()) })
+    };
+    let leaves = [
+        Leave::default(),
+        Leave { plain_values: true, ..Leave::default() },
+        Leave { plain_values: true, leaves_below_lists: true, ..Leave::default() },
+        Leave { leaves_below_lists: true, ..Leave::default() },
+        Leave { plain_empty_strings: true, ..Leave::default() },
+    ];
+    for first in leaves {
+        let marks = open(first, VersionMarks::new()).0.marks().borrow().clone();
+        for then in leaves {
+            let (_, report) = open(then, marks.clone());
+            assert_eq!((report.failed.len(), report.loaded.len()), (0, 1), "{first:?}, {then:?}");
+        }
+    }
+    // A plain list is still no plain mapping with its numbers.
+    let list = "plain_unencrypted:\n    - \"x\"\n";
+    let Some(workshop) = Workshop::new() else { return };
+    let with_list = workshop.encrypt("prod.enc.yaml", &format!("A: a\n{list}"), OURS);
+    let with_list = String::from_utf8(with_list).unwrap();
+    let plain = with_list.find("plain_unencrypted:").unwrap();
+    let entry = with_list[plain..].lines().nth(1).unwrap();
+    exchanged.put(&with_list);
+    let leave = leaves[1];
+    let marks = open(leave, VersionMarks::new()).0.marks().borrow().clone();
+    exchanged.put(&edit(&with_list, entry, &entry.replace("- ", "\"0\": ")));
+    let (_, report) = open(leave, marks);
+    assert_eq!(report.failed[0].alarm, Alarm::Rollback, "{report:?}");
 }

@@ -55,6 +55,14 @@ fn an_older_version_is_loud_in_log_metrics_and_readiness_and_is_served_unless_de
     assert!(
         vault.health("/metrics").1.contains("vanta_environment_healthy{environment=\"dev\"} 1")
     );
+    // It is told of for as long as it is served, whatever is put in the place of its file.
+    site.write("secrets/dev.enc.yaml", "garbage");
+    until("the metric says that too", || is_raised(&vault, "refused").then_some(()));
+    assert!(is_raised(&vault, "rollback"));
+    let said = vault.health("/readyz").1;
+    assert!(said.contains("dev: an earlier version is served: "), "{said}");
+    let wrong = "dev: what is wrong with the version that is served: lastmodified went back from";
+    assert!(said.contains(wrong), "{said}");
     site.write("secrets/dev.enc.yaml", &newer);
     until("it is well again", || (!is_raised(&vault, "rollback")).then_some(()));
 }

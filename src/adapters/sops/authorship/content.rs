@@ -3,31 +3,24 @@
 
 use sha2::{Digest, Sha256};
 
-use super::super::leave::Withheld;
 use super::super::plaintext::Plaintext;
 use super::super::sealed::{Kind, Sealed};
 use super::super::tree::Scalar;
-use super::super::walk::Content;
+use super::super::walk::{Content, Leaf};
 
 /// The digest, while leaves are added in their order.
 #[derive(Default)]
 pub(in super::super) struct ContentDigest(Sha256);
 
 impl ContentDigest {
-    /// Adds a value.
-    pub(in super::super) fn add(
-        &mut self,
-        path: &str,
-        content: &Content,
-        withheld: Option<Withheld>,
-    ) {
+    /// Adds a value, by what the file says of it: what the administrator's leave makes of it is no
+    /// part of the file.
+    pub(in super::super) fn add(&mut self, path: &str, leaf: &Leaf) {
         self.part(path.as_bytes());
-        self.part(&[match withheld {
-            None => 0,
-            Some(Withheld::Plain) => 1,
-            Some(Withheld::BelowList) => 2,
-        }]);
-        match content {
+        // Without the lists that are in the path, so that a list is no mapping with numbers.
+        self.part(leaf.place.as_bytes());
+        self.part(&[u8::from(leaf.plain_by_rule)]);
+        match &leaf.content {
             Content::Sealed(sealed) => self.sealed(sealed),
             Content::Plain(scalar) => self.plain(scalar),
         }

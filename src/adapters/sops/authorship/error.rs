@@ -69,6 +69,16 @@ pub enum AuthorshipError {
         /// What to run, and what to do then.
         run: String,
     },
+    /// Another environment's file has its data key.
+    #[error(
+        "its data key is also that of {others}, as where one file was made by copying the other: values of the one could be put into the other without any key. Run `{command}`"
+    )]
+    SharedDataKey {
+        /// Some of the environments that have it.
+        others: String,
+        /// What to run.
+        command: String,
+    },
     /// It is older than the highest version that was served.
     #[error(
         "{}. If that is meant, save it anew ({save}), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}",
@@ -270,7 +280,8 @@ impl AuthorshipError {
             | Self::OtherName { .. }
             | Self::NotAName { .. }
             | Self::PlainName
-            | Self::MovedName { .. } => Alarm::Environment,
+            | Self::MovedName { .. }
+            | Self::SharedDataKey { .. } => Alarm::Environment,
             Self::Older { .. } | Self::OtherContent { .. } | Self::Future { .. } => Alarm::Rollback,
             Self::NotSigned { .. }
             | Self::NotASignature { .. }

@@ -91,6 +91,12 @@ impl RequireLeaf {
             Self::Always => Some(WhyNamed::Always),
         }
     }
+
+    /// Whether two environments may not have one data key: with one, neither the name nor an
+    /// identity of its own tells an environment's file from the other's.
+    pub(super) fn compares_data_keys(self) -> bool {
+        self != Self::Never
+    }
 }
 
 /// Why a file has to name its environment.
@@ -136,7 +142,8 @@ pub enum Alarm {
     Rollback,
     /// Nobody who is trusted signed it.
     Signature,
-    /// It is another environment's, or does not say of which it is though it has to.
+    /// It is another environment's, does not say of which it is though it has to, or has the data
+    /// key of another one.
     Environment,
 }
 
