@@ -111,7 +111,7 @@ fn a_path_that_leaves_the_engine_and_another_address_are_refused_by_name() {
         assert!(list.check(&vault(address, engine, key)).is_err(), "{address} {engine} {key}");
     }
     let refused = list.check(&vault("https://evil.example", "a/../b\n", "k")).unwrap_err();
-    insta::assert_snapshot!(refused, @r#"the file has the master key "hc_vault:https://evil.example/v1/a/../b\n/keys/k", which is not among the allowed ones, so that sops is not asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file"#);
+    insta::assert_snapshot!(refused, @r#"the file has the master key "hc_vault:https://evil.example/v1/a/../b\n/keys/k", which is not among the allowed ones, so that sops is not asked: add it to VANTA_SOPS_ALLOWED_KEYS, or remove it from the file (`sops rotate -i` with `--rm-pgp`, `--rm-kms` and so on)"#);
 }
 
 #[test]

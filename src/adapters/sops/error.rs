@@ -219,7 +219,7 @@ pub enum FileError {
         rule: &'static str,
     },
     /// More of something in the metadata than is read.
-    #[error("the `sops` metadata is too long: {field} has more than {most}: list fewer")]
+    #[error("the `sops` metadata is too long: {field} has more than {most}: make it shorter")]
     TooMuchMetadata {
         /// The field's name.
         field: &'static str,

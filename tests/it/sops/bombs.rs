@@ -122,7 +122,7 @@ fn a_regex_that_is_hard_on_long_keys_is_refused() {
     };
     let long = regex(&"a?".repeat(513));
     let refused = refusal(&long);
-    insta::assert_snapshot!(refused, @"the `sops` metadata is malformed: encrypted_regex has more than 1024 bytes, which is the longest that is read: shorten it");
+    insta::assert_snapshot!(refused, @"the `sops` metadata is too long: encrypted_regex has more than 1024 bytes: make it shorter");
     let large = regex("\"(a|b|ab){900}{900}\"");
     assert_eq!(refusal(&large), FileError::InvalidRegex { field: "encrypted_regex" });
     let mut hard = String::new();

@@ -121,7 +121,7 @@ fn with_recipients(count: usize) -> String {
 fn a_file_has_a_hundred_recipients_of_age_and_no_more() {
     assert_eq!(read(&open(&with_recipients(99), &identities()).unwrap(), "word"), "hunter2");
     let refused = open(&with_recipients(100), &identities()).err().unwrap();
-    insta::assert_snapshot!(refused, @"the `sops` metadata is too long: age has more than 100 recipients: list fewer");
+    insta::assert_snapshot!(refused, @"the `sops` metadata is too long: age has more than 100 recipients: make it shorter");
 }
 
 /// A file with this many groups, each of which nobody can open for three reasons and more.
@@ -141,7 +141,7 @@ fn a_file_has_32_groups_and_no_more() {
         Some(FileError::TooFewGroups { groups: 32, .. })
     ));
     let refused = open(&grouped(33, 1), &identities()).err().unwrap();
-    insta::assert_snapshot!(refused, @"the `sops` metadata is too long: key_groups has more than 32 groups: list fewer");
+    insta::assert_snapshot!(refused, @"the `sops` metadata is too long: key_groups has more than 32 groups: make it shorter");
 }
 
 fn reason(folder: &Path, content: &str) -> String {
