@@ -4,6 +4,7 @@ use super::error::{FileError, shown};
 use super::json;
 use super::tree::{Document, MapItem, Node, Scalar};
 use super::{dotenv, ini, yaml};
+use crate::domain::names::Environment;
 
 /// The one key of a binary file.
 const BINARY: &str = "data";
@@ -44,6 +45,11 @@ impl Format {
             .into_iter()
             .find(|format| format.extension() == extension)
             .ok_or_else(|| FileError::UnknownFormat(extension.chars().take(64).collect()))
+    }
+
+    /// The name of an environment's file.
+    pub(super) fn file_name(self, environment: &Environment) -> String {
+        format!("{environment}.enc.{}", self.extension())
     }
 
     /// The ending of a file's name, as it follows `{environment}.enc.`.

@@ -13,6 +13,7 @@ use super::authorship::Alarm;
 use super::candidate::{Candidate, Opened};
 use super::data_keys::{Claim, DataKeyCode};
 use super::file::EncryptedFile;
+use super::format::Format;
 use super::identity_files::IdentityFiles;
 use super::limits::MAX_KEPT_BYTES_OF_ALL;
 use super::own_identity::{IdentityPlace, open_with};
@@ -277,7 +278,7 @@ impl Looked {
             Self::Unchanged(seen) => &seen.sources,
             Self::Read(read) => &read.sources,
         };
-        let extension = sources.first().map_or("yaml", |source| source.format.extension());
-        format!("sops rotate -i {environment}.enc.{extension}")
+        let format = sources.first().map_or(Format::Yaml, |source| source.format);
+        format!("sops rotate -i {}", format.file_name(environment))
     }
 }

@@ -62,24 +62,29 @@ impl Source {
 
     /// Its bytes.
     pub(super) fn read(&self) -> Result<Cow<'_, [u8]>, Refusal> {
-        let too_long = || Refusal::lasting(FileError::TooLong { limit: MAX_FILE_BYTES });
-        match &self.place {
-            Place::Given(bytes) if bytes.len() > MAX_FILE_BYTES => Err(too_long()),
-            Place::Given(bytes) => Ok(Cow::Borrowed(bytes)),
-            Place::File { path, .. } => match read_bounded(path, MAX_FILE_BYTES as u64) {
-                Ok(bytes) => Ok(Cow::Owned(bytes)),
-                Err(ReadError::Io(error)) => {
-                    Err(Refusal::passing(format!("the file cannot be read: {error}")))
-                }
-                Err(ReadError::TooLong { .. }) => Err(too_long()),
-                Err(error) => Err(Refusal::lasting(error)),
-            },
-        }
+        self.place.read(MAX_FILE_BYTES).map_err(|error| match error {
+            ReadError::Io(error) => Refusal::passing(format!("the file cannot be read: {error}")),
+            ReadError::TooLong { .. } => {
+                Refusal::lasting(FileError::TooLong { limit: MAX_FILE_BYTES })
+            }
+            error => Refusal::lasting(error),
+        })
     }
 }
 
 impl Place {
     pub(super) fn at(path: PathBuf) -> Self {
         Self::File { fingerprint: Fingerprint::of(&path), path }
+    }
+
+    /// The bytes that are there, so many at the most.
+    pub(super) fn read(&self, limit: usize) -> Result<Cow<'_, [u8]>, ReadError> {
+        match self {
+            Self::Given(bytes) if bytes.len() > limit => {
+                Err(ReadError::TooLong { limit: limit as u64 })
+            }
+            Self::Given(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::File { path, .. } => read_bounded(path, limit as u64).map(Cow::Owned),
+        }
     }
 }

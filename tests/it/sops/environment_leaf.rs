@@ -108,12 +108,7 @@ fn what_is_asked_for_is_put_in_by_the_command_that_the_refusal_names() {
 #[test]
 fn whoever_has_no_identity_of_its_own_has_to_name_itself_unless_that_is_switched_off() {
     let Some(workshop) = Workshop::new() else { return };
-    let unnamed = workshop.encrypt(
-        "dev.enc.yaml",
-        "PASSWORD: p
-",
-        OURS,
-    );
+    let unnamed = workshop.encrypt("dev.enc.yaml", "PASSWORD: p\n", OURS);
     workshop.put("dev.enc.yaml", &unnamed);
     for (authorship, loads) in [
         (Authorship::default(), false),

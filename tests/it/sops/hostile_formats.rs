@@ -209,6 +209,7 @@ fn mac_only_encrypted_is_refused_unless_it_is_allowed() {
         assert_eq!(refusal(format, &original), FileError::MacOnlyEncrypted);
         let allowed = Leave { mac_only_encrypted: true, ..Leave::default() };
         assert!(open(format, &original, allowed).is_ok());
+        assert!(original.contains("ab"), "there is something to change");
         let changed = original.replacen("ab", "cd", 1);
         let file = OpenedFile::open(changed.as_bytes(), format, &identities(), Leave::ALL);
         assert!(file.is_ok(), "the format cannot tell");

@@ -18,7 +18,7 @@ pub(in super::super) struct Subject<'a> {
 impl Subject<'_> {
     /// The file's name.
     pub(in super::super) fn file(&self) -> String {
-        format!("{}.enc.{}", self.environment, self.format.extension())
+        self.format.file_name(self.environment)
     }
 
     /// What puts the environment's name into the file.

@@ -15,7 +15,7 @@ use super::super::error::shown;
 use super::super::source::Place;
 use super::allowed_signers::{self, Signer};
 use super::error::AuthorshipError;
-use crate::adapters::files::{ReadError, read_bounded};
+use crate::adapters::files::ReadError;
 use crate::domain::names::Environment;
 
 /// The longest signature, in bytes.
@@ -171,17 +171,9 @@ pub(in super::super) fn read<'a>(
         reason: error.to_string(),
         passing: error.is_passing(),
     };
-    match place {
-        None => Ok(None),
-        Some(Place::Given(bytes)) if bytes.len() > MAX_BYTES => {
-            Err(unreadable(ReadError::TooLong { limit: MAX_BYTES as u64 }))
-        }
-        Some(Place::Given(bytes)) => Ok(Some(Cow::Borrowed(bytes))),
-        Some(Place::File { path, .. }) => match read_bounded(path, MAX_BYTES as u64) {
-            Ok(bytes) => Ok(Some(Cow::Owned(bytes))),
-            Err(error) if error.is_missing() => Ok(None),
-            Err(error) => Err(unreadable(error)),
-        },
+    match place.map(|place| place.read(MAX_BYTES)).transpose() {
+        Err(error) if error.is_missing() => Ok(None),
+        read => read.map_err(unreadable),
     }
 }
 
