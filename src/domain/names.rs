@@ -57,7 +57,7 @@ fn repeated(text: &str, characters: usize) -> impl Iterator<Item = char> {
 }
 
 /// Whether a client's secret, an age identity or a JWT (RFC 7519) may begin anywhere in a text.
-fn holds_secret(text: &str) -> bool {
+pub(crate) fn holds_secret(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let is_word = |letter: char| letter.is_ascii_alphanumeric();
     lower.contains("vanta_client_")

@@ -113,10 +113,11 @@ impl<'a> DataKeys<'a> {
 }
 
 /// Refuses what was found good but for a data key that another environment has, and has those
-/// looked at again whose data key has become their own.
+/// looked at again whose data key has become their own. With signatures, what is rotated is signed anew.
 pub(super) fn compare(
     looked: &mut BTreeMap<Environment, Looked>,
     slots: &BTreeMap<Environment, Slot>,
+    signed: bool,
 ) {
     let claims = |looked: &Looked| looked.opened().is_some() || looked.claim().is_some();
     if !looked.values().any(claims) {
@@ -129,7 +130,7 @@ pub(super) fn compare(
             None => {
                 let error = AuthorshipError::SharedDataKey {
                     others: claim.rivals.text(),
-                    command: looked.rotate_command(&environment),
+                    command: looked.rotate_command(&environment, signed),
                 };
                 looked.refuse(Refusal::of_authorship(error), claim);
             }

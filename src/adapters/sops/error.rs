@@ -7,6 +7,7 @@ use super::groups::{FailedGroups, GroupError, Reasons};
 use super::limits::MAX_SHOWN;
 use super::master_key::KeyError;
 use super::remedy::{BEFORE, RESTORE, advice, remedy, take_out};
+use crate::domain::names::holds_secret;
 use crate::domain::ports::FileFault;
 
 /// Why a whole file is refused: what is wrong, and what to do about it.
@@ -284,7 +285,7 @@ pub enum FileError {
     BadDataKey,
     /// A value that must be encrypted is not.
     #[error(
-        "the value of {path} is not encrypted, though the file's rule says so: restore the file (`git checkout -- FILE`), and put the value in with `sops set`; where there is nothing to restore, take the value out by hand, and put it in with `sops set --ignore-mac`"
+        "the value of {path} is not encrypted, though the file's rule says so: look at what else changed, restore the file (`git checkout -- FILE`), and put the value in with `sops set`"
     )]
     NotEncrypted {
         /// The dotted path, escaped and cut.
@@ -378,9 +379,26 @@ pub enum ValueError {
     Comment,
 }
 
-/// A name of an attacker's choice as an error repeats it: escaped, and cut.
+/// A name of an attacker's choice as an error repeats it: escaped, cut, nothing where it holds what
+/// has the form of a secret, and never between the marks that a command stands in.
 pub(super) fn shown(name: &str) -> String {
-    let cut: String = name.chars().take(MAX_SHOWN).collect();
+    let name = if holds_secret(name) { "[redacted]" } else { name };
+    let plain = |letter| if letter == '`' { '\'' } else { letter };
+    let cut: String = name.chars().take(MAX_SHOWN).map(plain).collect();
     let dots = if cut.len() < name.len() { "…" } else { "" };
     format!("{cut:?}{dots}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wrote_is_repeated_as_no_secret_and_as_no_command() {
+        let pasted = "age-secret-key-1pv8eh7".to_ascii_uppercase();
+        assert_eq!(shown(&format!("x {pasted}")), r#""[redacted]""#);
+        assert_eq!(shown("run `sh`\n"), r#""run 'sh'\n""#);
+        let long = "é".repeat(MAX_SHOWN + 1);
+        assert_eq!(shown(&long), format!("{:?}…", "é".repeat(MAX_SHOWN)));
+    }
 }

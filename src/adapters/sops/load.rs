@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 
 mod settle;
 
-use super::authorship::Alarm;
+use super::authorship::{Alarm, Subject};
 use super::candidate::{Candidate, Opened};
 use super::data_keys::{Claim, DataKeyCode};
 use super::file::EncryptedFile;
@@ -273,12 +273,12 @@ impl Looked {
     }
 
     /// What gives the file another data key.
-    pub(super) fn rotate_command(&self, environment: &Environment) -> String {
+    pub(super) fn rotate_command(&self, environment: &Environment, signed: bool) -> String {
         let sources = match self {
             Self::Unchanged(seen) => &seen.sources,
             Self::Read(read) => &read.sources,
         };
         let format = sources.first().map_or(Format::Yaml, |source| source.format);
-        format!("sops rotate -i {}", format.file_name(environment))
+        Subject { environment, format, signed }.rotate()
     }
 }

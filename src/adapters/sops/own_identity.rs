@@ -3,6 +3,7 @@
 //! Invariant: what is asked of a file for the sake of its identity is asked for the very one that
 //! the file was opened with, also where another one appears meanwhile.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,8 +33,12 @@ impl StoreOptions {
     pub(super) fn identity_place(&self, environment: &Environment) -> IdentityPlace {
         let own = self.identities_folder.as_ref();
         let own = own.map(|folder| folder.join(format!("{environment}.txt")));
-        // Also a dangling link is the environment's own: it never falls back to the shared ones.
-        if let Some(path) = own.filter(|path| path.symlink_metadata().is_ok()) {
+        // Also a dangling link is the environment's own, and what cannot be looked at: it never
+        // falls back to the shared ones.
+        let is_there = |path: &PathBuf| {
+            path.symlink_metadata().err().is_none_or(|error| error.kind() != ErrorKind::NotFound)
+        };
+        if let Some(path) = own.filter(is_there) {
             // Sops is asked for the data keys of all environments.
             return IdentityPlace { path: Some(path), is_own: self.key_service.is_none() };
         }

@@ -201,7 +201,7 @@ impl SopsStore {
         }
         // Once all else is found good, so that a file that is refused takes no other down.
         if authorship.leaf.compares_data_keys() {
-            data_keys::compare(&mut looked, &after);
+            data_keys::compare(&mut looked, &after, signers.is_some());
         }
         for (environment, found) in looked {
             watch.versions += 1;

@@ -49,7 +49,7 @@ fn is_refused(store: &SopsStore, name: &str, other: &str) {
     assert_eq!(alarm, Alarm::Environment, "{said}");
     let expected = format!("its data key is also that of {other}, as where");
     assert!(said.starts_with(&expected), "{said}");
-    assert!(said.ends_with(&format!("Run `sops rotate -i {name}.enc.yaml`")), "{said}");
+    assert!(said.ends_with(&format!("then run `sops rotate -i {name}.enc.yaml`")), "{said}");
     assert_eq!(reason(store, name), Some(said));
 }
 

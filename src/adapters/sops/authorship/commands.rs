@@ -39,7 +39,7 @@ impl Subject<'_> {
     }
 
     /// What saves the file anew as it is.
-    pub(super) fn rotate(&self) -> String {
+    pub(in super::super) fn rotate(&self) -> String {
         self.then_sign(&format!("`sops rotate -i {}`", self.file()))
     }
 

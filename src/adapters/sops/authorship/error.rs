@@ -71,7 +71,7 @@ pub enum AuthorshipError {
     },
     /// Another environment's file has its data key.
     #[error(
-        "its data key is also that of {others}, as where one file was made by copying the other: values of the one could be put into the other without any key. Run `{command}`"
+        "its data key is also that of {others}, as where one file was made by copying the other: values of the one could be put into the other without any key. Look first at what changed in both (`git log -p FILE`), and put back what nobody of yours changed; then run {command}"
     )]
     SharedDataKey {
         /// Some of the environments that have it.
