@@ -1,8 +1,9 @@
 //! Metadata that is written flat, as in dotenv and ini files (`stores/flatten.go`): a name such as
 //! `age__list_0__map_enc` is a path, whose parts are put together again.
 
-use super::error::{FileError, shown};
+use super::error::FileError;
 use super::limits::Budget;
+use super::shown::shown;
 use super::tree::{ListItem, MapItem, Node, Scalar};
 
 const MAP: &str = "__map_";

@@ -1,7 +1,8 @@
 //! The formats of SOPS, and which of them a file's name stands for.
 
-use super::error::{FileError, shown};
+use super::error::FileError;
 use super::json;
+use super::shown::shown;
 use super::tree::{Document, MapItem, Node, Scalar};
 use super::{dotenv, ini, yaml};
 use crate::domain::names::Environment;

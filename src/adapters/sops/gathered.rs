@@ -8,9 +8,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::authorship::{ContentDigest, EnvironmentLeaf, is_reserved};
 use super::data_key::DataKey;
-use super::error::{FileError, shown};
+use super::error::FileError;
 use super::leave::Withheld;
 use super::limits::MAX_KEPT_BYTES;
+use super::shown::shown;
 use super::tree::Scalar;
 use super::walk::{Content, Leaf};
 use crate::domain::names::Key;

@@ -1,7 +1,7 @@
 //! The master keys that a file lists: each wraps the data key, or its group's share of it.
 
-use super::error::shown;
 use super::key_sources::MAX_OTHERS;
+use super::shown::shown;
 use crate::adapters::key_service::{KeyName, KeyServiceError, Kind, MAX_SHOWN, NotAllowed};
 use crate::domain::names::Shown;
 

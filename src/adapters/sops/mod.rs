@@ -55,6 +55,7 @@ mod report;
 mod sealed;
 mod selection;
 mod shares;
+mod shown;
 mod source;
 mod store;
 mod time;

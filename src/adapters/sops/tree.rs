@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::error::{FileError, shown};
+use super::error::FileError;
+use super::shown::shown;
 use super::time::Time;
 
 /// One document: its own mapping.

@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256, Sha512};
 
 use super::data_key::DataKey;
-use super::error::{FileError, ValueError, shown};
+use super::error::{FileError, ValueError};
 use super::go_regex::TooHard;
 use super::leave::{Leave, Withheld};
 use super::limits::{Budget, MAX_MATCHED_BYTES};
@@ -12,6 +12,7 @@ use super::metadata::Metadata;
 use super::plaintext::Plaintext;
 use super::sealed::Sealed;
 use super::selection::Rule;
+use super::shown::shown;
 use super::tree::{Document, ListItem, MapItem, Node, Scalar};
 
 /// A document without its values.

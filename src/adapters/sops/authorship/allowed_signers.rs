@@ -11,7 +11,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use ssh_key::public::{KeyData, PublicKey};
 
-use super::super::error::shown;
+use super::super::shown::shown;
 use super::error::AuthorshipError;
 use crate::adapters::files::{ReadError, read_text};
 

@@ -4,9 +4,9 @@
 //! done to it there, to wrap it in a list say, is refused. It can be taken away, by a plain value of
 //! the same text under another name, which the MAC does not tell; so it has to be asked for.
 
-use super::super::error::shown;
 use super::super::format::Format;
 use super::super::plaintext::Plaintext;
+use super::super::shown::shown;
 use super::WhyNamed;
 use super::commands::{LEAF, Subject};
 use super::error::AuthorshipError;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, HashAlg, LineEnding, SshSig};
 
-use super::super::error::shown;
+use super::super::shown::shown;
 use super::super::source::Place;
 use super::allowed_signers::{self, Signer};
 use super::error::AuthorshipError;
