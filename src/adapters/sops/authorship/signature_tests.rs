@@ -76,6 +76,17 @@ fn a_key_signs_for_as_long_as_one_of_its_lines_says() {
 }
 
 #[test]
+fn of_several_lines_of_a_key_it_is_told_why_the_environments_own_allows_nothing() {
+    let signature = signed("vanta-sops:dev", 1);
+    let ended = line(r#"namespaces="vanta-sops:dev",valid-before="20260101Z""#, 1);
+    let others = line(r#"namespaces="vanta-sops:prod""#, 1);
+    for lines in [ended.clone() + &others, others + &ended] {
+        let refused = verified(&lines, &signature, FILE).unwrap_err();
+        assert!(matches!(refused, AuthorshipError::NotValidNow { .. }), "{refused}");
+    }
+}
+
+#[test]
 fn a_changed_signature_is_none() {
     let pem = signed("vanta-sops:dev", 1).to_pem(LineEnding::LF).unwrap();
     let begins = pem.find('\n').unwrap() + 1;
