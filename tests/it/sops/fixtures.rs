@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vanta::adapters::sops::{
     Authorship, EncryptedFile, FileError, Format, Identities, Leave, RequireLeaf, SharedIdentities,
-    StoreOptions,
+    StoreOptions, ValueError,
 };
 use vanta::domain::names::Key;
 
@@ -58,15 +58,57 @@ pub(crate) fn unnamed() -> Authorship {
     Authorship { leaf: RequireLeaf::Never, ..Authorship::default() }
 }
 
-/// Opens a text as YAML.
+/// Opens a text as a format, with the identity of the tests.
+pub(crate) fn open_as(
+    format: Format,
+    text: &str,
+    leave: Leave,
+) -> Result<EncryptedFile, FileError> {
+    EncryptedFile::open(text.as_bytes(), format, &identities(), leave)
+}
+
+/// Opens a text as YAML, with the identity of the tests.
 pub(crate) fn open(text: &str, leave: Leave) -> Result<EncryptedFile, FileError> {
-    EncryptedFile::open(text.as_bytes(), Format::Yaml, &identities(), leave)
+    open_as(Format::Yaml, text, leave)
+}
+
+/// Opens a text as a format, and gives the reason why it is refused without any leave.
+#[track_caller]
+pub(crate) fn refusal_as(format: Format, text: &str) -> FileError {
+    open_as(format, text, Leave::default()).err().expect("the file was accepted")
 }
 
 /// Opens a text as YAML, and gives the reason why it is refused without any leave.
+#[track_caller]
 pub(crate) fn refusal(text: &str) -> FileError {
-    open(text, Leave::default()).err().expect("the file was accepted")
+    refusal_as(Format::Yaml, text)
 }
+
+/// That a value gives no plaintext.
+pub(crate) fn bad_value(path: &str, reason: ValueError) -> FileError {
+    FileError::BadValue { path: format!("{path:?}"), reason }
+}
+
+/// Keys of `app.enc.yaml` and `app.enc.json` whose type can be changed to another, and what is then
+/// served.
+pub(crate) const RETAGS: [(&str, &str, &str, &str); 5] = [
+    ("number", "str", "int", "123"),
+    ("number", "str", "float", "123.0"),
+    ("flag", "str", "bool", "true"),
+    ("count", "int", "str", "42"),
+    ("on", "bool", "str", "True"),
+];
+
+/// Types that the value of their `word` cannot be changed to.
+pub(crate) const MISFITS: [(&str, ValueError); 7] = [
+    ("int", ValueError::WrongType),
+    ("float", ValueError::WrongType),
+    ("bool", ValueError::WrongType),
+    ("time", ValueError::WrongType),
+    ("bytes", ValueError::UnknownType),
+    ("secret", ValueError::UnknownType),
+    ("comment", ValueError::Comment),
+];
 
 /// The value of a key as text.
 pub(crate) fn read(file: &EncryptedFile, key: &str) -> String {

@@ -6,28 +6,18 @@ use vanta::adapters::sops::{
 };
 
 use super::fixtures::{
-    edit, identities, keys, line, open, path, plain_values_prove_nothing, read, refusal, text,
-    value,
+    MISFITS, RETAGS, bad_value, edit, identities, keys, line, open, path,
+    plain_values_prove_nothing, read, refusal, text, value,
 };
 
 fn app() -> String {
     text("app.enc.yaml")
 }
 
-fn bad_value(path: &str, reason: ValueError) -> FileError {
-    FileError::BadValue { path: format!("{path:?}"), reason }
-}
-
 #[test]
 fn a_retagged_type_changes_no_more_than_the_form_of_the_text() {
     let original = app();
-    for (key, from, to, served) in [
-        ("number", "str", "int", "123"),
-        ("number", "str", "float", "123.0"),
-        ("flag", "str", "bool", "true"),
-        ("count", "int", "str", "42"),
-        ("on", "bool", "str", "True"),
-    ] {
+    for (key, from, to, served) in RETAGS {
         let sealed = value(&original, &format!("{key}:").replace("on:", "\"on\":"));
         let retagged = edit(sealed, &format!("type:{from}]"), &format!("type:{to}]"));
         let file = open(&edit(&original, sealed, &retagged), Leave::default()).unwrap();
@@ -38,15 +28,7 @@ fn a_retagged_type_changes_no_more_than_the_form_of_the_text() {
 #[test]
 fn a_retagged_type_that_does_not_fit_is_refused() {
     let original = app();
-    for (to, reason) in [
-        ("int", ValueError::WrongType),
-        ("float", ValueError::WrongType),
-        ("bool", ValueError::WrongType),
-        ("time", ValueError::WrongType),
-        ("bytes", ValueError::UnknownType),
-        ("secret", ValueError::UnknownType),
-        ("comment", ValueError::Comment),
-    ] {
+    for (to, reason) in MISFITS {
         let sealed = value(&original, "word:");
         let retagged = sealed.replace("type:str]", &format!("type:{to}]"));
         let changed = edit(&original, sealed, &retagged);

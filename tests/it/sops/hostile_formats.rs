@@ -1,11 +1,11 @@
-//! What `hostile.rs` tells of YAML, in every other format where it can be said; `hostile_json.rs`
-//! tells what can be said of JSON alone besides.
+//! What `hostile.rs` tells of YAML, where it is told alike of every other format; what takes the
+//! nesting that JSON has is in `hostile_json.rs`.
 
 use vanta::adapters::sops::{
-    EncryptedFile, FileError, Format, Leave, OpenedFile, ReadError, ValueError, Withheld,
+    FileError, Format, Leave, OpenedFile, ReadError, ValueError, Withheld,
 };
 
-use super::fixtures::{edit, identities, keys, line, read, text};
+use super::fixtures::{bad_value, edit, identities, keys, line, open_as, read, refusal_as, text};
 
 /// The flat formats: each with what stands between a key and its value, and what the paths of the
 /// keys begin with.
@@ -15,15 +15,6 @@ fn app(format: Format) -> String {
     text(&format!("app.enc.{}", format.extension()))
 }
 
-fn open(format: Format, text: &str, leave: Leave) -> Result<EncryptedFile, FileError> {
-    EncryptedFile::open(text.as_bytes(), format, &identities(), leave)
-}
-
-#[track_caller]
-fn refusal(format: Format, text: &str) -> FileError {
-    open(format, text, Leave::default()).err().expect("the file was accepted")
-}
-
 /// The whole entry of a key in a flat file, and its value.
 fn entry<'a>(format: Format, text: &'a str, key: &str) -> (&'a str, &'a str) {
     let line = line(text, key);
@@ -31,25 +22,21 @@ fn entry<'a>(format: Format, text: &'a str, key: &str) -> (&'a str, &'a str) {
     (line, if format == Format::Ini { value.trim_start() } else { value })
 }
 
-fn bad_value(path: &str, reason: ValueError) -> FileError {
-    FileError::BadValue { path: format!("{path:?}"), reason }
-}
-
 #[test]
 fn the_values_of_each_format_are_served_by_their_paths() {
-    let dotenv = open(Format::Dotenv, &app(Format::Dotenv), Leave::ALL).unwrap();
+    let dotenv = open_as(Format::Dotenv, &app(Format::Dotenv), Leave::ALL).unwrap();
     assert_eq!(
         keys(&dotenv),
         ["lines", "number", "one_unencrypted", "other", "two_unencrypted", "word"]
     );
     assert_eq!(read(&dotenv, "lines"), "one\ntwo");
-    let ini = open(Format::Ini, &app(Format::Ini), Leave::default()).unwrap();
+    let ini = open_as(Format::Ini, &app(Format::Ini), Leave::default()).unwrap();
     assert_eq!(
         keys(&ini),
         ["DEFAULT.top", "main.lines", "main.number", "main.other", "main.word", "second.word"]
     );
     assert_eq!(read(&ini, "main.lines"), "one\ntwo");
-    let binary = open(Format::Binary, &app(Format::Binary), Leave::default()).unwrap();
+    let binary = open_as(Format::Binary, &app(Format::Binary), Leave::default()).unwrap();
     assert_eq!(keys(&binary), ["data"]);
     let value = binary.read(&"data".parse().unwrap()).unwrap();
     assert_eq!(value.expose(), b"any \0 bytes \xff\xfe\n");
@@ -64,18 +51,18 @@ fn a_changed_moved_or_removed_value_is_refused() {
         let unauthentic = bad_value(&format!("{prefix}word"), ValueError::Unauthentic);
         let swapped = original.replacen(other_sealed, "@", 1);
         let swapped = swapped.replacen(sealed, other_sealed, 1).replacen('@', sealed, 1);
-        assert_eq!(refusal(format, &swapped), unauthentic, "{format:?}");
+        assert_eq!(refusal_as(format, &swapped), unauthentic, "{format:?}");
         let renamed = edit(&original, other, &other.replacen("other", "renamed", 1));
-        assert!(matches!(refusal(format, &renamed), FileError::BadValue { .. }));
+        assert!(matches!(refusal_as(format, &renamed), FileError::BadValue { .. }));
         let removed = edit(&original, &format!("{word}\n"), "");
-        assert_eq!(refusal(format, &removed), FileError::WrongMac);
+        assert_eq!(refusal_as(format, &removed), FileError::WrongMac);
         let plain = edit(&original, sealed, "hunter2");
         let path = format!("{:?}", format!("{prefix}word"));
-        assert_eq!(refusal(format, &plain), FileError::NotEncrypted { path });
+        assert_eq!(refusal_as(format, &plain), FileError::NotEncrypted { path });
     }
     let binary = app(Format::Binary);
     let changed = edit(&binary, "data:9J", "data:8J");
-    assert_eq!(refusal(Format::Binary, &changed), bad_value("data", ValueError::Unauthentic));
+    assert_eq!(refusal_as(Format::Binary, &changed), bad_value("data", ValueError::Unauthentic));
 }
 
 #[test]
@@ -88,22 +75,22 @@ fn a_retagged_type_changes_no_more_than_the_form_of_the_text() {
         };
         let number = format!("{prefix}number");
         for (kind, served) in [("type:int", "7"), ("type:float", "7.0")] {
-            let file = open(format, &retagged("number", kind), Leave::default()).unwrap();
+            let file = open_as(format, &retagged("number", kind), Leave::default()).unwrap();
             assert_eq!(read(&file, &number), served);
         }
         let word = format!("{prefix}word");
-        let wrong = refusal(format, &retagged("word", "type:int"));
+        let wrong = refusal_as(format, &retagged("word", "type:int"));
         assert_eq!(wrong, bad_value(&word, ValueError::WrongType));
-        let bytes = refusal(format, &retagged("word", "type:bytes"));
+        let bytes = refusal_as(format, &retagged("word", "type:bytes"));
         assert_eq!(bytes, bad_value(&word, ValueError::UnknownType));
-        let comment = refusal(format, &retagged("word", "type:comment"));
+        let comment = refusal_as(format, &retagged("word", "type:comment"));
         assert_eq!(comment, bad_value(&word, ValueError::Comment));
     }
     let binary = app(Format::Binary);
     for (kind, reason) in [("comment", ValueError::Comment), ("int", ValueError::WrongType)] {
         let data = line(&binary, "\t\"data\"");
         let retagged = edit(&binary, data, &data.replace("type:str", &format!("type:{kind}")));
-        assert_eq!(refusal(Format::Binary, &retagged), bad_value("data", reason));
+        assert_eq!(refusal_as(Format::Binary, &retagged), bad_value("data", reason));
     }
 }
 
@@ -113,28 +100,28 @@ fn a_scalar_that_is_wrapped_in_a_list_is_not_served() {
     let word = line(&json, "\t\"word\"");
     let sealed = word.split_once(": ").unwrap().1.trim_end_matches(',');
     let wrapped = edit(&json, word, &format!("\t\"word\": [{sealed}],"));
-    let file = open(Format::Json, &wrapped, Leave::default()).unwrap();
+    let file = open_as(Format::Json, &wrapped, Leave::default()).unwrap();
     let withheld = file.read(&"word.0".parse().unwrap()).err();
     assert_eq!(withheld, Some(ReadError::Withheld(Withheld::BelowList)));
     let binary = app(Format::Binary);
     let data = line(&binary, "\t\"data\"");
     let sealed = data.split_once(": ").unwrap().1.trim_end_matches(',');
     let wrapped = edit(&binary, data, &format!("\t\"data\": [{sealed}],"));
-    assert_eq!(refusal(Format::Binary, &wrapped), FileError::NotBinary);
+    assert_eq!(refusal_as(Format::Binary, &wrapped), FileError::NotBinary);
 }
 
 #[test]
 fn keys_that_hold_a_colon_are_refused() {
     let colon = |key: &str| FileError::ColonInKey { key: format!("{key:?}") };
     let dotenv = edit(&app(Format::Dotenv), "\nother=", "\na:other=");
-    assert_eq!(refusal(Format::Dotenv, &dotenv), colon("a:other"));
+    assert_eq!(refusal_as(Format::Dotenv, &dotenv), colon("a:other"));
     let ini = app(Format::Ini);
     let (other, sealed) = entry(Format::Ini, &ini, "other");
     let key = edit(&ini, other, &format!("`a:other` = {sealed}"));
-    assert_eq!(refusal(Format::Ini, &key), colon("a:other"));
-    assert_eq!(refusal(Format::Ini, &edit(&ini, "[main]", "[main:a]")), colon("main:a"));
+    assert_eq!(refusal_as(Format::Ini, &key), colon("a:other"));
+    assert_eq!(refusal_as(Format::Ini, &edit(&ini, "[main]", "[main:a]")), colon("main:a"));
     let json = edit(&app(Format::Json), "\"word\": ", "\"a:word\": ");
-    assert_eq!(refusal(Format::Json, &json), colon("a:word"));
+    assert_eq!(refusal_as(Format::Json, &json), colon("a:word"));
 }
 
 #[test]
@@ -143,20 +130,20 @@ fn added_comments_and_empty_sections_are_absent() {
     let dotenv = app(Format::Dotenv);
     let added = format!("# new\n\n{dotenv}#x=y\n");
     assert_eq!(
-        keys(&open(Format::Dotenv, &added, leave).unwrap()),
-        keys(&open(Format::Dotenv, &dotenv, leave).unwrap())
+        keys(&open_as(Format::Dotenv, &added, leave).unwrap()),
+        keys(&open_as(Format::Dotenv, &dotenv, leave).unwrap())
     );
     let ini = app(Format::Ini);
     let added = format!("; new\n{ini}\n; last\n[added]\n");
     assert_eq!(
-        keys(&open(Format::Ini, &added, leave).unwrap()),
-        keys(&open(Format::Ini, &ini, leave).unwrap())
+        keys(&open_as(Format::Ini, &added, leave).unwrap()),
+        keys(&open_as(Format::Ini, &ini, leave).unwrap())
     );
     let json = app(Format::Json);
     let added = edit(&json, "\t\"word\"", "\t\"n\": null, \"m\": {}, \"l\": [],\n\t\"word\"");
     assert_eq!(
-        keys(&open(Format::Json, &added, leave).unwrap()),
-        keys(&open(Format::Json, &json, leave).unwrap())
+        keys(&open_as(Format::Json, &added, leave).unwrap()),
+        keys(&open_as(Format::Json, &json, leave).unwrap())
     );
 }
 
@@ -168,18 +155,18 @@ fn an_added_empty_string_is_refused_unless_it_is_allowed() {
         let (word, _) = entry(format, &original, "word");
         let added = edit(&original, word, &format!("{word}\nadded{equals}"));
         let path = format!("{:?}", format!("{prefix}added"));
-        assert_eq!(refusal(format, &added), FileError::PlainEmpty { path });
-        let file = open(format, &added, allowed).unwrap();
+        assert_eq!(refusal_as(format, &added), FileError::PlainEmpty { path });
+        let file = open_as(format, &added, allowed).unwrap();
         assert_eq!(read(&file, &format!("{prefix}added")), "");
         // Sops leaves one itself.
         let written = text(&format!("empty.enc.{}", format.extension()));
-        assert!(matches!(refusal(format, &written), FileError::PlainEmpty { .. }));
+        assert!(matches!(refusal_as(format, &written), FileError::PlainEmpty { .. }));
     }
     let json = edit(&app(Format::Json), "\t\"word\"", "\t\"added\": \"\",\n\t\"word\"");
-    assert!(matches!(refusal(Format::Json, &json), FileError::PlainEmpty { .. }));
+    assert!(matches!(refusal_as(Format::Json, &json), FileError::PlainEmpty { .. }));
     let binary = edit(&app(Format::Binary), "\t\"data\"", "\t\"added\": \"\",\n\t\"data\"");
     let key = "\"added\"".to_owned();
-    assert_eq!(refusal(Format::Binary, &binary), FileError::MoreThanBinary { key });
+    assert_eq!(refusal_as(Format::Binary, &binary), FileError::MoreThanBinary { key });
 }
 
 #[test]
@@ -192,13 +179,14 @@ fn plain_values_are_served_with_leave_alone() {
         let moved = edit(&original, one, &one.replace("ab", "abc"));
         let moved = edit(&moved, two, &two.replace("two_", "too_").replace("cd", "d"));
         let key = format!("{prefix}one_unencrypted").parse().unwrap();
-        let strict = open(format, &moved, Leave::default()).unwrap();
+        let strict = open_as(format, &moved, Leave::default()).unwrap();
         assert_eq!(strict.read(&key).err(), Some(ReadError::Withheld(Withheld::Plain)));
-        let lax = open(format, &moved, Leave { plain_values: true, ..Leave::default() }).unwrap();
+        let lax =
+            open_as(format, &moved, Leave { plain_values: true, ..Leave::default() }).unwrap();
         assert_eq!(read(&lax, &format!("{prefix}one_unencrypted")), "abc");
         // What nobody moved is found.
         let changed = edit(&original, one, &one.replace("ab", "ax"));
-        assert_eq!(refusal(format, &changed), FileError::WrongMac);
+        assert_eq!(refusal_as(format, &changed), FileError::WrongMac);
     }
 }
 
@@ -206,18 +194,18 @@ fn plain_values_are_served_with_leave_alone() {
 fn mac_only_encrypted_is_refused_unless_it_is_allowed() {
     for format in [Format::Dotenv, Format::Ini, Format::Json] {
         let original = text(&format!("mac-only.enc.{}", format.extension()));
-        assert_eq!(refusal(format, &original), FileError::MacOnlyEncrypted);
+        assert_eq!(refusal_as(format, &original), FileError::MacOnlyEncrypted);
         let allowed = Leave { mac_only_encrypted: true, ..Leave::default() };
-        assert!(open(format, &original, allowed).is_ok());
+        assert!(open_as(format, &original, allowed).is_ok());
         assert!(original.contains("ab"), "there is something to change");
         let changed = original.replacen("ab", "cd", 1);
         let file = OpenedFile::open(changed.as_bytes(), format, &identities(), Leave::ALL);
         assert!(file.is_ok(), "the format cannot tell");
     }
     let dotenv = app(Format::Dotenv) + "sops_mac_only_encrypted=true\n";
-    assert_eq!(refusal(Format::Dotenv, &dotenv), FileError::MacOnlyEncrypted);
+    assert_eq!(refusal_as(Format::Dotenv, &dotenv), FileError::MacOnlyEncrypted);
     // A MAC of all values is none of the encrypted ones.
-    let lax = open(Format::Dotenv, &dotenv, Leave::ALL);
+    let lax = open_as(Format::Dotenv, &dotenv, Leave::ALL);
     assert_eq!(lax.err(), Some(FileError::WrongMac));
 }
 
@@ -228,17 +216,20 @@ fn duplicates_are_refused() {
         let original = app(format);
         let (word, _) = entry(format, &original, "word");
         let doubled = edit(&original, word, &format!("{word}\n{word}"));
-        assert_eq!(refusal(format, &doubled), twice("word"));
+        assert_eq!(refusal_as(format, &doubled), twice("word"));
     }
     let ini = app(Format::Ini);
-    assert_eq!(refusal(Format::Ini, &format!("{ini}\n[main]\n")), twice("main"));
-    assert_eq!(refusal(Format::Ini, &format!("{ini}\n[sops]\nmac = x\n")), twice("sops"));
+    assert_eq!(refusal_as(Format::Ini, &format!("{ini}\n[main]\n")), twice("main"));
+    assert_eq!(refusal_as(Format::Ini, &format!("{ini}\n[sops]\nmac = x\n")), twice("sops"));
     let dotenv = app(Format::Dotenv);
-    assert_eq!(refusal(Format::Dotenv, &format!("{dotenv}sops_version=3.0.0\n")), twice("version"));
+    assert_eq!(
+        refusal_as(Format::Dotenv, &format!("{dotenv}sops_version=3.0.0\n")),
+        twice("version")
+    );
     let other = format!("{dotenv}sops_version__map_x=3.0.0\n");
-    assert!(matches!(refusal(Format::Dotenv, &other), FileError::BadFlatMetadata { .. }));
+    assert!(matches!(refusal_as(Format::Dotenv, &other), FileError::BadFlatMetadata { .. }));
     let binary = edit(&app(Format::Binary), "\t\"data\"", "\t\"data\": \"\",\n\t\"data\"");
-    assert_eq!(refusal(Format::Binary, &binary), twice("data"));
+    assert_eq!(refusal_as(Format::Binary, &binary), twice("data"));
 }
 
 #[test]
@@ -249,7 +240,7 @@ fn two_values_with_one_dotted_path_are_refused() {
     let same = edit(&ini, one, "s.a_unencrypted = ab");
     let same = edit(&same, two, "[main.s]\na_unencrypted = cd");
     let path = "\"main.s.a_unencrypted\"".to_owned();
-    assert_eq!(refusal(Format::Ini, &same), FileError::SamePath { path });
+    assert_eq!(refusal_as(Format::Ini, &same), FileError::SamePath { path });
 }
 
 #[test]
@@ -261,7 +252,7 @@ fn an_invalid_regex_is_refused_where_sops_lets_it_match_nothing() {
         (Format::Binary, "\"version\"", "\"encrypted_regex\": \"(\", \"version\""),
         (Format::Json, "\"unencrypted_suffix\": \"_unencrypted\"", "\"encrypted_regex\": \"(\""),
     ] {
-        assert_eq!(refusal(format, &edit(&app(format), from, to)), refused, "{format:?}");
+        assert_eq!(refusal_as(format, &edit(&app(format), from, to)), refused, "{format:?}");
     }
 }
 
@@ -273,7 +264,7 @@ fn another_rule_does_not_turn_ciphertext_into_a_plain_value() {
         (Format::Binary, "\"version\"", "\"unencrypted_regex\": \".\", \"version\""),
     ] {
         let changed = edit(&app(format), from, to);
-        let lax = open(format, &changed, Leave::ALL).err();
+        let lax = open_as(format, &changed, Leave::ALL).err();
         assert_eq!(lax, Some(FileError::WrongMac), "{format:?}");
     }
 }
@@ -286,21 +277,21 @@ fn a_file_without_a_mac_or_a_version_is_refused() {
             let line = line(&original, &format!("{prefix}{field}"));
             edit(&original, &format!("{line}\n"), "")
         };
-        assert_eq!(refusal(format, &without("mac")), FileError::NoMac);
-        assert_eq!(refusal(format, &without("version")), FileError::NoVersion);
+        assert_eq!(refusal_as(format, &without("mac")), FileError::NoMac);
+        assert_eq!(refusal_as(format, &without("version")), FileError::NoVersion);
     }
     for format in [Format::Json, Format::Binary] {
         let original = app(format);
         let mac = line(&original, "\t\t\"mac\"");
         let without = edit(&original, &format!("{mac}\n"), "");
-        assert_eq!(refusal(format, &without), FileError::NoMac);
+        assert_eq!(refusal_as(format, &without), FileError::NoMac);
         let without = edit(&original, ",\n\t\t\"version\": \"3.13.3\"", "");
-        assert_eq!(refusal(format, &without), FileError::NoVersion);
+        assert_eq!(refusal_as(format, &without), FileError::NoVersion);
     }
 }
 
 #[test]
 fn what_follows_the_object_of_a_json_file_is_ignored_as_by_sops() {
-    let file = open(Format::Json, &(app(Format::Json) + "{}"), Leave::default()).unwrap();
+    let file = open_as(Format::Json, &(app(Format::Json) + "{}"), Leave::default()).unwrap();
     assert_eq!(read(&file, "word"), "hunter2");
 }

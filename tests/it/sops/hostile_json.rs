@@ -1,24 +1,23 @@
-//! What `hostile.rs` tells of YAML, told of JSON.
+//! What `hostile.rs` tells of YAML, told of JSON, where it takes nesting that flat formats have not.
 
 use vanta::adapters::sops::{EncryptedFile, FileError, Format, Leave, ReadError, ValueError};
 
-use super::fixtures::{edit, identities, line, plain_values_prove_nothing, read, text};
+use super::fixtures::{
+    MISFITS, RETAGS, bad_value, edit, line, open_as, plain_values_prove_nothing, read, refusal_as,
+    text,
+};
 
 fn app() -> String {
     text("app.enc.json")
 }
 
 fn open(text: &str, leave: Leave) -> Result<EncryptedFile, FileError> {
-    EncryptedFile::open(text.as_bytes(), Format::Json, &identities(), leave)
+    open_as(Format::Json, text, leave)
 }
 
 #[track_caller]
 fn refusal(text: &str) -> FileError {
-    open(text, Leave::default()).err().expect("the file was accepted")
-}
-
-fn bad_value(path: &str, reason: ValueError) -> FileError {
-    FileError::BadValue { path: format!("{path:?}"), reason }
+    refusal_as(Format::Json, text)
 }
 
 /// The line of a key at the top, and its value with its quotes.
@@ -34,24 +33,11 @@ fn a_retagged_type_changes_no_more_than_the_form_of_the_text() {
         let (_, sealed) = entry(&original, key);
         edit(&original, sealed, &edit(sealed, &format!("type:{from}]"), &format!("type:{to}]")))
     };
-    for (key, from, to, served) in [
-        ("number", "str", "int", "123"),
-        ("number", "str", "float", "123.0"),
-        ("flag", "str", "bool", "true"),
-        ("count", "int", "str", "42"),
-        ("on", "bool", "str", "True"),
-    ] {
+    for (key, from, to, served) in RETAGS {
         let file = open(&retagged(key, from, to), Leave::default()).unwrap();
         assert_eq!(read(&file, key), served, "{key} as {to}");
     }
-    for (to, reason) in [
-        ("int", ValueError::WrongType),
-        ("float", ValueError::WrongType),
-        ("bool", ValueError::WrongType),
-        ("time", ValueError::WrongType),
-        ("bytes", ValueError::UnknownType),
-        ("comment", ValueError::Comment),
-    ] {
+    for (to, reason) in MISFITS {
         assert_eq!(refusal(&retagged("word", "str", to)), bad_value("word", reason), "{to}");
     }
 }
