@@ -13,6 +13,10 @@ fn what_cannot_work_is_refused_in_words() {
         ("vault.masterKeys.allowed={hckms:r:1-2}", "the default image holds no sops"),
         ("vault.replica=1", "additional properties 'replica' not allowed"),
         ("vault.sopsAllow={everything}", "value must be one of 'plain-values'"),
+        ("vault.authorship.environmentLeaf=some", "value must be one of 'never'"),
+        ("vault.authorship.rollback=refuse", "value must be one of 'alarm'"),
+        ("vault.authorship.acceptRollback={prod}", "does not match pattern"),
+        ("vault.authorship.trustedSigners=x", "additional properties 'trustedSigners' not allowed"),
         ("injector.replicas=0", "minimum: got 0, want 1"),
         ("image.pullPolicy=never", "value must be one of 'Always'"),
     ] {
