@@ -65,6 +65,22 @@ pub(crate) fn holds_secret(text: &str) -> bool {
         || text.split(|letter| !is_word(letter)).any(|word| word.starts_with("eyJ"))
 }
 
+/// The first of some names, and how many more there are.
+pub(crate) fn some_of<T: fmt::Display>(all: impl IntoIterator<Item = T>, most: usize) -> String {
+    let mut all = all.into_iter();
+    let some: Vec<T> = all.by_ref().take(most).collect();
+    and_more(&some, all.count())
+}
+
+/// These names, and how many more there are.
+pub(crate) fn and_more<T: fmt::Display>(some: &[T], more: usize) -> String {
+    let names: Vec<String> = some.iter().map(T::to_string).collect();
+    match more {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
 /// Gives a text-shaped name its conversions, all of them through `FromStr`.
 macro_rules! text_name {
     ($name:ident) => {

@@ -11,7 +11,7 @@ use super::authorship::{
 };
 use super::file::EncryptedFile;
 use super::identity_files::IdentityFiles;
-use super::own_identity::IdentityPlace;
+use super::identity_place::IdentityPlace;
 use super::refusal::Refusal;
 use super::source::Source;
 use super::store::StoreOptions;

@@ -16,16 +16,15 @@ use sha2::Sha256;
 use super::authorship::AuthorshipError;
 use super::load::{Looked, Slot};
 use super::refusal::Refusal;
-use crate::domain::names::Environment;
+use crate::domain::names::{Environment, and_more};
 
 /// How many environments a refusal names.
 const MAX_NAMED: usize = 3;
 
-/// The key of the code. It is no more than a second line: a data key has 256 random bits, so that
-/// nobody finds it by its code either where the system has no random bytes to give.
+/// The key of the code.
 static KEY: LazyLock<[u8; 32]> = LazyLock::new(|| {
     let mut key = [0; 32];
-    let _ = getrandom::fill(&mut key);
+    getrandom::fill(&mut key).expect("the kernel gives random bytes, as it has to age and to TLS");
     key
 });
 
@@ -54,16 +53,6 @@ pub(super) struct Claim {
 struct Rivals {
     named: Vec<Environment>,
     more: usize,
-}
-
-impl Rivals {
-    fn text(&self) -> String {
-        let names: Vec<&str> = self.named.iter().map(Environment::as_str).collect();
-        match self.more {
-            0 => names.join(", "),
-            more => format!("{} and {more} more", names.join(", ")),
-        }
-    }
 }
 
 /// Who has a data key.
@@ -113,7 +102,8 @@ impl<'a> DataKeys<'a> {
 }
 
 /// Refuses what was found good but for a data key that another environment has, and has those
-/// looked at again whose data key has become their own. With signatures, what is rotated is signed anew.
+/// looked at again whose data key has become their own. Where files are signed, what is rotated has
+/// to be signed anew, which the refusal says.
 pub(super) fn compare(
     looked: &mut BTreeMap<Environment, Looked>,
     slots: &BTreeMap<Environment, Slot>,
@@ -129,7 +119,7 @@ pub(super) fn compare(
         match looked.claim() {
             None => {
                 let error = AuthorshipError::SharedDataKey {
-                    others: claim.rivals.text(),
+                    others: and_more(&claim.rivals.named, claim.rivals.more),
                     command: looked.rotate_command(&environment, signed),
                 };
                 looked.refuse(Refusal::of_authorship(error), claim);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::authorship::signature_name;
 use super::format::Format;
 use super::source::{ConfigMapFiles, ConfigMapKey, Place, Source};
-use crate::domain::names::Environment;
+use crate::domain::names::{Environment, some_of};
 
 /// The most environments that one vault serves.
 pub const MAX_ENVIRONMENTS: usize = 1000;
@@ -172,14 +172,14 @@ impl Listing {
         }
         let mut left_out = Vec::new();
         if !crowded.is_empty() {
-            let names = names(crowded);
+            let names = some_of(crowded, MOST_NAMED);
             left_out.push(format!(
                 "there are more environments than are read in {names}: the rest is left out, and \
                  those that were there first stay; take away what is no environment, or split it"
             ));
         }
         if !beyond.is_empty() {
-            let names = names(beyond.into_iter().collect());
+            let names = some_of(beyond, MOST_NAMED);
             left_out.push(format!(
                 "there are more than {MAX_ENVIRONMENTS} environments in all, the most that are \
                  read: some of {names} are left out, and those that were there first stay; take \
@@ -243,14 +243,9 @@ impl Ignored {
     }
 }
 
-/// Some of the names, and how many more there are.
-fn names(all: Vec<String>) -> String {
-    let (count, some) = (all.len(), all.into_iter().take(MOST_NAMED));
-    let some = some.collect::<Vec<String>>().join(", ");
-    match count.saturating_sub(MOST_NAMED) {
-        0 => some,
-        more => format!("{some} and {more} more"),
-    }
+/// The environment whose file has this name; none where it is no environment's.
+pub fn environment_of_file(name: &str) -> Option<Environment> {
+    environment_of(name).ok().flatten().map(|(environment, _)| environment)
 }
 
 /// The environment and the format of a file that is named

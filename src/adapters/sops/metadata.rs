@@ -143,10 +143,10 @@ fn is_before_3_3(version: Option<&Version>) -> bool {
 
 fn rule(fields: &Fields<'_>) -> Result<Rule, FileError> {
     let regex = |field, pattern: &str| {
-        if pattern.len() > MAX_PATTERN {
-            return Err(FileError::TooMuchMetadata { field, most: "1024 bytes" });
-        }
-        GoRegex::compile(pattern).ok_or(FileError::InvalidRegex { field })
+        GoRegex::compile(pattern).ok_or(match pattern.len() {
+            0..=MAX_PATTERN => FileError::InvalidRegex { field },
+            _ => FileError::TooMuchMetadata { field, most: "1024 bytes" },
+        })
     };
     let mut rule = None;
     for (field, encrypts) in RULES {

@@ -36,6 +36,7 @@ mod go_regex;
 mod groups;
 mod identities;
 mod identity_files;
+mod identity_place;
 mod ini;
 mod json;
 mod key_sources;
@@ -46,7 +47,6 @@ mod load;
 mod master_key;
 mod metadata;
 mod number;
-mod own_identity;
 mod plaintext;
 mod print;
 mod refusal;
@@ -78,7 +78,7 @@ pub use limits::{
     MAX_DEPTH, MAX_FILE_BYTES, MAX_KEPT_BYTES, MAX_KEPT_BYTES_OF_ALL, MAX_MATCHED_BYTES, MAX_NODES,
     MAX_TEXT_BYTES,
 };
-pub use listing::{MAX_ENVIRONMENTS, MAX_ENVIRONMENTS_OF_CONFIG_MAP};
+pub use listing::{MAX_ENVIRONMENTS, MAX_ENVIRONMENTS_OF_CONFIG_MAP, environment_of_file};
 pub use master_key::KeyError;
 pub use print::NotJson;
 pub use report::{EnvironmentStatus, Failed, IdentitiesRead, Loaded, RefreshReport, Versions};

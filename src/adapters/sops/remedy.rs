@@ -1,4 +1,5 @@
-//! What to do about a file that is refused. tests/it/sops/remedies.rs does it, with real sops and Git.
+//! What to do about a file that is refused. tests/it/sops/remedies.rs does it, with real sops and
+//! Git.
 
 use super::error::ValueError;
 use super::master_key::KeyError;

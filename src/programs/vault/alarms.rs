@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::adapters::kubernetes::{About, ConfigMaps, Notice};
 use crate::adapters::serve::Metrics;
-use crate::adapters::sops::{Alarm, Failed, Loaded};
+use crate::adapters::sops::{Alarm, Failed, Loaded, environment_of_file};
 use crate::domain::names::Environment;
 
 /// How many ConfigMaps are told of one environment that they all have a file of.
@@ -180,12 +180,13 @@ impl Listener {
                 uid: None,
             }];
         };
-        let file = format!("{environment}.enc.");
         let files = config_maps.files();
         let files = files.borrow();
+        // Not by how it begins: what is no file of an environment must take no other's place.
+        let is_its = |key: &str| environment_of_file(key).as_ref() == Some(environment);
         let keys = files.iter().flat_map(|files| files.keys());
         let mut names: Vec<String> =
-            keys.filter(|(_, key)| key.starts_with(&file)).map(|(name, _)| name.clone()).collect();
+            keys.filter(|(_, key)| is_its(key)).map(|(name, _)| name.clone()).collect();
         names.dedup();
         names.truncate(MOST_TOLD);
         let about = |name: String| About {

@@ -15,18 +15,15 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use super::outcomes::Outcome;
+use crate::adapters::sops::MAX_ENVIRONMENTS;
 use crate::domain::names::Environment;
 
-/// How many new environments are told of at once: all of a vault that starts, [`MAX_ENVIRONMENTS`].
-///
-/// [`MAX_ENVIRONMENTS`]: crate::adapters::sops::MAX_ENVIRONMENTS
-const AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
+/// How many new environments are told of at once: all of a vault that starts.
+const AT_ONCE: NonZeroU32 = NonZeroU32::new(1000).expect("it is some");
+const _: () = assert!(AT_ONCE.get() as usize == MAX_ENVIRONMENTS);
 
 /// How many names of files that are no environment's are told at once.
-const REASONS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
-
-/// How many environments one line names.
-const MOST_NAMED: usize = 10;
+const REASONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("it is some");
 
 type Limiter<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
@@ -158,15 +155,6 @@ impl<C: Clock> Reasons<C> {
     }
 }
 
-/// The names of some environments, and how many more there are.
-pub(super) fn named(environments: &[Environment]) -> String {
-    let some: Vec<&str> = environments.iter().take(MOST_NAMED).map(Environment::as_str).collect();
-    match environments.len().saturating_sub(MOST_NAMED) {
-        0 => some.join(", "),
-        more => format!("{} and {more} more", some.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -174,7 +162,7 @@ mod tests {
     use governor::clock::FakeRelativeClock;
 
     use super::*;
-    use crate::adapters::sops::{Alarm, Failed, MAX_ENVIRONMENTS};
+    use crate::adapters::sops::{Alarm, Failed};
     use crate::domain::ports::FileFault;
 
     fn failed(environment: &str) -> Outcome {

@@ -4,18 +4,24 @@
 //! is told at once, or a few seconds later where much was told before; what is left out is counted.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
 
 use super::config::IDENTITY_ADVICE;
 use crate::adapters::sops::{Failed, Loaded};
-use crate::domain::names::Environment;
+use crate::domain::names::{Environment, some_of};
 use crate::domain::ports::FileFault;
 
 /// How many outcomes of one environment are told without a pause.
-const AT_ONCE: u32 = 10;
+const AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("it is some");
 
 /// How many environments a line names.
-const MOST_NAMED: usize = 10;
+pub(super) const MOST_NAMED: usize = 10;
 
 /// How long it takes until one more may be.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -39,49 +45,47 @@ pub(super) struct Told {
 }
 
 /// What was told of which environments of late.
-#[derive(Debug, Default)]
-pub(super) struct Outcomes(BTreeMap<Environment, Pace>);
-
-#[derive(Debug)]
-struct Pace {
-    /// Until when all that was told is paid off, a pause for each.
-    paid_off: Instant,
-    held: Option<Outcome>,
-    left_out: u64,
+pub(super) struct Outcomes<C: Clock = DefaultClock> {
+    limiter: RateLimiter<
+        Environment,
+        HashMapStateStore<Environment>,
+        C,
+        NoOpMiddleware<<C as Clock>::Instant>,
+    >,
+    /// What came last of those of which no more is to be told yet.
+    held: BTreeMap<Environment, Told>,
 }
 
-impl Pace {
-    fn allows(&self, now: Instant) -> bool {
-        self.paid_off.saturating_duration_since(now) <= PAUSE * (AT_ONCE - 1)
-    }
-
-    fn tell(&mut self, outcome: Outcome, now: Instant) -> Told {
-        self.paid_off = self.paid_off.max(now) + PAUSE;
-        Told { outcome, left_out: std::mem::take(&mut self.left_out) }
+impl Default for Outcomes {
+    fn default() -> Self {
+        Self::new(DefaultClock::default())
     }
 }
 
-impl Outcomes {
+impl<C: Clock> Outcomes<C> {
+    fn new(clock: C) -> Self {
+        let quota = Quota::with_period(PAUSE).expect("a pause takes time").allow_burst(AT_ONCE);
+        Self { limiter: RateLimiter::hashmap_with_clock(quota, clock), held: BTreeMap::new() }
+    }
+
     /// Takes what became of an environment, and gives what is to be told now.
-    pub(super) fn take(&mut self, outcome: Outcome, now: Instant) -> Option<Told> {
-        let new = || Pace { paid_off: now, held: None, left_out: 0 };
-        let pace = self.0.entry(outcome.environment().clone()).or_insert_with(new);
-        if pace.held.take().is_some() {
-            pace.left_out += 1;
+    pub(super) fn take(&mut self, outcome: Outcome) -> Option<Told> {
+        let environment = outcome.environment().clone();
+        let left_out = self.held.remove(&environment).map_or(0, |before| before.left_out + 1);
+        let told = Told { outcome, left_out };
+        if self.limiter.check_key(&environment).is_ok() {
+            return Some(told);
         }
-        if pace.allows(now) {
-            return Some(pace.tell(outcome, now));
-        }
-        pace.held = Some(outcome);
+        self.held.insert(environment, told);
         None
     }
 
     /// What was held back and is to be told now.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<Told> {
-        let due = self.0.values_mut().filter(|pace| pace.allows(now));
-        let due = due.filter_map(|pace| pace.held.take().map(|outcome| pace.tell(outcome, now)));
-        let due = due.collect();
-        self.0.retain(|_, pace| pace.held.is_some() || pace.paid_off > now);
+    pub(super) fn due(&mut self) -> Vec<Told> {
+        let Self { limiter, held } = self;
+        let due = held.extract_if(.., |environment, _| limiter.check_key(environment).is_ok());
+        let due = due.map(|(_, told)| told).collect();
+        limiter.retain_recent();
         due
     }
 }
@@ -179,14 +183,8 @@ impl Refused {
         }
     }
 
-    /// The names of some, and how many more there are.
     fn names(&self) -> String {
-        let all = std::iter::once(&self.first.environment).chain(&self.others);
-        let some: Vec<&str> = all.take(MOST_NAMED).map(Environment::as_str).collect();
-        match (self.others.len() + 1).saturating_sub(MOST_NAMED) {
-            0 => some.join(", "),
-            more => format!("{} and {more} more", some.join(", ")),
-        }
+        some_of(std::iter::once(&self.first.environment).chain(&self.others), MOST_NAMED)
     }
 }
 
@@ -211,8 +209,12 @@ fn log_loaded(loaded: Loaded, left_out: Option<u64>) {
 
 #[cfg(test)]
 mod tests {
+    use governor::clock::FakeRelativeClock;
+
     use super::*;
     use crate::adapters::sops::Alarm;
+
+    const MOMENT: Duration = Duration::from_millis(1);
 
     fn failed(environment: &str, reason: u32) -> Outcome {
         Outcome::Failed(Failed {
@@ -224,21 +226,29 @@ mod tests {
         })
     }
 
+    /// With a clock that goes on when it is told to.
+    fn outcomes() -> (Outcomes<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        (Outcomes::new(clock.clone()), clock)
+    }
+
     #[test]
     fn what_came_last_is_told_after_a_pause_with_how_many_were_not() {
-        let (mut outcomes, start) = (Outcomes::default(), Instant::now());
-        for at in 0..AT_ONCE {
-            let told = outcomes.take(failed("dev", at), start);
+        let (mut outcomes, clock) = outcomes();
+        for at in 0..AT_ONCE.get() {
+            let told = outcomes.take(failed("dev", at));
             assert_eq!(told, Some(Told { outcome: failed("dev", at), left_out: 0 }));
         }
         for at in 0..4 {
-            assert_eq!(outcomes.take(failed("dev", 100 + at), start), None);
+            assert_eq!(outcomes.take(failed("dev", 100 + at)), None);
         }
-        assert!(outcomes.take(failed("prod", 0), start).is_some(), "each has a pace of its own");
-        assert_eq!(outcomes.due(start + PAUSE.saturating_sub(Duration::from_millis(1))), []);
+        assert!(outcomes.take(failed("prod", 0)).is_some(), "each has a pace of its own");
+        clock.advance(PAUSE.saturating_sub(MOMENT));
+        assert_eq!(outcomes.due(), []);
+        clock.advance(MOMENT);
         let last = Told { outcome: failed("dev", 103), left_out: 3 };
-        assert_eq!(outcomes.due(start + PAUSE), [last]);
-        assert_eq!(outcomes.due(start + PAUSE), [], "it is told once");
+        assert_eq!(outcomes.due(), [last]);
+        assert_eq!(outcomes.due(), [], "it is told once");
     }
 
     #[test]
@@ -259,23 +269,26 @@ mod tests {
 
     #[test]
     fn an_environment_of_which_nothing_was_told_for_long_is_forgotten() {
-        let (mut outcomes, start) = (Outcomes::default(), Instant::now());
-        outcomes.take(failed("dev", 0), start);
-        outcomes.due(start + PAUSE.saturating_sub(Duration::from_millis(1)));
-        assert_eq!(outcomes.0.len(), 1);
-        outcomes.due(start + PAUSE);
-        assert!(outcomes.0.is_empty());
+        let (mut outcomes, clock) = outcomes();
+        outcomes.take(failed("dev", 0));
+        // The limiter keeps one for a pause beyond that in which it is of use.
+        clock.advance((2 * PAUSE).saturating_sub(MOMENT));
+        outcomes.due();
+        assert_eq!(outcomes.limiter.len(), 1);
+        clock.advance(MOMENT);
+        outcomes.due();
+        assert!(outcomes.limiter.is_empty() && outcomes.held.is_empty());
     }
 
     #[test]
     fn rewriting_at_each_look_is_told_once_a_pause() {
-        let (mut outcomes, start) = (Outcomes::default(), Instant::now());
+        let (mut outcomes, clock) = outcomes();
         let look = Duration::from_millis(200);
         let mut told = 0;
         for at in 0..1500 {
-            let now = start + look * at;
-            told += usize::from(outcomes.take(failed("dev", at), now).is_some());
-            told += outcomes.due(now).len();
+            told += usize::from(outcomes.take(failed("dev", at)).is_some());
+            told += outcomes.due().len();
+            clock.advance(look);
         }
         // Five minutes: what is told at once, and one each pause.
         assert_eq!(told, 10 + 59);

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
 use jiff::Timestamp;
@@ -17,8 +17,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::alarms::{Alarms, Raised};
 use super::config::read_signing_keys;
 use super::freshness::LastSeen;
-use super::newcomers::{Newcomers, Reasons, named};
-use super::outcomes::{self, Outcome, Outcomes, Told};
+use super::newcomers::{Newcomers, Reasons};
+use super::outcomes::{self, MOST_NAMED, Outcome, Outcomes, Told};
 use super::standing::Standing;
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
@@ -27,6 +27,7 @@ use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{EnvironmentStanding, Metrics, Reload, TlsFiles};
 use crate::adapters::sops::{Alarm, ConfigMapFiles, IdentitiesRead, RefreshReport, SopsStore};
 use crate::domain::grants::Grants;
+use crate::domain::names::some_of;
 
 /// How often is looked. A change reaches a reader in well under a second.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -244,7 +245,7 @@ impl WatchedSecrets {
 
     fn told(&self, outcome: Outcome) -> Option<Told> {
         let admitted = self.newcomers().take(outcome);
-        admitted.and_then(|outcome| self.outcomes().take(outcome, Instant::now()))
+        admitted.and_then(|outcome| self.outcomes().take(outcome))
     }
 
     fn look(&self) {
@@ -253,10 +254,10 @@ impl WatchedSecrets {
             self.report(report);
         }
         let admitted = self.newcomers().due();
-        let told = admitted.into_iter().filter_map(|of| self.outcomes().take(of, Instant::now()));
+        let told = admitted.into_iter().filter_map(|of| self.outcomes().take(of));
         let told: Vec<Told> = told.collect();
         outcomes::log(told);
-        let due = self.outcomes().due(Instant::now());
+        let due = self.outcomes().due();
         outcomes::log(due);
     }
 
@@ -317,7 +318,7 @@ impl WatchedSecrets {
         }
         outcomes::log(told);
         if !report.awaited.is_empty() {
-            let environments = named(&report.awaited);
+            let environments = some_of(&report.awaited, MOST_NAMED);
             tracing::info!(environments, "sops is being asked for data keys");
         }
         let status = self.store.status().into_iter();

@@ -9,8 +9,13 @@ use crate::support::program::{Site, agent, until};
 
 /// A ConfigMap with so many environments that do not open.
 fn bad(name: &str, environments: usize) -> String {
+    config_map(name, (0..environments).map(|at| format!("{name}{at}.enc.yaml")))
+}
+
+/// A ConfigMap with these keys, none of which opens.
+fn config_map(name: &str, keys: impl IntoIterator<Item = String>) -> String {
     let data: serde_json::Map<String, serde_json::Value> =
-        (0..environments).map(|at| (format!("{name}{at}.enc.yaml"), json!("a: ["))).collect();
+        keys.into_iter().map(|key| (key, json!("a: ["))).collect();
     let labels = json!({"vanta.dev/sops": "true"});
     let metadata = json!({"name": name, "namespace": "vanta-system", "labels": labels});
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}).to_string()
@@ -41,6 +46,23 @@ fn one_config_map_with_many_bad_files_leaves_another_its_event_and_is_named() {
     assert_eq!(read(&vault, &token), 200);
     scenario.cluster.delete("configmaps", "vanta-system", "evil");
     until("all are read again", || (!said().contains("ConfigMap evil")).then_some(()));
+}
+
+#[test]
+fn what_begins_as_a_name_of_prods_file_and_is_none_takes_prods_event_from_no_config_map() {
+    let scenario = Scenario::with(&[ACCESS, POLICY]);
+    let _vault = scenario.start();
+    // Before it by name, and as many as are told of one environment.
+    for name in ["aa", "ab", "ac", "ad", "ae", "af", "ag", "ah"] {
+        scenario.cluster.apply(&config_map(name, ["prod.enc.bak".to_owned()]));
+    }
+    let file = sops("prod", "prod.enc.yaml");
+    let file = file.replace("ENC[AES256_GCM,data:", "ENC[AES256_GCM,data:AAAA");
+    scenario.cluster.apply(&file);
+    let told =
+        until("prod's is told", || scenario.cluster.events("ConfigMap", "prod").into_iter().next());
+    assert_eq!(told["reason"], "NotLoaded");
+    assert_eq!(scenario.cluster.events("ConfigMap", "aa"), Vec::<serde_json::Value>::new());
 }
 
 #[test]
