@@ -21,11 +21,15 @@ pub(super) fn advice(reasons: &[KeyError]) -> &'static str {
     }
 }
 
+/// Whether a name that a stranger may have chosen may stand in a command, between any quotes.
+pub(super) fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
 /// What to do with a key beside `data` in a binary file.
 pub(super) fn take_out(key: &str) -> String {
     let name = key.trim_matches('"');
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if key.len() == name.len() + 2 && name.chars().all(plain) {
+    if key.len() == name.len() + 2 && is_plain(name) {
         format!(
             "take it out, with `sops unset FILE '[\"{name}\"]'` where `sops set` put it in, by hand where it is plain"
         )

@@ -273,6 +273,14 @@ impl WatchedSecrets {
     /// room for.
     pub(super) fn report(&self, report: RefreshReport) {
         self.alarms.forget(&report.removed, &self.metrics);
+        // How they stand before what is counted of it: whoever sees the one finds the other.
+        let status = self.store.status().into_iter();
+        self.metrics.sources.environments(status.map(|status| EnvironmentStanding {
+            environment: status.environment.to_string(),
+            keys: status.keys,
+            healthy: status.error.is_none(),
+            alarms: Alarm::ALL.map(|of| (of.name(), status.is_alarmed(of))).into(),
+        }));
         // What others follow from is told first.
         for IdentitiesRead { path, outcome } in report.identities {
             let path = path.display();
@@ -321,12 +329,5 @@ impl WatchedSecrets {
             let environments = some_of(&report.awaited, MOST_NAMED);
             tracing::info!(environments, "sops is being asked for data keys");
         }
-        let status = self.store.status().into_iter();
-        self.metrics.sources.environments(status.map(|status| EnvironmentStanding {
-            environment: status.environment.to_string(),
-            keys: status.keys,
-            healthy: status.error.is_none(),
-            alarms: Alarm::ALL.map(|of| (of.name(), status.is_alarmed(of))).into(),
-        }));
     }
 }

@@ -1,6 +1,7 @@
 //! What a refusal says to run.
 
 use super::super::format::Format;
+use super::super::remedy::is_plain;
 use crate::domain::names::Environment;
 
 /// The name of the leaf that says of which environment a file is.
@@ -31,10 +32,9 @@ impl Subject<'_> {
     /// What takes out what is at a path, where a command can name it: a number may be an element's
     /// of a list or a key.
     pub(super) fn unset(&self, path: &str) -> Option<String> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let index = format!(r#"["{}"]"#, path.replace('.', r#""][""#));
         let is_number = |key: &str| key.bytes().all(|byte| byte.is_ascii_digit());
-        let nameable = path.chars().all(plain) && !path.split('.').any(is_number);
+        let nameable = is_plain(path) && !path.split('.').any(is_number);
         nameable.then(|| format!("`sops unset {} '{index}'`", self.file()))
     }
 
