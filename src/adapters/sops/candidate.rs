@@ -86,7 +86,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Opens the file where it is signed, and is what it should be beside the highest version that
-    /// was served before.
+    /// was served before, and the one that is served: it names its environment or not.
     pub(super) fn open(
         &self,
         options: &StoreOptions,
@@ -94,6 +94,7 @@ impl<'a> Candidate<'a> {
         place: &IdentityPlace,
         environment: &Environment,
         highest: Option<&VersionMark>,
+        named_before: bool,
     ) -> Result<Opened, Refusal> {
         let authorship = &options.authorship;
         let now = Timestamp::now();
@@ -104,7 +105,8 @@ impl<'a> Candidate<'a> {
 
         let (own, keys) = (place.is_own, options.key_service.is_some());
         let subject = self.subject(environment, authorship);
-        let named = file.environment().check(&subject, authorship.leaf.asks(own, keys));
+        let asked = authorship.leaf.asks(own, keys);
+        let named = file.environment().check(&subject, asked, named_before);
         named.map_err(Refusal::of_authorship)?;
 
         let (found, accepted) = (file.mark(), &authorship.accepted);

@@ -78,7 +78,8 @@ impl OpenedFile {
         let file_keys = FileKeys::new(keys, &metadata);
         let data_key = groups::data_key(&metadata.keys, &|key| file_keys.open(key))?;
         let walked = walk(documents, &metadata, &data_key, leave, take)?;
-        verify_mac(&metadata, &data_key, &walked.mac)?;
+        verify_mac(&metadata, &data_key, &walked.mac)
+            .map_err(|error| damage::of_mac(error, bytes, format))?;
         Ok(Self {
             data_key,
             shapes: walked.shapes,

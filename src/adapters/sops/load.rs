@@ -210,10 +210,12 @@ impl Look<'_> {
         place: IdentityPlace,
     ) -> (Around, Result<Opened, Refusal>) {
         let Self { options, environment, .. } = self;
+        let (highest, served) = (self.highest, self.slot.version.as_ref());
+        let named = served.is_some_and(|version| version.file.environment().names_one());
         let (place, opened) = open_with(
             place,
             || options.identity_place(environment),
-            |place| candidate.open(options, self.identities, place, environment, self.highest),
+            |place| candidate.open(options, self.identities, place, environment, highest, named),
         );
         let comes_and_goes = || {
             let reason = "its identity file came or went each time that the file was opened";

@@ -219,7 +219,7 @@ fn a_file_that_shares_its_identity_and_does_not_name_its_environment_says_what_t
     let said: Value = serde_json::from_str(&said).unwrap();
     let said = said["secrets"].as_str().unwrap();
     assert!(
-        said.contains(r#"run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#),
+        said.contains(r#"Else run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#),
         "{said}"
     );
     assert!(is_raised(&vault, "environment"));
