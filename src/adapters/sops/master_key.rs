@@ -60,7 +60,7 @@ pub enum KeyError {
         recipient: String,
     },
     /// One of the identities is its recipient's, and what is wrapped does not open.
-    #[error("what is wrapped for {recipient} is broken: restore the file ({CHECKOUT})")]
+    #[error("what is wrapped for {recipient} is broken: restore the file")]
     Broken {
         /// As the file names it, escaped and cut.
         recipient: String,

@@ -105,7 +105,7 @@ fn so_many_keys_may_be_broken_that_an_identity_is_for_and_no_more() {
     assert_eq!(read(&with(16).unwrap(), "word"), "hunter2");
     let refused = with(17).err().unwrap();
     assert_eq!(refused, FileError::MasterKey(KeyError::TooManyBroken { limit: 16 }));
-    insta::assert_snapshot!(refused, @"more than 16 of the file's age keys are broken, though there is an identity for them: restore the file from Git (`git checkout -- FILE`)");
+    insta::assert_snapshot!(refused, @"more than 16 of the file's age keys are broken, though there is an identity for them: restore the file (`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`)");
     let alone = format!("{}{broken}{}", &original[..begin], &original[end..]);
     let refused = open(&alone, &identities).err().unwrap().to_string();
     assert!(refused.contains("what is wrapped for \"ssh-rsa "), "{refused}");
@@ -153,7 +153,7 @@ fn reason(folder: &Path, content: &str) -> String {
 #[test]
 fn a_few_groups_are_named_with_a_few_reasons_each() {
     let short = grouped(20, 5).replace(&"\\u0080".repeat(100), "a");
-    insta::assert_snapshot!(open(&short, &identities()).err().unwrap(), @r#"the data key is split among 20 key groups, of which 2 are needed and 0 can be opened: group 1: no identity for "a", no identity for "a", no identity for "a", 2 more; group 2: no identity for "a", no identity for "a", no identity for "a", 2 more; group 3: no identity for "a", no identity for "a", no identity for "a", 2 more; group 4: no identity for "a", no identity for "a", no identity for "a", 2 more; group 5: no identity for "a", no identity for "a", no identity for "a", 2 more; 15 more: configure an identity for each group, or change the groups (`sops groups`)"#);
+    insta::assert_snapshot!(open(&short, &identities()).err().unwrap(), @r#"the data key is split among 20 key groups, of which 2 are needed and 0 can be opened: group 1: no identity for "a", no identity for "a", no identity for "a", 2 more; group 2: no identity for "a", no identity for "a", no identity for "a", 2 more; group 3: no identity for "a", no identity for "a", no identity for "a", 2 more; group 4: no identity for "a", no identity for "a", no identity for "a", 2 more; group 5: no identity for "a", no identity for "a", no identity for "a", 2 more; 15 more: look first whether it is this environment's file and not another's (`git log -p -- FILE`); if it is, configure an identity for each group, or change the groups (`sops groups`)"#);
     let folder = tempfile::tempdir().unwrap();
     let long = reason(folder.path(), &grouped(32, 3));
     assert!(long.len() <= 2048 + "…".len() && long.ends_with('…'), "{}", long.len());
