@@ -11,7 +11,7 @@ mod settle;
 
 use super::authorship::{Alarm, Subject};
 use super::candidate::{Candidate, Opened};
-use super::data_keys::{Claim, DataKeyCode};
+use super::data_keys::Claim;
 use super::file::EncryptedFile;
 use super::format::Format;
 use super::identity_files::IdentityFiles;
@@ -21,6 +21,7 @@ use super::refusal::Refusal;
 use super::source::Source;
 use super::store::StoreOptions;
 use crate::adapters::files::Fingerprint;
+use crate::domain::data_keys::DataKeyCode;
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
 use crate::domain::versions::VersionMark;

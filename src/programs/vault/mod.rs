@@ -18,6 +18,7 @@ mod error;
 mod freshness;
 mod handlers;
 mod health;
+mod history;
 mod identities;
 mod identity_sources;
 mod issue_rate;
@@ -35,7 +36,6 @@ mod sampling;
 mod service;
 mod standing;
 mod status;
-mod versions;
 mod view;
 mod waiting;
 

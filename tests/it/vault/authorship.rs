@@ -109,11 +109,41 @@ fn a_vault_that_is_killed_remembers_what_it_had_kept() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let source = vanta::adapters::state::StateSource::Folder(site.path("state"));
     let state = runtime.block_on(vanta::adapters::state::StateStore::open(&source)).unwrap();
-    until("it is kept", || (runtime.block_on(state.versions()).unwrap().len() == 1).then_some(()));
+    until("it is kept", || {
+        (runtime.block_on(state.history()).unwrap().marks.len() == 1).then_some(())
+    });
     drop(vault);
     site.write("secrets/dev.enc.yaml", &older);
     let vault = site.start();
     assert!(is_raised(&vault, "rollback"));
+}
+
+#[test]
+fn a_restart_does_not_forget_whose_a_data_key_is() {
+    let site = Site::new();
+    fs::create_dir(site.path("identities")).unwrap();
+    for name in ["dev", "other"] {
+        let own = site.path(&format!("identities/{name}.txt"));
+        fs::copy(example("age-key.txt"), own).unwrap();
+    }
+    let identities = site.path("identities").display().to_string();
+    let variables = [
+        ("VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF", "shared"),
+        ("VANTA_AGE_IDENTITIES_PATH", &identities),
+    ];
+    let (file, copy) = (site.path("secrets/dev.enc.yaml"), site.path("secrets/other.enc.yaml"));
+    let mut vault = with(&site, &variables);
+    let token = vault.token(&site, "APP_*");
+    vault.signal(nix::sys::signal::Signal::SIGTERM);
+    vault.wait();
+    fs::rename(&file, &copy).unwrap();
+    let vault = with(&site, &variables);
+    let said = vault.health("/readyz").1;
+    assert!(said.contains("its data key is also that of dev"), "{said}");
+    fs::rename(&copy, &file).unwrap();
+    until("it is served", || {
+        (vault.read(&agent(), "dev/APP_DB_USER", &token).unwrap().status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -137,7 +167,7 @@ fn a_version_of_the_future_in_the_state_is_told_of_and_does_not_count_and_is_rep
     let kept = || {
         runtime.block_on(async {
             let state = vanta::adapters::state::StateStore::open(&source).await.unwrap();
-            state.versions().await.unwrap()[&"dev".parse().unwrap()]
+            state.history().await.unwrap().marks[&"dev".parse().unwrap()]
         })
     };
     until("what is served is kept in its place", || (kept() != mark).then_some(()));

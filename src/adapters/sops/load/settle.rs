@@ -9,9 +9,9 @@ use super::super::refusal::Refusal;
 use super::super::report::{Failed, Loaded, RefreshReport};
 use super::super::store::StoreOptions;
 use super::{Awaited, Looked, Read, Seen, Slot, Version};
+use crate::domain::history::Served;
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
-use crate::domain::versions::VersionMarks;
 
 /// How an environment is of which nothing is known yet.
 const AWAITED: &str = "sops is being asked for the data key";
@@ -24,10 +24,10 @@ pub(in super::super) struct Settle<'a> {
     pub(in super::super) environment: &'a Environment,
     /// The number of the version, where there is a new one.
     pub(in super::super) number: u64,
-    /// The highest versions that were served.
-    pub(in super::super) marks: &'a mut VersionMarks,
     pub(in super::super) slot: &'a mut Slot,
     pub(in super::super) report: &'a mut RefreshReport,
+    /// What is to be remembered of all environments.
+    pub(in super::super) served: &'a mut Vec<Served>,
 }
 
 impl Settle<'_> {
@@ -106,10 +106,12 @@ impl Settle<'_> {
 
     /// Puts what was loaded in the place of what is served, or writes down why not.
     fn apply(self, loaded: Result<Opened, Refusal>) {
-        let Self { environment, number, slot, report, marks, .. } = self;
+        let Self { options, environment, number, slot, report, served, .. } = self;
         match loaded {
             Ok(Opened { file, warnings, alarm, signer, mark }) => {
-                marks.extend(mark.map(|mark| (environment.clone(), mark)));
+                let compares = options.authorship.leaf.compares_data_keys();
+                let data_key = compares.then(|| file.data_key_code());
+                served.push(Served { environment: environment.clone(), mark, data_key });
                 let keys = file.keys().count();
                 report.loaded.push(Loaded {
                     environment: environment.clone(),
