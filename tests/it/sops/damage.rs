@@ -128,7 +128,7 @@ fn a_key_that_sops_made_a_comment_of_is_told_as_that_and_is_none_once_it_has_a_n
     let named = workshop.encrypt("dev.enc.ini", &plain.replace('-', "name"), OURS);
     assert_eq!(told(&named, Format::Ini), None);
     // A comment of that form that sops wrote is one.
-    let comment = workshop.encrypt("dev.enc.ini", &plain.replace("-", "#1"), OURS);
+    let comment = workshop.encrypt("dev.enc.ini", &plain.replace('-', "#1"), OURS);
     assert_eq!(told(&comment, Format::Ini), None);
     let changed = String::from_utf8(comment).unwrap().replacen("data:", "data:AAAA", 1);
     assert!(!matches!(told(changed.as_bytes(), Format::Ini), Some(FileError::NumberedKey { .. })));

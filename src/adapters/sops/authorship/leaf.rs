@@ -53,20 +53,18 @@ impl EnvironmentLeaf {
     pub(in super::super) fn with(
         self,
         (path, place): (&str, &str),
-        sealed: Option<Plaintext>,
+        sealed: Option<&Plaintext>,
     ) -> Self {
-        let named = sealed.as_ref().and_then(name);
+        let says = sealed.and_then(name);
         if self == Self::Absent && LEAVES.contains(&(path, place)) {
-            return if sealed.is_some() { Self::Says(named) } else { Self::Plain };
+            return if sealed.is_some() { Self::Says(says) } else { Self::Plain };
         }
         let (path, mut names) = match self {
             Self::Moved { path, names } => (path, names),
             Self::Says(before) => (path.to_owned(), before.into_iter().collect()),
             Self::Absent | Self::Plain => (path.to_owned(), Vec::new()),
         };
-        if let Some(named) = named.filter(|named| names.len() < 2 && !names.contains(named)) {
-            names.push(named);
-        }
+        names.extend(says.filter(|says| names.len() < 2 && !names.contains(says)));
         Self::Moved { path, names }
     }
 
@@ -175,14 +173,14 @@ mod tests {
     #[test]
     fn a_file_that_names_its_environment_is_its_own_and_no_others() {
         for leaf in LEAVES {
-            let leaf = EnvironmentLeaf::default().with(leaf, Some(text("dev")));
+            let leaf = EnvironmentLeaf::default().with(leaf, Some(&text("dev")));
             assert_eq!(checked(&leaf, "dev", Format::Yaml, Some(WhyNamed::Always)), Ok(()));
             let refused = checked(&leaf, "prod", Format::Yaml, None).unwrap_err();
             insta::allow_duplicates! {
                 insta::assert_snapshot!(refused, @r#"the file says that it is of environment dev: it was copied from there. Look first at who did that (`git log -p -- prod.enc.yaml`), and put the last good version back (`git checkout COMMIT -- prod.enc.yaml`). Only where the copy is meant, run first `sops rotate -i prod.enc.yaml`, which gives it a data key of its own, and then `sops set prod.enc.yaml '["_vanta_environment"]' '"prod"'`"#);
             }
         }
-        let number = EnvironmentLeaf::default().with(TOP, Some(Plaintext::Int(7)));
+        let number = EnvironmentLeaf::default().with(TOP, Some(&Plaintext::Int(7)));
         assert!(checked(&number, "7", Format::Yaml, Some(WhyNamed::Always)).is_err());
     }
 
@@ -197,12 +195,12 @@ mod tests {
             ("_vanta_environment.x", "_vanta_environment:x:"),
             ("a._vanta_environment", "a:_vanta_environment:"),
         ] {
-            let moved = refused(absent().with((path, place), Some(text("dev"))));
+            let moved = refused(absent().with((path, place), Some(&text("dev"))));
             assert!(matches!(moved, AuthorshipError::MovedName { .. }), "{path}: {moved}");
         }
-        let twice = absent().with(TOP, Some(text("dev"))).with(INI, Some(text("dev")));
+        let twice = absent().with(TOP, Some(&text("dev"))).with(INI, Some(&text("dev")));
         assert!(matches!(refused(twice), AuthorshipError::MovedName { .. }));
-        let value = refused(absent().with(TOP, Some(text("hunter2 is no name"))));
+        let value = refused(absent().with(TOP, Some(&text("hunter2 is no name"))));
         assert!(!value.to_string().contains("hunter2"), "{value}");
     }
 
@@ -210,7 +208,7 @@ mod tests {
     fn one_that_is_elsewhere_is_told_where_it_belongs() {
         let moved = |path: &str| {
             let place = path.replace('.', ":") + ":";
-            EnvironmentLeaf::default().with((path, &place), Some(text("dev")))
+            EnvironmentLeaf::default().with((path, &place), Some(&text("dev")))
         };
         let refused = |path, format| checked(&moved(path), "dev", format, None).unwrap_err();
         insta::assert_snapshot!(refused("section._vanta_environment", Format::Ini), @r#"`_vanta_environment` is at "section._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. Look first at who changed what (`git log -p -- dev.enc.ini`). Then take the name out with `sops unset dev.enc.ini '["section"]["_vanta_environment"]'`, and put it in its place with `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
@@ -226,7 +224,7 @@ mod tests {
     fn one_that_names_another_environment_says_so_wherever_it_is() {
         let named = |leaves: &[(&str, &str, Option<&str>)]| {
             let with = |leaf: EnvironmentLeaf, (path, place, says): &(&str, &str, Option<&str>)| {
-                leaf.with((path, place), says.map(text))
+                leaf.with((path, place), says.map(text).as_ref())
             };
             let leaf = leaves.iter().fold(EnvironmentLeaf::Absent, with);
             checked(&leaf, "dev", Format::Yaml, None).unwrap_err()
@@ -244,6 +242,26 @@ mod tests {
             assert!(matches!(refused, AuthorshipError::MovedName { .. }), "{leaves:?}: {refused}");
         }
         insta::assert_snapshot!(named(&[("a._vanta_environment", "a:_vanta_environment:", Some("prod"))]), @r#"the file says that it is of environment prod: it was copied from there. Look first at who did that (`git log -p -- dev.enc.yaml`), and put the last good version back (`git checkout COMMIT -- dev.enc.yaml`). Only where the copy is meant, run first `sops rotate -i dev.enc.yaml`, which gives it a data key of its own, then take the name out with `sops unset dev.enc.yaml '["a"]["_vanta_environment"]'`, and then `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+    }
+
+    #[test]
+    fn nothing_is_run_on_a_file_before_it_is_looked_at_who_changed_it() {
+        let at = |path: &str, place: &str, says: &str| {
+            EnvironmentLeaf::Absent.with((path, place), Some(&text(says)))
+        };
+        for leaf in [
+            EnvironmentLeaf::Absent,
+            EnvironmentLeaf::Plain,
+            at(TOP.0, TOP.1, "no name"),
+            at(TOP.0, TOP.1, "prod"),
+            at("a._vanta_environment", "a:_vanta_environment:", "dev"),
+            at("a._vanta_environment", "a:_vanta_environment:", "prod"),
+        ] {
+            let said = checked(&leaf, "dev", Format::Yaml, Some(WhyNamed::NoOwnIdentity));
+            let said = said.unwrap_err().to_string();
+            let (look, run) = (said.find("`git log -p"), said.find("`sops "));
+            assert!(look.is_some() && run.is_some() && look < run, "{said}");
+        }
     }
 
     #[test]
