@@ -85,8 +85,9 @@ pub(super) async fn touch(
     environment: &Environment,
     now: Timestamp,
 ) -> Result<(), StateError> {
+    // What was kept before this was written down counts from now on.
     const TOUCH: [&str; 2] = [
-        "UPDATE versions SET served_at = $2 WHERE environment = $1",
+        "UPDATE versions SET served_at = $2 WHERE environment = $1 OR served_at = 0",
         "UPDATE data_keys SET served_at = $2 WHERE environment = $1",
     ];
     for touch in TOUCH {
