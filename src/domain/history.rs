@@ -1,5 +1,7 @@
 //! What is remembered of what was served, through restarts and on each replica: the highest version
-//! of each environment, and whose each data key is.
+//! of each environment, where it was, and whose each data key is.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -18,6 +20,8 @@ pub struct History {
     pub marks: VersionMarks,
     /// Whose each data key is.
     pub data_keys: DataKeyOwners,
+    /// Where the file of each was that was served last.
+    pub places: BTreeMap<Environment, String>,
 }
 
 /// What is served of an environment from now on.
@@ -29,6 +33,8 @@ pub struct Served {
     pub mark: Option<VersionMark>,
     /// Its data key, where data keys are told apart.
     pub data_key: Option<DataKeyCode>,
+    /// Where its file is.
+    pub place: String,
 }
 
 impl History {
@@ -39,7 +45,7 @@ impl History {
 
     /// Takes in what is served; `false` where there is no room for one more environment.
     pub fn add(&mut self, served: &Served) -> bool {
-        let Served { environment, mark, data_key } = served;
+        let Served { environment, mark, data_key, place } = served;
         if !self.has_room_for(environment) {
             return false;
         }
@@ -49,11 +55,14 @@ impl History {
         if let Some(mark) = mark {
             self.marks.insert(environment.clone(), *mark);
         }
+        if self.places.get(environment) != Some(place) {
+            self.places.insert(environment.clone(), place.clone());
+        }
         true
     }
 
     /// Takes what others remember into what is known at `now`: of each environment the highest
-    /// version, and a data key's owner as they have it.
+    /// version, a data key's owner as they have it, and where its file is if that is not known.
     pub fn hear(&mut self, mut others: Self, now: Timestamp) {
         for (environment, code) in others.data_keys.iter() {
             if self.has_room_for(environment) {
@@ -62,6 +71,11 @@ impl History {
         }
         others.marks.retain(|environment, _| self.has_room_for(environment));
         merge(&mut self.marks, others.marks, now);
+        for (environment, place) in others.places {
+            if self.knows(&environment) {
+                self.places.entry(environment).or_insert(place);
+            }
+        }
     }
 
     fn has_room_for(&self, environment: &Environment) -> bool {
@@ -86,6 +100,7 @@ mod tests {
             environment: environment(name),
             mark: Some(VersionMark { last_modified, digest: [number; 32] }),
             data_key: Some(DataKeyCode([number; 32])),
+            place: format!("{name}-{number}"),
         }
     }
 
@@ -102,6 +117,7 @@ mod tests {
             history.marks[&environment("prod")],
             served("prod", 2).mark.expect("it has one")
         );
+        assert_eq!(history.places[&environment("prod")], "prod-2");
         for number in [1, 2] {
             let owner = history.data_keys.owner(DataKeyCode([number; 32]));
             assert_eq!(owner, Some(&environment("prod")));
@@ -126,6 +142,8 @@ mod tests {
         assert_eq!(owner(5), Some(&environment("prod")));
         assert_eq!(owner(1), Some(&environment("dev")));
         assert_eq!(owner(7), Some(&environment("test")));
+        let place = |name| here.places[&environment(name)].as_str();
+        assert_eq!([place("dev"), place("prod"), place("test")], ["dev-5", "prod-1", "test-7"]);
     }
 
     #[test]

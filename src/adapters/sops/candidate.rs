@@ -10,6 +10,7 @@ use super::authorship::{
     check_signature, judge, read_signature,
 };
 use super::file::EncryptedFile;
+use super::format::Format;
 use super::identity_files::IdentityFiles;
 use super::identity_place::IdentityPlace;
 use super::refusal::Refusal;
@@ -17,6 +18,9 @@ use super::source::Source;
 use super::store::StoreOptions;
 use crate::domain::names::Environment;
 use crate::domain::versions::VersionMark;
+
+/// How many files a text names that claim one environment.
+const MOST_NAMED: usize = 5;
 
 /// A file that may be served, and what is to be said of it.
 pub(super) struct Opened {
@@ -26,29 +30,55 @@ pub(super) struct Opened {
     pub(super) signer: Option<String>,
     /// What is the highest version from now on.
     pub(super) mark: Option<VersionMark>,
+    /// Where it is.
+    pub(super) place: String,
+    pub(super) format: Format,
 }
 
-/// An environment's one file, and what is beside it.
+/// An environment's file, and what is beside it.
 pub(super) struct Candidate<'a> {
     source: &'a Source,
+    /// Other files that claim the environment.
+    others: Vec<&'a str>,
     bytes: Cow<'a, [u8]>,
     /// What its signature is, or why it cannot be read.
     signature: Result<Option<Cow<'a, [u8]>>, AuthorshipError>,
 }
 
 impl<'a> Candidate<'a> {
-    /// Reads an environment's one file and its signature.
-    pub(super) fn read(sources: &'a [Source]) -> Result<Self, Refusal> {
-        let [source] = sources else {
-            let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-            let names = names.join("; ");
-            return Err(Refusal::lasting(format!(
-                "two files claim it: remove all but one of {names}"
-            )));
+    /// Reads an environment's one file and its signature; where there are several, the one that is
+    /// where it was served from before.
+    pub(super) fn read(sources: &'a [Source], before: Option<&str>) -> Result<Self, Refusal> {
+        let known = || sources.iter().find(|source| Some(source.name.as_str()) == before);
+        let source = match sources {
+            [source] => source,
+            _ => known().ok_or_else(|| {
+                let names = listed(sources.iter().map(|source| source.name.as_str()));
+                Refusal::lasting(format!("two files claim it: remove all but one of {names}"))
+            })?,
         };
+        let others = sources.iter().filter(|other| other.name != source.name);
+        let others = others.map(|other| other.name.as_str()).collect();
         let bytes = source.read()?;
         let signature = read_signature(source.signature.as_ref(), &source.name);
-        Ok(Self { source, bytes, signature })
+        Ok(Self { source, others, bytes, signature })
+    }
+
+    /// What is wrong where other files claim the environment.
+    fn claimed(&self) -> Option<(Alarm, String)> {
+        let Self { source: Source { name, .. }, others, .. } = self;
+        let said = || {
+            let others = listed(others.iter().copied());
+            format!(
+                "another file claims it and is not read: remove all but one of {name}, from which it was served before; {others}"
+            )
+        };
+        (!others.is_empty()).then(|| (Alarm::Refused, said()))
+    }
+
+    /// Where the file is.
+    pub(super) fn place(&self) -> &'a str {
+        &self.source.name
     }
 
     /// Of all that the answer depends on in it.
@@ -62,7 +92,9 @@ impl<'a> Candidate<'a> {
             Ok(None) => [0; 32],
             Err(_) => [1; 32],
         };
-        Sha256::new().chain_update(file).chain_update(signature).finalize().into()
+        let digest = Sha256::new().chain_update(file).chain_update(signature);
+        // They are an alarm, whatever is in them.
+        self.others.iter().fold(digest, |digest, name| digest.chain_update(name)).finalize().into()
     }
 
     /// The file, as refusals speak of it.
@@ -112,7 +144,7 @@ impl<'a> Candidate<'a> {
         let (found, accepted) = (file.mark(), &authorship.accepted);
         let objection = judge(&subject, &found, highest, accepted, now);
         warnings.extend(accepts_nothing(environment, &found, objection.as_ref(), accepted));
-        let mut alarm = None;
+        let mut alarm = self.claimed();
         match objection {
             None => {}
             Some(objection @ Objection { accepted: true, .. }) => {
@@ -124,6 +156,15 @@ impl<'a> Candidate<'a> {
             Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
         }
         let mark = file.mark().highest_with(highest, now);
-        Ok(Opened { file, warnings, alarm, signer, mark })
+        let Source { name, format, .. } = self.source;
+        let (place, format) = (name.clone(), *format);
+        Ok(Opened { file, warnings, alarm, signer, mark, place, format })
     }
+}
+
+/// Some of the files, whose names hold commas.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let names = names.take(MOST_NAMED).collect::<Vec<_>>().join("; ");
+    if more == 0 { names } else { format!("{names}; and {more} more") }
 }

@@ -69,6 +69,8 @@ pub(super) struct Seen {
     refused_since: Option<Instant>,
     /// That it is refused for its data key alone, where it is.
     claim: Option<Claim>,
+    /// Where it was found, where that is to be remembered.
+    place: Option<String>,
 }
 
 /// That sops is being asked for a file's data key.
@@ -115,6 +117,8 @@ pub(super) struct Look<'a> {
     pub(super) signers: Option<&'a Fingerprint>,
     /// The highest version that was served.
     pub(super) highest: Option<&'a VersionMark>,
+    /// Where the file was that was served last.
+    pub(super) place: Option<&'a str>,
     pub(super) slot: &'a Slot,
 }
 
@@ -162,7 +166,7 @@ impl Look<'_> {
         let around_settled = around.is_settled(now);
         let settled = |source: &Source| source.fingerprints().all(|found| found.is_settled(now));
         let settled = around_settled && sources.iter().all(settled);
-        let candidate = Candidate::read(&sources);
+        let candidate = Candidate::read(&sources, self.place);
         let digest = candidate.as_ref().ok().map(Candidate::digest);
         // The same bytes with the same identity give the same answer. A file of signers that was
         // written twice within its settling time is read again for as long.
@@ -174,10 +178,11 @@ impl Look<'_> {
         };
         let before = match before {
             Some(seen) if same(&seen) => {
-                drop(candidate);
+                // It may be the same file in another place.
+                let place = candidate.ok().map(|candidate| candidate.place().to_owned());
                 let (rests_until, awaited) = (None, None);
                 let seen = seen.again(sources, around);
-                let seen = Seen { settled, rests_until, awaited, ..seen };
+                let seen = Seen { settled, rests_until, awaited, place, ..seen };
                 return Looked::Unchanged(Box::new(seen));
             }
             before => before,
@@ -275,13 +280,13 @@ impl Looked {
         }
     }
 
-    /// What gives the file another data key.
+    /// What gives a file that was opened another data key.
     pub(super) fn rotate_command(&self, environment: &Environment, signed: bool) -> String {
-        let sources = match self {
-            Self::Unchanged(seen) => &seen.sources,
-            Self::Read(read) => &read.sources,
+        let opened = match self {
+            Self::Unchanged(_) => None,
+            Self::Read(read) => read.loaded.as_ref().ok(),
         };
-        let format = sources.first().map_or(Format::Yaml, |source| source.format);
+        let format = opened.map_or(Format::Yaml, |opened| opened.format);
         Subject { environment, format, signed }.rotate()
     }
 }

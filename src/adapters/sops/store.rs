@@ -200,6 +200,7 @@ impl SopsStore {
                 kept_of_others: kept - slot.kept(),
                 signers: signers.as_ref(),
                 highest: history.marks.get(&environment),
+                place: history.places.get(&environment).map(String::as_str),
                 slot,
             };
             let found = look.at(sources, watch.seen.remove(&environment));

@@ -6,10 +6,10 @@
 use jiff::Timestamp;
 
 use super::database::{Database, StateError, fetch, write};
-use crate::domain::data_keys::{DataKeyCode, DataKeyOwners, MOST_OF_ONE};
+use crate::domain::data_keys::{DataKeyCode, MOST_OF_ONE};
 use crate::domain::history::History;
 use crate::domain::names::Environment;
-use crate::domain::versions::{VersionMark, VersionMarks, latest};
+use crate::domain::versions::{VersionMark, latest};
 
 /// How long after the others an environment may have been served last before it is forgotten, in
 /// seconds: 400 days. It is as the state itself tells the time, so that a clock that is wrong once
@@ -38,6 +38,17 @@ pub(super) async fn keep_version(
             .bind(latest(now).as_second())
             .bind(now.as_second())
     )?;
+    Ok(())
+}
+
+/// Keeps where the file of an environment is, of which a version is kept.
+pub(super) async fn keep_place(
+    database: &Database,
+    environment: &Environment,
+    place: &str,
+) -> Result<(), StateError> {
+    const KEEP: &str = "UPDATE versions SET place = $2 WHERE environment = $1";
+    write!(database, control, sqlx::query(KEEP).bind(environment.as_str()).bind(place))?;
     Ok(())
 }
 
@@ -74,8 +85,9 @@ pub(super) async fn touch(
     environment: &Environment,
     now: Timestamp,
 ) -> Result<(), StateError> {
+    // What was kept before this was written down counts from now on.
     const TOUCH: [&str; 2] = [
-        "UPDATE versions SET served_at = $2 WHERE environment = $1",
+        "UPDATE versions SET served_at = $2 WHERE environment = $1 OR served_at = 0",
         "UPDATE data_keys SET served_at = $2 WHERE environment = $1",
     ];
     for touch in TOUCH {
@@ -102,28 +114,36 @@ pub(super) async fn forget_old(database: &Database) -> Result<(), StateError> {
 
 /// Of all environments.
 pub(super) async fn all(database: &Database) -> Result<History, StateError> {
-    const MARKS: &str = "SELECT environment, last_modified, digest FROM versions";
+    const VERSIONS: &str = "SELECT environment, last_modified, digest, place FROM versions";
     const DATA_KEYS: &str = "SELECT environment, code FROM data_keys ORDER BY since, code DESC";
-    let marks: Vec<(String, i64, String)> =
-        fetch!(database, control, fetch_all, sqlx::query_as(MARKS))?;
-    let marks = marks.into_iter().map(read_mark).collect::<Result<VersionMarks, StateError>>()?;
+    let rows: Vec<(String, i64, String, String)> =
+        fetch!(database, control, fetch_all, sqlx::query_as(VERSIONS))?;
+    let mut history = History::default();
+    for (environment, last_modified, digest, place) in rows {
+        let (environment, mark) = read_mark(&environment, last_modified, &digest)?;
+        if !place.is_empty() {
+            history.places.insert(environment.clone(), place);
+        }
+        history.marks.insert(environment, mark);
+    }
     let rows: Vec<(String, String)> =
         fetch!(database, control, fetch_all, sqlx::query_as(DATA_KEYS))?;
-    let mut data_keys = DataKeyOwners::default();
     for (environment, code) in rows {
         let code = read_digest(&code).ok_or(StateError::Damaged("a data key"))?;
         let environment = environment.parse().map_err(|_| StateError::Damaged("a data key"))?;
-        data_keys.add(&environment, DataKeyCode(code));
+        history.data_keys.add(&environment, DataKeyCode(code));
     }
-    Ok(History { marks, data_keys })
+    Ok(history)
 }
 
 fn read_mark(
-    (environment, last_modified, digest): (String, i64, String),
+    environment: &str,
+    last_modified: i64,
+    digest: &str,
 ) -> Result<(Environment, VersionMark), StateError> {
     let damaged = || StateError::Damaged("a version");
     let environment = environment.parse().map_err(|_| damaged())?;
-    let digest = read_digest(&digest).ok_or_else(damaged)?;
+    let digest = read_digest(digest).ok_or_else(damaged)?;
     // No vault writes what is beyond these, and somebody else's row stops none: at its bound, one of
     // the future stays one, and the oldest stays the oldest.
     let last_modified = last_modified.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());

@@ -122,6 +122,15 @@ impl StateStore {
         history::keep_version(&self.database, environment, mark, now).await
     }
 
+    /// Keeps in mind where the file of an environment is of which a version is kept.
+    pub async fn keep_place(
+        &self,
+        environment: &Environment,
+        place: &str,
+    ) -> Result<(), StateError> {
+        history::keep_place(&self.database, environment, place).await
+    }
+
     /// Keeps in mind that an environment was served with a data key, unless another one was before.
     pub async fn keep_data_key(
         &self,

@@ -89,6 +89,12 @@ impl KeptHistory {
                 self.kept.marks.insert(environment.clone(), *mark);
             }
         }
+        for (environment, place) in &served.places {
+            if self.kept.places.get(environment) != Some(place) {
+                self.state.keep_place(environment, place).await?;
+                self.kept.places.insert(environment.clone(), place.clone());
+            }
+        }
         for (environment, code) in served.data_keys.iter() {
             if self.kept.data_keys.owner(code) != Some(environment) {
                 self.state.keep_data_key(environment, code, now).await?;
@@ -127,6 +133,7 @@ impl KeptHistory {
             }
         }
         self.kept.data_keys = heard.data_keys;
+        self.kept.places = heard.places;
         let before = std::mem::replace(&mut self.yet_to_come, yet_to_come);
         for environment in self.yet_to_come.difference(&before) {
             tracing::warn!(%environment, "the state says that a version was served which is yet to come: a clock was wrong, or somebody wrote it there. It does not count, and the next version that is served takes its place");

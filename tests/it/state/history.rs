@@ -39,8 +39,14 @@ async fn the_highest_version_is_kept_whoever_writes_and_a_restart_does_not_forge
         let expected: VersionMarks =
             [(environment("dev"), version(9, 3)), (environment("prod"), version(100, 1))].into();
         assert_eq!(state.history().await.unwrap().marks, expected);
+        state.keep_place(&environment("dev"), "ConfigMap b, key dev.enc.json").await.unwrap();
         drop(state);
-        assert_eq!(place.open().await.history().await.unwrap().marks, expected);
+        let History { marks, places, .. } = place.open().await.history().await.unwrap();
+        assert_eq!(marks, expected);
+        assert_eq!(
+            places,
+            [(environment("dev"), "ConfigMap b, key dev.enc.json".to_owned())].into()
+        );
     }
 }
 
@@ -147,7 +153,7 @@ async fn what_was_served_last_long_before_the_rest_is_forgotten_however_wrong_a_
         }
         let names = async || {
             state.forget_old_history().await.unwrap();
-            let History { marks, data_keys } = state.history().await.unwrap();
+            let History { marks, data_keys, .. } = state.history().await.unwrap();
             let names: Vec<String> = marks.keys().map(ToString::to_string).collect();
             let owners: Vec<_> = data_keys.iter().map(|(of, _)| of.to_string()).collect();
             assert_eq!(names.len(), owners.len(), "{names:?}, {owners:?}");

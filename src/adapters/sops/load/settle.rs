@@ -34,7 +34,11 @@ impl Settle<'_> {
     /// Applies what came of the look.
     pub(in super::super) fn with(self, looked: Looked) -> Seen {
         match looked {
-            Looked::Unchanged(seen) => {
+            Looked::Unchanged(mut seen) => {
+                if let Some(place) = seen.place.take().filter(|_| self.slot.error.is_none()) {
+                    let environment = self.environment.clone();
+                    self.served.push(Served { environment, mark: None, data_key: None, place });
+                }
                 if let Some(awaited) = seen.awaited {
                     self.wait(awaited);
                 }
@@ -74,7 +78,17 @@ impl Settle<'_> {
             self.apply(loaded);
         }
         let (digest, settled) = if passing { (None, false) } else { (digest, settled) };
-        Seen { sources, around, digest, settled, rests_until, awaited, refused_since, claim }
+        Seen {
+            sources,
+            around,
+            digest,
+            settled,
+            rests_until,
+            awaited,
+            refused_since,
+            claim,
+            place: None,
+        }
     }
 
     /// How long what is served is left as it is without a word: a file that is written where it
@@ -108,10 +122,10 @@ impl Settle<'_> {
     fn apply(self, loaded: Result<Opened, Refusal>) {
         let Self { options, environment, number, slot, report, served, .. } = self;
         match loaded {
-            Ok(Opened { file, warnings, alarm, signer, mark }) => {
+            Ok(Opened { file, warnings, alarm, signer, mark, place, .. }) => {
                 let compares = options.authorship.leaf.compares_data_keys();
                 let data_key = compares.then(|| file.data_key_code());
-                served.push(Served { environment: environment.clone(), mark, data_key });
+                served.push(Served { environment: environment.clone(), mark, data_key, place });
                 let keys = file.keys().count();
                 report.loaded.push(Loaded {
                     environment: environment.clone(),

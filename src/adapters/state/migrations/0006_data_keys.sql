@@ -12,6 +12,9 @@ CREATE INDEX data_keys_by_environment ON data_keys (environment, since);
 -- what is not there any more is forgotten in the end.
 ALTER TABLE versions ADD COLUMN served_at BIGINT NOT NULL DEFAULT 0;
 
+-- Where the file was that was served last, as people are told of it.
+ALTER TABLE versions ADD COLUMN place TEXT NOT NULL DEFAULT '';
+
 -- What a digest is of has changed. The file that was the highest is newer than this, and each older
 -- one is as old as it was.
 UPDATE versions SET last_modified = last_modified - 1;
