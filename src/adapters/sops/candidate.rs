@@ -94,7 +94,7 @@ impl<'a> Candidate<'a> {
         };
         let digest = Sha256::new().chain_update(file).chain_update(signature);
         // They are an alarm, whatever is in them.
-        self.others.iter().fold(digest, |digest, name| digest.chain_update(name)).finalize().into()
+        self.others.iter().fold(digest, Digest::chain_update).finalize().into()
     }
 
     /// The file, as refusals speak of it.
