@@ -101,13 +101,15 @@ fn one_bad_file_takes_no_other_down() {
         ("g.enc.yaml", "a: [".to_owned()),
         ("h.enc.json", text("app.enc.json")[..500].to_owned()),
         ("m.enc.json", text("app.enc.json")),
+        ("n.enc.json", text("app.enc.json")),
+        ("n.enc.yaml", text("app.enc.yaml")),
         ("z.enc.yaml", String::from_utf8(good.clone()).unwrap().replace("A: ", "C: ")),
     ] {
         workshop.put(name, content.as_bytes());
     }
     let report = store.refresh();
     let failed: Vec<&str> = report.failed.iter().map(|of| of.environment.as_str()).collect();
-    assert_eq!(failed, ["b", "c", "d", "e", "f", "g", "h", "m", "z"]);
+    assert_eq!(failed, ["b", "c", "d", "e", "f", "g", "h", "n", "z"]);
     assert!(report.failed.iter().all(|failed| failed.alarm == Alarm::Refused));
     for name in ["a", "m", "z"] {
         assert_eq!(read(&store, name, "A").unwrap(), "v1", "{name} serves what it served");
