@@ -17,6 +17,8 @@ pub struct RefreshReport {
     pub loaded: Vec<Loaded>,
     /// The environments that changed and could not be loaded.
     pub failed: Vec<Failed>,
+    /// What was refused, and gone again before that was an alarm.
+    pub brief: Vec<Brief>,
     /// The environments whose data keys sops has begun to be asked for.
     pub awaited: Vec<Environment>,
     /// The environments whose files are gone.
@@ -47,6 +49,7 @@ impl RefreshReport {
     pub(super) fn add(&mut self, after: Self) {
         self.loaded.extend(after.loaded);
         self.failed.extend(after.failed);
+        self.brief.extend(after.brief);
         self.awaited.extend(after.awaited);
         self.removed.extend(after.removed);
         self.ignored.extend(after.ignored);
@@ -87,6 +90,18 @@ pub struct Failed {
     pub reason: String,
     /// Whether an earlier version is served in its place.
     pub serves_earlier: bool,
+}
+
+/// Versions that were refused, one or one after the other, and gone again before that was an alarm:
+/// they may have been halves of a file, or one whose signature came after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// Of what.
+    pub environment: Environment,
+    /// What the gravest of them would have been.
+    pub alarm: Alarm,
+    /// Why it was refused.
+    pub reason: String,
 }
 
 /// A file of identities that has changed.

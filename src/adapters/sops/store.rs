@@ -173,7 +173,8 @@ impl SopsStore {
                     gone.insert(environment.clone());
                 }
                 after.remove(environment);
-                watch.seen.remove(environment);
+                let seen = watch.seen.remove(environment);
+                report.brief.extend(seen.and_then(|seen| seen.untold(environment)));
                 report.removed.push(environment.clone());
             }
         }
@@ -271,9 +272,9 @@ impl SopsStore {
         let status = environments.iter().map(|(environment, slot)| EnvironmentStatus {
             environment: environment.clone(),
             keys: slot.version.as_ref().map(|version| version.keys),
-            error: slot.error.as_ref().map(|(_, reason)| reason.clone()),
-            alarm: slot.alarm.clone(),
-            served_alarm: slot.served_alarm.clone(),
+            error: slot.unserved.as_ref().map(|of| of.reason.clone()),
+            alarm: slot.newest_alarm(),
+            served_alarm: slot.served_alarm().cloned(),
         });
         status.collect()
     }
@@ -292,7 +293,8 @@ impl SopsStore {
         let environments = self.environments.load();
         let slot = environments.get(environment).ok_or_else(|| self.absent(environment))?;
         slot.version.clone().ok_or_else(|| {
-            let (fault, reason) = slot.error.clone().unwrap_or((FileFault::Refused, String::new()));
+            let why = slot.unserved.clone().map(|of| (of.fault, of.reason));
+            let (fault, reason) = why.unwrap_or((FileFault::Refused, String::new()));
             SecretStoreError::Unreadable { environment: environment.clone(), fault, reason }
         })
     }
