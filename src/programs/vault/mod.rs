@@ -35,6 +35,7 @@ mod sampling;
 mod service;
 mod standing;
 mod status;
+mod telling;
 mod versions;
 mod view;
 mod waiting;
