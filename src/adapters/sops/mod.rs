@@ -82,7 +82,7 @@ pub use listing::{MAX_ENVIRONMENTS, MAX_ENVIRONMENTS_OF_CONFIG_MAP, environment_
 pub use master_key::KeyError;
 pub use print::NotJson;
 pub use report::{
-    Brief, EnvironmentStatus, Failed, IdentitiesRead, Loaded, RefreshReport, Versions,
+    Brief, EnvironmentStatus, Failed, IdentitiesRead, Loaded, Misnamed, RefreshReport, Versions,
 };
 pub use source::{ConfigMapFiles, ConfigMapKey};
 pub use store::{SETTLING, SharedIdentities, SopsStore, StoreOptions};

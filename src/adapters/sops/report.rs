@@ -23,9 +23,8 @@ pub struct RefreshReport {
     pub awaited: Vec<Environment>,
     /// The environments whose files are gone.
     pub removed: Vec<Environment>,
-    /// Files and keys of ConfigMaps that look like an environment's file and are none, each with
-    /// the reason.
-    pub ignored: Vec<String>,
+    /// Files and keys of ConfigMaps that look like an environment's file and are none.
+    pub ignored: Vec<Misnamed>,
     /// The files of identities that have changed.
     pub identities: Vec<IdentitiesRead>,
     /// Versions that the administrator takes of environments that are not there, each with what to
@@ -59,6 +58,16 @@ impl RefreshReport {
         self.folder_is_back |= after.folder_is_back;
         self.folder = after.folder.or(self.folder.take());
     }
+}
+
+/// A file, or a key of a ConfigMap, that looks like an environment's file and is none; or that there
+/// are more of them than are named.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Misnamed {
+    /// The folder or the ConfigMap.
+    pub origin: Arc<str>,
+    /// Its name, and what is wrong with that.
+    pub reason: String,
 }
 
 /// A version that is served from now on.

@@ -24,7 +24,7 @@ use super::identity_files::IdentityFiles;
 use super::leave::Leave;
 use super::listing::Sources;
 use super::load::{Look, Seen, Settle, Slot, Version};
-use super::report::{EnvironmentStatus, RefreshReport, Versions};
+use super::report::{EnvironmentStatus, Misnamed, RefreshReport, Versions};
 use super::source::ConfigMapFiles;
 use crate::adapters::files::Fingerprint;
 use crate::adapters::key_service::KeyService;
@@ -101,7 +101,7 @@ struct Watch {
     /// What was chosen of them, where there is no folder.
     chosen: Option<Sources>,
     seen: BTreeMap<Environment, Seen>,
-    ignored: BTreeSet<String>,
+    ignored: BTreeSet<Misnamed>,
     folder: Option<String>,
     /// How many versions there were.
     versions: u64,

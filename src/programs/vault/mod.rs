@@ -27,6 +27,7 @@ mod observed;
 mod openapi;
 mod outcomes;
 mod prefer;
+mod reasons;
 mod reload;
 mod revision;
 mod router;

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
@@ -22,16 +21,7 @@ use crate::domain::names::Environment;
 const AT_ONCE: NonZeroU32 = NonZeroU32::new(1000).expect("it is some");
 const _: () = assert!(AT_ONCE.get() as usize == MAX_ENVIRONMENTS);
 
-/// How many names of files that are no environment's are told at once.
-const REASONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("it is some");
-
 type Limiter<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
-
-/// One a second, and so many at once.
-fn limiter<C: Clock>(at_once: NonZeroU32, clock: C) -> Limiter<C> {
-    let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(at_once);
-    RateLimiter::direct_with_clock(quota, clock)
-}
 
 /// The environments that the log was told of, and those that wait for it.
 pub(super) struct Newcomers<C: Clock = DefaultClock> {
@@ -50,7 +40,8 @@ impl Default for Newcomers {
 
 impl<C: Clock> Newcomers<C> {
     fn new(clock: C) -> Self {
-        let limiter = limiter(AT_ONCE, clock);
+        let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(AT_ONCE);
+        let limiter = RateLimiter::direct_with_clock(quota, clock);
         Self { known: BTreeSet::new(), waiting: VecDeque::new(), limiter, left_out: 0 }
     }
 
@@ -117,48 +108,6 @@ impl<C: Clock> Newcomers<C> {
     fn admit(&mut self, told: Told) -> Told {
         self.known.insert(told.outcome.environment().clone());
         told
-    }
-}
-
-/// Tells of files that are no environment's, and of environments that are left out.
-pub(super) struct Reasons<C: Clock = DefaultClock> {
-    limiter: Limiter<C>,
-    left_out: AtomicU64,
-}
-
-impl Default for Reasons {
-    fn default() -> Self {
-        Self::new(DefaultClock::default())
-    }
-}
-
-impl<C: Clock> Reasons<C> {
-    fn new(clock: C) -> Self {
-        Self { limiter: limiter(REASONS_AT_ONCE, clock), left_out: AtomicU64::new(0) }
-    }
-
-    /// Writes into the log what there is room for.
-    pub(super) fn log(&self, ignored: Vec<String>, left_out: Vec<String>) {
-        for reason in left_out {
-            self.tell(|untold| {
-                tracing::error!(reason, untold, "there are more environments than are read");
-            });
-        }
-        for reason in ignored {
-            self.tell(|untold| {
-                tracing::warn!(reason, untold, "a file among the SOPS files is not read");
-            });
-        }
-    }
-
-    /// Tells of one more where there is room, and of how many there was none for before it.
-    fn tell(&self, line: impl FnOnce(Option<u64>)) {
-        if self.limiter.check().is_err() {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let left_out = self.left_out.swap(0, Ordering::Relaxed);
-        line((left_out > 0).then_some(left_out));
     }
 }
 
@@ -233,21 +182,5 @@ mod tests {
         let [told] = &newcomers.due()[..] else { panic!("one is due") };
         assert_eq!((&told.outcome, told.left_out), (&loaded("late"), 1));
         assert_eq!(told.passed, Some((Alarm::Refused, "x".to_owned())));
-    }
-
-    #[test]
-    fn misnamed_files_are_told_as_many_at_once_as_there_is_room_for_and_the_rest_is_counted() {
-        let clock = FakeRelativeClock::default();
-        let reasons = Reasons::new(clock.clone());
-        let mut told = Vec::new();
-        for _ in 0..1000 {
-            reasons.tell(|untold| told.push(untold));
-        }
-        assert_eq!(told, [None; 200]);
-        for _ in 0..2 {
-            clock.advance(Duration::from_secs(1));
-            reasons.tell(|untold| told.push(untold));
-        }
-        assert_eq!(told[200..], [Some(800), None]);
     }
 }
