@@ -1,6 +1,7 @@
 //! A file that may become the next version of an environment, once it is seen who wrote it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -21,6 +22,8 @@ use crate::domain::versions::VersionMark;
 /// A file that may be served, and what is to be said of it.
 pub(super) struct Opened {
     pub(super) file: EncryptedFile,
+    /// The ConfigMap or the file that it is from, as people are told.
+    pub(super) origin: Arc<str>,
     pub(super) warnings: Vec<String>,
     pub(super) alarm: Option<(Alarm, String)>,
     pub(super) signer: Option<String>,
@@ -122,6 +125,7 @@ impl<'a> Candidate<'a> {
             Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
         }
         let mark = file.mark().highest_with(highest, now);
-        Ok(Opened { file, warnings, alarm, signer, mark })
+        let origin = Arc::clone(&self.source.origin);
+        Ok(Opened { file, origin, warnings, alarm, signer, mark })
     }
 }

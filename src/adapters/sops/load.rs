@@ -68,6 +68,8 @@ impl Slot {
 pub(super) struct Version {
     pub(super) file: EncryptedFile,
     pub(super) keys: usize,
+    /// The ConfigMap or the file that it is from, as people are told.
+    pub(super) origin: Arc<str>,
     /// What is wrong with it though it is served, and why.
     pub(super) alarm: Option<(Alarm, String)>,
     /// Different from that of every other version of this process.

@@ -279,6 +279,12 @@ impl SopsStore {
         status.collect()
     }
 
+    /// Where the version is from that is served: `ConfigMap prod` say, or in a folder the file's name.
+    pub fn served_from(&self, environment: &Environment) -> Option<Arc<str>> {
+        let environments = self.environments.load();
+        Some(Arc::clone(&environments.get(environment)?.version.as_ref()?.origin))
+    }
+
     /// The environments that were served by this process and whose files are gone, in order.
     pub fn gone(&self) -> Arc<BTreeSet<Environment>> {
         self.gone.load_full()

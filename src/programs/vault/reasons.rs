@@ -28,10 +28,10 @@ const AT_ONCE_OF_LINE: NonZeroU32 = NonZeroU32::new(3).expect("it is some");
 /// How long it takes until it may be once more.
 const PAUSE_OF_LINE: Duration = Duration::from_mins(1);
 
-/// How many folders and ConfigMaps have a pace of their own; all beyond share one.
+/// How many folders and ConfigMaps have a pace of their own; while there are more, all share one.
 const MOST_ORIGINS: usize = 1000;
 
-/// How many lines have; those beyond have that of their origin alone.
+/// How many lines have; while there are more, each has that of its origin alone.
 const MOST_LINES: usize = 10_000;
 
 /// Whose pace it is that there are more environments than are read, and that of all origins beyond

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::cluster::{ACCESS, POLICY, Scenario, access_token, read, sops};
-use crate::support::program::{Site, agent, until};
+use crate::support::program::{Program, Site, agent, until};
 
 /// A ConfigMap with so many environments that do not open.
 fn bad(name: &str, environments: usize) -> String {
@@ -66,6 +66,36 @@ fn what_begins_as_a_name_of_prods_file_and_is_none_takes_prods_event_from_no_con
         until("prod's is told", || scenario.cluster.events("ConfigMap", "prod").into_iter().next());
     assert_eq!(told["reason"], "NotLoaded");
     assert_eq!(scenario.cluster.events("ConfigMap", "aa"), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn config_maps_that_claim_prod_as_well_take_its_event_from_neither_the_served_nor_the_oldest() {
+    let claim = |scenario: &Scenario| {
+        for at in 0..9 {
+            let mut claims = config_map(&format!("a{at}"), ["prod.enc.yaml".to_owned()]);
+            let created = r#""metadata":{"creationTimestamp":"2026-01-02T00:00:00Z","#;
+            claims = claims.replace(r#""metadata":{"#, created);
+            scenario.cluster.apply(&claims);
+        }
+    };
+    let is_told = |scenario: &Scenario| {
+        let told = until("prod's is told", || scenario.cluster.events("ConfigMap", "prod").pop());
+        assert!(told["note"].as_str().unwrap().contains("two files claim it"), "{told}");
+    };
+    let scenario = Scenario::with(&[ACCESS, POLICY]);
+    let vault = scenario.start();
+    claim(&scenario);
+    is_told(&scenario);
+    drop(vault);
+
+    let scenario = Scenario::with(&[ACCESS, POLICY]);
+    claim(&scenario);
+    let mut prod = scenario.cluster.get("configmaps", "vanta-system", "prod").unwrap();
+    prod["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+    scenario.cluster.apply(&prod.to_string());
+    // It is not ready: nothing is served.
+    let _vault = Program::start(scenario.command(), "http");
+    is_told(&scenario);
 }
 
 #[test]

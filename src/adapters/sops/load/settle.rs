@@ -136,7 +136,7 @@ impl Settle<'_> {
     fn apply(self, loaded: Result<Opened, Refusal>) {
         let Self { environment, number, slot, report, marks, .. } = self;
         match loaded {
-            Ok(Opened { file, warnings, alarm, signer, mark }) => {
+            Ok(Opened { file, origin, warnings, alarm, signer, mark }) => {
                 marks.extend(mark.map(|mark| (environment.clone(), mark)));
                 let keys = file.keys().count();
                 report.loaded.push(Loaded {
@@ -146,7 +146,7 @@ impl Settle<'_> {
                     alarm: alarm.clone(),
                     signer,
                 });
-                let version = Some(Arc::new(Version { file, keys, alarm, number }));
+                let version = Some(Arc::new(Version { file, keys, origin, alarm, number }));
                 *slot = Slot { version, unserved: None };
             }
             Err(Refusal { reason, fault, alarm, .. }) => {
