@@ -85,4 +85,4 @@ pub use report::{
     Brief, EnvironmentStatus, Failed, IdentitiesRead, Loaded, Misnamed, RefreshReport, Versions,
 };
 pub use source::{ConfigMapFiles, ConfigMapKey};
-pub use store::{SETTLING, SharedIdentities, SopsStore, StoreOptions};
+pub use store::{SETTLING_OF_FILE, SharedIdentities, SopsStore, StoreOptions};

@@ -87,10 +87,7 @@ impl Refusal {
             Alarm::Rollback | Alarm::Environment => Grace::None,
             Alarm::Refused => Grace::Settling,
         };
-        let outlook = match error.is_passing() {
-            true => Outlook::Passing { rest },
-            false => Outlook::Lasting,
-        };
+        let outlook = if error.is_passing() { Outlook::Passing { rest } } else { Outlook::Lasting };
         Self { alarm, grace, outlook, ..Self::lasting(error) }
     }
 

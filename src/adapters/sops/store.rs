@@ -59,7 +59,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a file may be half written before that is an alarm. A write takes milliseconds, and a
 /// look at the files sees the half of it as a rule once.
-pub const SETTLING: Duration = Duration::from_secs(1);
+pub const SETTLING_OF_FILE: Duration = Duration::from_secs(1);
 
 /// How many environments are remembered whose files are gone.
 const MOST_GONE: usize = 1000;

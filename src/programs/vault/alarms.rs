@@ -3,7 +3,8 @@
 //!
 //! Invariant: nothing waits for an event, and one holds no value: a text is that of the log. What
 //! waits to be told is bounded by the environments that there are, and one of them takes no other's
-//! place.
+//! place. It does not wait among the refusals of `complaints`: of these whoever is refused can make
+//! as many as there is room for, and what is too much is dropped.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
