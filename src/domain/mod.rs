@@ -11,9 +11,13 @@ pub mod authority;
 pub mod chain;
 pub mod checkpoint;
 pub mod claims;
+#[cfg(feature = "vault")]
+pub mod data_keys;
 pub mod grants;
 #[cfg(any(feature = "vault", feature = "cli"))]
 pub mod held;
+#[cfg(feature = "vault")]
+pub mod history;
 pub mod identity;
 #[cfg(any(feature = "injector", feature = "cli"))]
 pub mod injection;

@@ -256,6 +256,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_many_names_some_are_told_and_how_many_more_there_are() {
+        assert_eq!(some_of(["a", "b"], 2), "a, b");
+        assert_eq!(some_of(["a", "b", "c", "d"], 2), "a, b and 2 more");
+        assert_eq!(and_more(&["a"], 0), "a");
+        assert_eq!(and_more(&["a"], 1), "a and 1 more");
+    }
+
+    #[test]
     fn an_environment_is_a_label_and_not_a_reserved_path() {
         for good in ["prod", "a", "eu-1", "0", &"a".repeat(63)] {
             assert_eq!(good.parse::<Environment>().unwrap().as_str(), good);

@@ -375,3 +375,14 @@ fn a_permission_is_written_as_in_the_objects() {
         ("read".into(), "list".into())
     );
 }
+
+#[test]
+fn what_is_in_the_way_is_said_in_words() {
+    let said =
+        |access: Access| access_obstacle(&access, &checkout(), &read("A")).map(|of| of.to_string());
+    assert_eq!(said(access()), None);
+    let patterns = Access { key_pattern: name("B"), ..access() };
+    assert_eq!(said(patterns).unwrap(), "its patterns do not match");
+    let other = Access { environment: name("dev"), ..access() };
+    assert_eq!(said(other).unwrap(), "it is for another environment");
+}

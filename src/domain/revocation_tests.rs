@@ -36,6 +36,11 @@ fn a_token_is_revoked_by_its_identifier_alone() {
     let other = TokenId::from_random([7; 16]);
     assert!(token.is_revoked(&with([Revocation::of_unseen_token(token.id.clone(), 0)])));
     assert!(!token.is_revoked(&with([Revocation::of_unseen_token(other, 0)])));
+    let longest = i64::from(MAX_TTL_MINUTES) * 60;
+    let revocation = Revocation::of_unseen_token(token.id.clone(), 7);
+    assert!(
+        matches!(revocation, Revocation::Token { expires_at, .. } if expires_at == 7 + longest)
+    );
 }
 
 #[test]

@@ -126,6 +126,19 @@ fn every_link_of_a_document_leads_to_a_file() {
     }
 }
 
+/// A shell makes the file empty before sops has written anything, and a vault may see that.
+#[test]
+fn no_recipe_has_a_shell_write_into_a_sops_file() {
+    for document in DOCUMENTS {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+        let text = std::fs::read_to_string(file).unwrap();
+        for target in text.split(" > ").skip(1) {
+            let target = target.split([' ', '`', '\n']).next().unwrap();
+            assert!(!target.contains(".enc."), "{document} writes into {target} itself");
+        }
+    }
+}
+
 #[test]
 fn no_table_of_a_document_is_cut_in_two() {
     for document in DOCUMENTS {

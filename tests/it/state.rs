@@ -1,15 +1,15 @@
 //! What a state store promises, whichever database it is in.
 
+mod history;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use vanta::adapters::state::{StateSource, StateStore};
 use vanta::domain::claims::{Claims, TokenId};
 use vanta::domain::identity::Subject;
-use vanta::domain::names::Environment;
 use vanta::domain::ports::{TokenStore, UseTaken};
 use vanta::domain::revocation::Revocation;
-use vanta::domain::versions::{VersionMark, VersionMarks};
 
 use crate::support::postgres::Postgres;
 
@@ -176,74 +176,4 @@ async fn replicas_that_start_at_once_share_their_facts() {
     let facts = |state: &StateStore| (state.created_at(), state.revision_key());
     assert_eq!(facts(&opened.0), facts(&opened.1));
     assert_eq!(facts(&opened.0), facts(&opened.2));
-}
-
-#[tokio::test]
-async fn the_highest_version_is_kept_whoever_writes_and_a_restart_does_not_forget_it() {
-    let environment = |name: &str| name.parse::<Environment>().unwrap();
-    let version = |seconds, content: u8| {
-        let last_modified = Timestamp::from_second(seconds).unwrap();
-        VersionMark { last_modified, digest: [content; 32] }
-    };
-    for place in places() {
-        let state = place.open().await;
-        assert_eq!(state.versions().await.unwrap(), VersionMarks::new());
-        let keep = async |name: &str, mark: VersionMark| {
-            state.keep_version(&environment(name), &mark, Timestamp::now()).await.unwrap();
-        };
-        keep("dev", version(7, 1)).await;
-        keep("prod", version(100, 1)).await;
-        keep("prod", version(99, 2)).await;
-        keep("prod", version(100, 3)).await;
-        keep("dev", version(8, 2)).await;
-        keep("dev", version(9, 3)).await;
-        let expected: VersionMarks =
-            [(environment("dev"), version(9, 3)), (environment("prod"), version(100, 1))].into();
-        assert_eq!(state.versions().await.unwrap(), expected);
-        drop(state);
-        assert_eq!(place.open().await.versions().await.unwrap(), expected);
-    }
-}
-
-#[tokio::test]
-async fn replicas_that_keep_versions_at_once_keep_the_highest() {
-    let environment: Environment = "prod".parse().unwrap();
-    let version = |seconds: u8| {
-        let last_modified = Timestamp::from_second(i64::from(seconds)).unwrap();
-        VersionMark { last_modified, digest: [seconds; 32] }
-    };
-    for place in places() {
-        let state = place.open().await;
-        let writers = (0..50_u16).map(|number| {
-            let (state, environment) = (Arc::clone(&state), environment.clone());
-            // In an order that is that of no number.
-            let mark = version(u8::try_from(number * 37 % 50).unwrap());
-            tokio::spawn(async move {
-                state.keep_version(&environment, &mark, Timestamp::now()).await.unwrap();
-            })
-        });
-        for writer in writers.collect::<Vec<_>>() {
-            writer.await.unwrap();
-        }
-        assert_eq!(state.versions().await.unwrap()[&environment], version(49));
-    }
-}
-
-#[tokio::test]
-async fn a_version_of_the_future_is_replaced_by_an_older_one_and_no_other_is() {
-    let environment: Environment = "prod".parse().unwrap();
-    let at = |seconds| Timestamp::from_second(seconds).unwrap();
-    let version = |seconds| VersionMark { last_modified: at(seconds), digest: [1; 32] };
-    for place in places() {
-        let state = place.open().await;
-        let keep = async |mark: VersionMark, now: i64| {
-            state.keep_version(&environment, &mark, at(now)).await.unwrap();
-            state.versions().await.unwrap()[&environment]
-        };
-        assert_eq!(keep(version(10_000), 10_000).await, version(10_000));
-        // Clocks may be five minutes apart.
-        assert_eq!(keep(version(9_000), 9_700).await, version(10_000));
-        assert_eq!(keep(version(9_000), 9_699).await, version(9_000));
-        assert_eq!(keep(version(9_001), 9_699).await, version(9_001));
-    }
 }

@@ -22,6 +22,9 @@ const CHANGES: usize = 20;
 const SEED: u64 = 20_260_201;
 /// What a hostile file takes of a processor at the most, before it comes to its keys.
 const SOON: Duration = Duration::from_millis(100);
+/// How often each is tried. What else runs takes something of a processor's caches and pace, so the
+/// least counts.
+const TRIES: usize = 5;
 
 /// What was found in some of the files.
 #[derive(Default)]
@@ -129,10 +132,13 @@ fn soon(report: &mut Report) {
     for (name, text) in &files {
         let extension = name.rsplit('.').next().unwrap_or_default();
         let format = Format::from_extension(extension).expect("it ends as a format does");
-        let before = worked();
-        let opened = EncryptedFile::open(text.as_bytes(), format, &identities, Leave::ALL);
-        let taken = worked().saturating_sub(before);
-        if opened.is_ok() {
+        let tries = (0..TRIES).map(|_| {
+            let before = worked();
+            let opened = EncryptedFile::open(text.as_bytes(), format, &identities, Leave::ALL);
+            (worked().saturating_sub(before), opened.is_err())
+        });
+        let (taken, is_refused) = tries.min().expect("it is tried");
+        if !is_refused {
             report.line(format!("{name} was opened."));
             report.fail();
         }
@@ -144,7 +150,7 @@ fn soon(report: &mut Report) {
         .map(|(taken, name)| format!("{name} {:.1} ms", taken.as_secs_f64() * 1e3))
         .collect();
     report.line(format!(
-        "{} hostile files were refused; these took the most of a processor: {}.",
+        "{} hostile files were refused; these took the most of a processor, at the best of {TRIES} times: {}.",
         files.len(),
         slowest.join(", ")
     ));

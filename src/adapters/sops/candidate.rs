@@ -11,6 +11,7 @@ use super::authorship::{
     check_signature, judge, read_signature,
 };
 use super::file::EncryptedFile;
+use super::format::Format;
 use super::identity_files::IdentityFiles;
 use super::identity_place::IdentityPlace;
 use super::refusal::Refusal;
@@ -18,6 +19,9 @@ use super::source::Source;
 use super::store::StoreOptions;
 use crate::domain::names::Environment;
 use crate::domain::versions::VersionMark;
+
+/// How many files a text names that claim one environment.
+const MOST_NAMED: usize = 5;
 
 /// A file that may be served, and what is to be said of it.
 pub(super) struct Opened {
@@ -29,29 +33,55 @@ pub(super) struct Opened {
     pub(super) signer: Option<String>,
     /// What is the highest version from now on.
     pub(super) mark: Option<VersionMark>,
+    /// Where it is.
+    pub(super) place: String,
+    pub(super) format: Format,
 }
 
-/// An environment's one file, and what is beside it.
+/// An environment's file, and what is beside it.
 pub(super) struct Candidate<'a> {
     source: &'a Source,
+    /// Other files that claim the environment.
+    others: Vec<&'a str>,
     bytes: Cow<'a, [u8]>,
     /// What its signature is, or why it cannot be read.
     signature: Result<Option<Cow<'a, [u8]>>, AuthorshipError>,
 }
 
 impl<'a> Candidate<'a> {
-    /// Reads an environment's one file and its signature.
-    pub(super) fn read(sources: &'a [Source]) -> Result<Self, Refusal> {
-        let [source] = sources else {
-            let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-            let names = names.join("; ");
-            return Err(Refusal::lasting(format!(
-                "two files claim it: remove all but one of {names}"
-            )));
+    /// Reads an environment's one file and its signature; where there are several, the one that is
+    /// where it was served from before.
+    pub(super) fn read(sources: &'a [Source], before: Option<&str>) -> Result<Self, Refusal> {
+        let known = || sources.iter().find(|source| Some(source.name.as_str()) == before);
+        let source = match sources {
+            [source] => source,
+            _ => known().ok_or_else(|| {
+                let names = listed(sources.iter().map(|source| source.name.as_str()));
+                Refusal::lasting(format!("two files claim it: remove all but one of {names}"))
+            })?,
         };
+        let others = sources.iter().filter(|other| other.name != source.name);
+        let others = others.map(|other| other.name.as_str()).collect();
         let bytes = source.read()?;
         let signature = read_signature(source.signature.as_ref(), &source.name);
-        Ok(Self { source, bytes, signature })
+        Ok(Self { source, others, bytes, signature })
+    }
+
+    /// What is wrong where other files claim the environment.
+    fn claimed(&self) -> Option<(Alarm, String)> {
+        let Self { source: Source { name, .. }, others, .. } = self;
+        let said = || {
+            let others = listed(others.iter().copied());
+            format!(
+                "another file claims it and is not read: remove all but one of {name}, from which it was served before; {others}"
+            )
+        };
+        (!others.is_empty()).then(|| (Alarm::Refused, said()))
+    }
+
+    /// Where the file is.
+    pub(super) fn place(&self) -> &'a str {
+        &self.source.name
     }
 
     /// Of all that the answer depends on in it.
@@ -65,7 +95,9 @@ impl<'a> Candidate<'a> {
             Ok(None) => [0; 32],
             Err(_) => [1; 32],
         };
-        Sha256::new().chain_update(file).chain_update(signature).finalize().into()
+        let digest = Sha256::new().chain_update(file).chain_update(signature);
+        // They are an alarm, whatever is in them.
+        self.others.iter().fold(digest, Digest::chain_update).finalize().into()
     }
 
     /// The file, as refusals speak of it.
@@ -89,7 +121,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Opens the file where it is signed, and is what it should be beside the highest version that
-    /// was served before.
+    /// was served before, and the one that is served: it names its environment or not.
     pub(super) fn open(
         &self,
         options: &StoreOptions,
@@ -97,6 +129,7 @@ impl<'a> Candidate<'a> {
         place: &IdentityPlace,
         environment: &Environment,
         highest: Option<&VersionMark>,
+        named_before: bool,
     ) -> Result<Opened, Refusal> {
         let authorship = &options.authorship;
         let now = Timestamp::now();
@@ -107,13 +140,14 @@ impl<'a> Candidate<'a> {
 
         let (own, keys) = (place.is_own, options.key_service.is_some());
         let subject = self.subject(environment, authorship);
-        let named = file.environment().check(&subject, authorship.leaf.asks(own, keys));
+        let asked = authorship.leaf.asks(own, keys);
+        let named = file.environment().check(&subject, asked, named_before);
         named.map_err(Refusal::of_authorship)?;
 
         let (found, accepted) = (file.mark(), &authorship.accepted);
         let objection = judge(&subject, &found, highest, accepted, now);
         warnings.extend(accepts_nothing(environment, &found, objection.as_ref(), accepted));
-        let mut alarm = None;
+        let mut alarm = self.claimed();
         match objection {
             None => {}
             Some(objection @ Objection { accepted: true, .. }) => {
@@ -125,7 +159,15 @@ impl<'a> Candidate<'a> {
             Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
         }
         let mark = file.mark().highest_with(highest, now);
-        let origin = Arc::clone(&self.source.origin);
-        Ok(Opened { file, origin, warnings, alarm, signer, mark })
+        let Source { name, origin, format, .. } = self.source;
+        let (place, origin, format) = (name.clone(), Arc::clone(origin), *format);
+        Ok(Opened { file, origin, warnings, alarm, signer, mark, place, format })
     }
+}
+
+/// Some of the files, whose names hold commas.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let names = names.take(MOST_NAMED).collect::<Vec<_>>().join("; ");
+    if more == 0 { names } else { format!("{names}; and {more} more") }
 }

@@ -57,6 +57,22 @@ pub(super) fn of_metadata(
     FileError::Cut { lacks: lacks.to_owned() }
 }
 
+/// What is told of values that are others than those of the MAC: in ini, that a key `-` is none any
+/// more. go-ini numbers it, and writes it as it numbered it: `#1`, which begins a comment.
+pub(super) fn of_mac(error: FileError, bytes: &[u8], format: Format) -> FileError {
+    let is_numbered = |line: &[u8]| {
+        let Some(key) = line.trim_ascii_start().strip_prefix(b"#") else { return false };
+        let Some(end) = key.iter().position(|byte| *byte == b'=') else { return false };
+        let (number, value) = (key[..end].trim_ascii(), key[end + 1..].trim_ascii());
+        !number.is_empty() && number.iter().all(u8::is_ascii_digit) && value.starts_with(SEALED)
+    };
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    match lines.position(is_numbered).filter(|_| format == Format::Ini) {
+        Some(at) => FileError::NumberedKey { line: at + 1 },
+        None => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +118,6 @@ mod tests {
             assert_eq!(told(text, format), FileError::NoMetadata, "{format:?}");
         }
         let lost = told("a: ENC[AES256_GCM,data:x,iv:x,tag:x,type:str]\n", Format::Yaml);
-        insta::assert_snapshot!(lost, @"the file seems to be cut, or its `sops` metadata damaged: it lacks `sops` metadata, though its values are encrypted: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
+        insta::assert_snapshot!(lost, @"the file seems to be cut, or its `sops` metadata damaged: it lacks `sops` metadata, though its values are encrypted: restore it from Git (`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`) and make the change with `sops set` or `sops edit`");
     }
 }

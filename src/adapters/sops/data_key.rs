@@ -12,10 +12,11 @@ use aes_gcm::aes::Aes256;
 use aes_gcm::{AeadInOut, AesGcm, KeyInit, Nonce, Tag};
 use zeroize::Zeroizing;
 
-use super::data_keys::DataKeyCode;
+use super::data_keys;
 use super::error::ValueError;
 use super::plaintext::Plaintext;
 use super::sealed::Sealed;
+use crate::domain::data_keys::DataKeyCode;
 
 /// The key that a file's values are encrypted with.
 pub(super) struct DataKey {
@@ -27,7 +28,7 @@ impl DataKey {
     /// Takes a key of 32 bytes; `None` where it has another length.
     pub(super) fn new(key: &[u8]) -> Option<Self> {
         let cipher = Aes256::new_from_slice(key).ok()?;
-        Some(Self { cipher, code: DataKeyCode::of(key) })
+        Some(Self { cipher, code: data_keys::code(key) })
     }
 
     /// What tells it from others.

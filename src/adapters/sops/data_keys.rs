@@ -1,14 +1,11 @@
-//! Which environments have one and the same data key.
+//! Whether an environment's file has the data key of another one, as a file has that was made by
+//! copying the other: neither an identity of its own nor an encrypted name tells the two apart then
+//! (see [`crate::domain::data_keys`]).
 //!
-//! Where two files share a data key, whoever can write one of them can put values of the other
-//! into it, or its entries of recipients around the whole other file, and holds no key for it:
-//! neither an identity of its own nor an encrypted name tells the two apart then.
-//!
-//! Invariant: data keys are compared by a code that only this process can compute, and that is in
-//! no text. A file that is refused for any other reason takes no other environment down.
+//! Invariant: a code is in no text. A file that is refused for any other reason takes no other
+//! environment down.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -16,29 +13,20 @@ use sha2::Sha256;
 use super::authorship::AuthorshipError;
 use super::load::{Looked, Slot};
 use super::refusal::Refusal;
+use crate::domain::data_keys::{DataKeyCode, DataKeyOwners};
 use crate::domain::names::{Environment, and_more};
 
 /// How many environments a refusal names.
 const MAX_NAMED: usize = 3;
 
-/// The key of the code.
-static KEY: LazyLock<[u8; 32]> = LazyLock::new(|| {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).expect("the kernel gives random bytes, as it has to age and to TLS");
-    key
-});
+/// What is hashed with a data key as the key: a name for what the code is used for.
+const PURPOSE: &[u8] = b"vanta: whose a data key is";
 
-/// What tells data keys apart, within this process.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct DataKeyCode([u8; 32]);
-
-impl DataKeyCode {
-    /// Of a data key.
-    pub(super) fn of(data_key: &[u8]) -> Self {
-        let mac = Hmac::<Sha256>::new_from_slice(&*KEY);
-        let mac = mac.expect("HMAC takes a key of any size").chain_update(data_key);
-        Self(mac.finalize().into_bytes().into())
-    }
+/// The code of a data key: HMAC-SHA-256 (RFC 2104) with it as the key, a pseudorandom function.
+pub(super) fn code(data_key: &[u8]) -> DataKeyCode {
+    let mac = Hmac::<Sha256>::new_from_slice(data_key);
+    let mac = mac.expect("HMAC takes a key of any size").chain_update(PURPOSE);
+    DataKeyCode(mac.finalize().into_bytes().into())
 }
 
 /// That an environment's newest file is refused for its data key alone.
@@ -55,68 +43,25 @@ struct Rivals {
     more: usize,
 }
 
-/// Who has a data key.
-#[derive(Default)]
-struct Holders<'a> {
-    /// Those that are served with it.
-    served: BTreeSet<&'a Environment>,
-    /// Those whose newest files have it and are not served.
-    found: BTreeSet<&'a Environment>,
-}
-
-#[derive(Default)]
-struct DataKeys<'a> {
-    holders: BTreeMap<DataKeyCode, Holders<'a>>,
-    served: BTreeMap<&'a Environment, DataKeyCode>,
-}
-
-impl<'a> DataKeys<'a> {
-    fn serve(&mut self, environment: &'a Environment, code: DataKeyCode) {
-        if let Some(before) = self.served.insert(environment, code)
-            && let Some(holders) = self.holders.get_mut(&before)
-        {
-            holders.served.remove(environment);
-        }
-        let holders = self.holders.entry(code).or_default();
-        holders.found.remove(environment);
-        holders.served.insert(environment);
-    }
-
-    fn find(&mut self, environment: &'a Environment, code: DataKeyCode) {
-        self.holders.entry(code).or_default().found.insert(environment);
-    }
-
-    /// Who else has the data key: others that are served with it, or, where nothing is, others whose
-    /// files were found, as nobody can tell which of them is the forged one.
-    fn rivals(&self, environment: &Environment, code: DataKeyCode) -> Rivals {
-        let Some(Holders { served, found }) = self.holders.get(&code) else {
-            return Rivals::default();
-        };
-        // What is served with a data key is not put down by another one that is found.
-        let of = if served.is_empty() { found } else { served };
-        let all = of.len() - usize::from(of.contains(environment));
-        let others = of.iter().filter(|other| **other != environment).take(MAX_NAMED);
-        let named: Vec<Environment> = others.map(|other| Environment::clone(other)).collect();
-        Rivals { more: all - named.len(), named }
-    }
-}
-
 /// Refuses what was found good but for a data key that another environment has, and has those
 /// looked at again whose data key has become their own. Where files are signed, what is rotated has
 /// to be signed anew, which the refusal says.
 pub(super) fn compare(
     looked: &mut BTreeMap<Environment, Looked>,
     slots: &BTreeMap<Environment, Slot>,
+    owners: &DataKeyOwners,
     signed: bool,
 ) {
     let claims = |looked: &Looked| looked.opened().is_some() || looked.claim().is_some();
     if !looked.values().any(claims) {
         return;
     }
-    let claims = decide(looked, slots);
+    let holders = Holders::of(looked, slots, owners);
+    let claims: Vec<(Environment, Claim)> = holders.claims().collect();
     for (environment, claim) in claims {
         let Some(looked) = looked.get_mut(&environment) else { continue };
         match looked.claim() {
+            None if claim.rivals == Rivals::default() => {}
             None => {
                 let error = AuthorshipError::SharedDataKey {
                     others: and_more(&claim.rivals.named, claim.rivals.more),
@@ -130,45 +75,55 @@ pub(super) fn compare(
     }
 }
 
-/// The claims of all environments that have no data key of their own, and of those that had none.
-fn decide(
-    looked: &BTreeMap<Environment, Looked>,
-    slots: &BTreeMap<Environment, Slot>,
-) -> Vec<(Environment, Claim)> {
-    let mut keys = DataKeys::default();
-    for (environment, slot) in slots {
-        if let Some(version) = &slot.version {
-            keys.serve(environment, version.file.data_key_code());
+/// Who has which data key.
+struct Holders<'a> {
+    owners: &'a DataKeyOwners,
+    /// Those that are served with it and are not remembered.
+    served: BTreeMap<DataKeyCode, BTreeSet<&'a Environment>>,
+    /// Those whose newest files have it and are good but for that.
+    found: BTreeMap<DataKeyCode, BTreeSet<&'a Environment>>,
+}
+
+impl<'a> Holders<'a> {
+    fn of(
+        looked: &'a BTreeMap<Environment, Looked>,
+        slots: &'a BTreeMap<Environment, Slot>,
+        owners: &'a DataKeyOwners,
+    ) -> Self {
+        let mut holders = Self { owners, served: BTreeMap::new(), found: BTreeMap::new() };
+        for (environment, slot) in slots {
+            let code = slot.version.as_ref().map(|version| version.file.data_key_code());
+            if let Some(code) = code.filter(|code| owners.owner(*code).is_none()) {
+                holders.served.entry(code).or_default().insert(environment);
+            }
         }
-    }
-    let mut open: BTreeMap<&Environment, DataKeyCode> = BTreeMap::new();
-    let mut standing: BTreeMap<&Environment, DataKeyCode> = BTreeMap::new();
-    for (environment, looked) in looked {
-        if let Some(code) = looked.opened() {
-            keys.find(environment, code);
-            open.insert(environment, code);
-        } else if let Some(claim) = looked.claim() {
-            keys.find(environment, claim.code);
-            standing.insert(environment, claim.code);
+        for (environment, looked) in looked {
+            if let Some(code) = looked.opened().or(looked.claim().map(|claim| claim.code)) {
+                holders.found.entry(code).or_default().insert(environment);
+            }
         }
+        holders
     }
-    // Each that is taken may leave a data key to another.
-    loop {
-        let own = |(environment, code): &(&&Environment, &DataKeyCode)| {
-            keys.rivals(environment, **code) == Rivals::default()
+
+    /// What each has to say whose newest file was found.
+    fn claims(&self) -> impl Iterator<Item = (Environment, Claim)> {
+        let all = self.found.iter().flat_map(|(code, of)| of.iter().map(move |of| (*code, *of)));
+        all.map(|(code, of)| (of.clone(), Claim { code, rivals: self.rivals(of, code) }))
+    }
+
+    /// Who else has the data key: whoever it is known to be of; or, where that is not known, those
+    /// whose files were found, as nobody can tell which of them is the forged one.
+    fn rivals(&self, environment: &Environment, code: DataKeyCode) -> Rivals {
+        if let Some(owner) = self.owners.owner(code) {
+            let named = if owner == environment { Vec::new() } else { vec![owner.clone()] };
+            return Rivals { named, more: 0 };
+        }
+        let Some(of) = self.served.get(&code).or_else(|| self.found.get(&code)) else {
+            return Rivals::default();
         };
-        let taken: Vec<_> = open.iter().filter(own).map(|(of, code)| (*of, *code)).collect();
-        if taken.is_empty() {
-            break;
-        }
-        for (environment, code) in taken {
-            open.remove(environment);
-            keys.serve(environment, code);
-        }
+        let all = of.len() - usize::from(of.contains(environment));
+        let others = of.iter().filter(|other| **other != environment).take(MAX_NAMED);
+        let named: Vec<Environment> = others.map(|other| Environment::clone(other)).collect();
+        Rivals { more: all - named.len(), named }
     }
-    let claims = open.into_iter().chain(standing);
-    let claims = claims.map(|(environment, code)| {
-        (environment.clone(), Claim { code, rivals: keys.rivals(environment, code) })
-    });
-    claims.collect()
 }

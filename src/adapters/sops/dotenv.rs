@@ -40,7 +40,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Document, Vec<MapItem>), FileError>
     if fields.is_empty() {
         return Err(FileError::NoMetadata);
     }
-    Ok((document, flat::unflatten(&fields, &mut budget)?))
+    Ok((document, flat::unflatten(PREFIX, &fields, &mut budget)?))
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(read("A=1\nB\nsops_mac=x"), Err(FileError::NotDotenv { line: 2 }));
         let key = "\"A\"".to_owned();
         assert_eq!(read("A=1\nA=1\nsops_mac=x"), Err(FileError::DuplicateKey { key }));
-        let key = "\"mac\"".to_owned();
+        let key = "\"sops_mac\"".to_owned();
         assert_eq!(read("sops_mac=x\nsops_mac=x"), Err(FileError::DuplicateKey { key }));
         assert_eq!(read("A=1\n"), Err(FileError::NoMetadata));
         assert_eq!(parse(b"A=\xff").err(), Some(FileError::NotUtf8));

@@ -5,7 +5,7 @@
 
 use super::groups::{FailedGroups, GroupError, Reasons};
 use super::master_key::KeyError;
-use super::remedy::{BEFORE, RESTORE, advice, remedy, take_out};
+use super::remedy::{BEFORE, CHECKOUT, OWN, RESTORE, advice, remedy, take_out};
 use crate::domain::ports::FileFault;
 
 /// Why a whole file is refused: what is wrong, and what to do about it.
@@ -69,11 +69,13 @@ pub enum FileError {
     )]
     Empty,
     /// The bytes are not UTF-8.
-    #[error("the file is not UTF-8 text, as every file of sops is: {RESTORE}")]
+    #[error(
+        "the file is not UTF-8 text: {RESTORE}; where its keys never were, write them so {BEFORE}"
+    )]
     NotUtf8,
     /// Git could not merge two versions of it, and nobody has done it since.
     #[error(
-        "line {line} begins a merge conflict (`<<<<<<<`): take one side whole (`git checkout --ours -- FILE`, or `--theirs`), and make the other's changes in it with `sops set` or `sops edit`"
+        "line {line} begins a merge conflict (`<<<<<<<`): take one side whole (`git checkout --ours -- FILE`, or `--theirs`; once it is committed, `git checkout COMMIT -- FILE`), and make the other's changes in it with `sops set` or `sops edit`"
     )]
     Conflict {
         /// From 1.
@@ -119,9 +121,17 @@ pub enum FileError {
         /// From a fixed list of texts.
         reason: &'static str,
     },
+    /// A key `-` of ini, of which sops made a comment, without which its MAC is another.
+    #[error(
+        "line {line} was a key `-`, of which sops makes a comment with a number that it cannot read back either: give the key a name {BEFORE}"
+    )]
+    NumberedKey {
+        /// From 1.
+        line: usize,
+    },
     /// A binary file is not one text, `data`.
     #[error(
-        "a binary file holds the one key `data`, an encrypted text, and this one does not: name a file of another format by it (.enc.json, say), or restore it (`git checkout -- FILE`)"
+        "a binary file holds the one key `data`, an encrypted text, and this one does not: name a file of another format by it (.enc.json, say), or restore it ({CHECKOUT})"
     )]
     NotBinary,
     /// A binary file has a key beside `data`, for which nothing but the MAC would speak.
@@ -135,7 +145,7 @@ pub enum FileError {
     },
     /// A document is neither a mapping nor empty.
     #[error(
-        "document {document} is not a mapping of keys to values: SOPS encrypts nothing else. Write it so {BEFORE}, or restore it (`git checkout -- FILE`)"
+        "document {document} is not a mapping of keys to values: SOPS encrypts nothing else. Write it so {BEFORE}, or restore it ({CHECKOUT})"
     )]
     NotAMapping {
         /// From 1.
@@ -157,7 +167,7 @@ pub enum FileError {
     },
     /// One mapping has one key twice.
     #[error(
-        "the key {key} is there twice in one mapping: restore the file (`git checkout -- FILE`), or take the one out that was added, by hand where sops refuses the file and with `sops edit` where it does not"
+        "the key {key} is there twice in one mapping: restore the file ({CHECKOUT}), or take the one out that was added, by hand where sops refuses the file and with `sops edit` where it does not"
     )]
     DuplicateKey {
         /// Escaped and cut.
@@ -227,13 +237,13 @@ pub enum FileError {
     },
     /// More than one of the six selection rules.
     #[error(
-        "the `sops` metadata has more than one rule of what is encrypted, which sops refuses too: keep the one that it was encrypted with, or restore it (`git checkout -- FILE`)"
+        "the `sops` metadata has more than one rule of what is encrypted, which sops refuses too: keep the one that it was encrypted with, or restore it ({CHECKOUT})"
     )]
     SeveralRules,
     /// A regular expression that Go does not take, so that sops lets it match nothing, or that is
     /// not supported.
     #[error(
-        "{field} is a regular expression that is invalid in Go, so that sops would let it match nothing, or not supported: decrypt the file (`sops decrypt -i FILE`), and encrypt it with one of plain characters, classes and groups"
+        "{field} is a regular expression that is invalid in Go, so that sops would let it match nothing, or not supported: decrypt the file (`sops decrypt -i FILE`), and encrypt it with one of plain characters, classes and groups, as in `sops encrypt --age RECIPIENT --encrypted-regex '^APP_' -i FILE`"
     )]
     InvalidRegex {
         /// The rule's name in the metadata.
@@ -241,7 +251,7 @@ pub enum FileError {
     },
     /// The MAC leaves out the plain values, and the administrator does not allow that.
     #[error(
-        "the file has mac_only_encrypted, so its plain values prove nothing: decrypt it (`sops decrypt -i FILE`) and encrypt it without that setting, or allow `mac-only-encrypted`"
+        "the file has mac_only_encrypted, so its plain values prove nothing: decrypt it (`sops decrypt -i FILE`), take `mac_only_encrypted` out of .sops.yaml, and encrypt it (`sops encrypt -i FILE`); or allow `mac-only-encrypted`"
     )]
     MacOnlyEncrypted,
     /// The file lists no key at all.
@@ -262,7 +272,7 @@ pub enum FileError {
     MasterKey(KeyError),
     /// The data key is split, and too few of the groups that hold its shares can be opened.
     #[error(
-        "the data key is split among {groups} key groups, of which {needed} are needed and {opened} can be opened: {}: configure an identity for each group, or change the groups (`sops groups`)",
+        "the data key is split among {groups} key groups, of which {needed} are needed and {opened} can be opened: {}: {OWN}, configure an identity for each group, or change the groups (`sops groups`)",
         FailedGroups(.failed)
     )]
     TooFewGroups {
@@ -283,7 +293,7 @@ pub enum FileError {
     BadDataKey,
     /// A value that must be encrypted is not.
     #[error(
-        "the value of {path} is not encrypted, though the file's rule says so: look at what else changed, restore the file (`git checkout -- FILE`), and put the value in with `sops set`"
+        "the value of {path} is not encrypted, though the file's rule says so: look at what else changed, restore the file ({CHECKOUT}), and put the value in with `sops set`"
     )]
     NotEncrypted {
         /// The dotted path, escaped and cut.

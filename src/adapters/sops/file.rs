@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 use super::authorship::EnvironmentLeaf;
 use super::damage::{self, check_content};
 use super::data_key::DataKey;
-use super::data_keys::DataKeyCode;
 use super::error::{FileError, ValueError};
 use super::format::{Format, Parsed};
 use super::gathered::{Gathered, Values};
@@ -24,6 +23,7 @@ use super::sealed::Sealed;
 use super::time::Time;
 use super::tree::Scalar;
 use super::walk::{Content, Leaf, Shape, walk};
+use crate::domain::data_keys::DataKeyCode;
 use crate::domain::names::Key;
 use crate::domain::secret::SecretValue;
 use crate::domain::versions::VersionMark;
@@ -78,7 +78,8 @@ impl OpenedFile {
         let file_keys = FileKeys::new(keys, &metadata);
         let data_key = groups::data_key(&metadata.keys, &|key| file_keys.open(key))?;
         let walked = walk(documents, &metadata, &data_key, leave, take)?;
-        verify_mac(&metadata, &data_key, &walked.mac)?;
+        verify_mac(&metadata, &data_key, &walked.mac)
+            .map_err(|error| damage::of_mac(error, bytes, format))?;
         Ok(Self {
             data_key,
             shapes: walked.shapes,

@@ -17,14 +17,17 @@ const MAX_NAME: usize = 1024;
 const MAX_PARTS: usize = 8;
 
 /// What is written flat, with the line feeds that are escaped in it. Each part of a name is paid
-/// for, since each may become a node.
+/// for, since each may become a node. In the file this prefix is before each name, and is again
+/// where one is told of.
 pub(super) fn unflatten(
+    prefix: &'static str,
     entries: &[(String, String)],
     budget: &mut Budget,
 ) -> Result<Vec<MapItem>, FileError> {
     let mut fields = Vec::with_capacity(entries.len());
     for (name, text) in entries {
-        let (path, text) = (path(name, budget)?, text.as_str());
+        let name = Name { prefix, name };
+        let (path, text) = (name.path(budget)?, text.as_str());
         fields.push(Field { name, path, text });
     }
     // Lists by their numbers, and what is below one part side by side.
@@ -32,9 +35,16 @@ pub(super) fn unflatten(
     map(&fields, 0)
 }
 
+/// A name, and what is before it in the file.
+#[derive(Clone, Copy)]
+struct Name<'a> {
+    prefix: &'static str,
+    name: &'a str,
+}
+
 /// A value, and the way to it.
 struct Field<'a> {
-    name: &'a str,
+    name: Name<'a>,
     path: Vec<Part<'a>>,
     text: &'a str,
 }
@@ -46,26 +56,36 @@ enum Part<'a> {
     Element(usize),
 }
 
-fn path<'a>(name: &'a str, budget: &mut Budget) -> Result<Vec<Part<'a>>, FileError> {
-    let refused = || FileError::BadFlatMetadata { name: shown(name) };
-    if name.len() > MAX_NAME {
-        return Err(refused());
+impl<'a> Name<'a> {
+    fn path(self, budget: &mut Budget) -> Result<Vec<Part<'a>>, FileError> {
+        if self.name.len() > MAX_NAME {
+            return Err(self.refused());
+        }
+        let (mut path, mut rest, mut list) = (Vec::new(), self.name, false);
+        while path.len() < MAX_PARTS {
+            budget.spend(1, 0)?;
+            let found = separator(rest);
+            let part = &rest[..found.map_or(rest.len(), |(at, _)| at)];
+            path.push(if list {
+                Part::Element(number(part).ok_or_else(|| self.refused())?)
+            } else {
+                Part::Key(part)
+            });
+            let Some((at, separator)) = found else { return Ok(path) };
+            list = separator == LIST;
+            rest = &rest[at + separator.len()..];
+        }
+        Err(FileError::TooDeep { limit: MAX_PARTS })
     }
-    let (mut path, mut rest, mut list) = (Vec::new(), name, false);
-    while path.len() < MAX_PARTS {
-        budget.spend(1, 0)?;
-        let found = separator(rest);
-        let part = &rest[..found.map_or(rest.len(), |(at, _)| at)];
-        path.push(if list {
-            Part::Element(number(part).ok_or_else(refused)?)
-        } else {
-            Part::Key(part)
-        });
-        let Some((at, separator)) = found else { return Ok(path) };
-        list = separator == LIST;
-        rest = &rest[at + separator.len()..];
+
+    /// As it is in the file, escaped and cut.
+    fn shown(self) -> String {
+        shown(&format!("{}{}", self.prefix, self.name))
     }
-    Err(FileError::TooDeep { limit: MAX_PARTS })
+
+    fn refused(self) -> FileError {
+        FileError::BadFlatMetadata { name: self.shown() }
+    }
 }
 
 /// What is below keys. The fields have this many parts of their ways in common.
@@ -75,7 +95,7 @@ fn map(fields: &[Field<'_>], depth: usize) -> Result<Vec<MapItem>, FileError> {
     for below in keys {
         match below[0].path[depth] {
             Part::Key(key) => items.push(MapItem::Entry(key.to_owned(), node(below, depth + 1)?)),
-            Part::Element(_) => return Err(below[0].refused()),
+            Part::Element(_) => return Err(below[0].name.refused()),
         }
     }
     Ok(items)
@@ -87,7 +107,7 @@ fn list(fields: &[Field<'_>], depth: usize) -> Result<Vec<ListItem>, FileError> 
     let mut items = Vec::with_capacity(elements.clone().count());
     for below in elements {
         if below[0].path[depth] != Part::Element(items.len()) {
-            return Err(below[0].refused());
+            return Err(below[0].name.refused());
         }
         items.push(ListItem::Element(node(below, depth + 1)?));
     }
@@ -99,17 +119,11 @@ fn node(fields: &[Field<'_>], depth: usize) -> Result<Node, FileError> {
     match (fields[0].path.get(depth), fields) {
         (None, [field]) => Ok(Node::Scalar(Scalar::text(field.text))),
         (None, [_, other, ..]) if other.path.len() == depth => {
-            Err(FileError::DuplicateKey { key: shown(other.name) })
+            Err(FileError::DuplicateKey { key: other.name.shown() })
         }
-        (None, [_, other, ..]) => Err(other.refused()),
+        (None, [_, other, ..]) => Err(other.name.refused()),
         (Some(Part::Element(_)), _) => list(fields, depth).map(Node::List),
         (Some(Part::Key(_)), _) | (None, []) => map(fields, depth).map(Node::Map),
-    }
-}
-
-impl Field<'_> {
-    fn refused(&self) -> FileError {
-        FileError::BadFlatMetadata { name: shown(self.name) }
     }
 }
 
@@ -154,7 +168,7 @@ mod tests {
 
     fn of(names: &[&str]) -> Result<String, FileError> {
         let entries = names.iter().map(|name| ((*name).to_owned(), "x".to_owned()));
-        unflatten(&entries.collect::<Vec<_>>(), &mut Budget::new())
+        unflatten("sops_", &entries.collect::<Vec<_>>(), &mut Budget::new())
             .map(|items| told(&Node::Map(items)))
     }
 
@@ -183,6 +197,8 @@ mod tests {
                 "{names:?}: {error}"
             );
         }
+        let gap = of(&["a__list_0", "a__list_2"]).unwrap_err().to_string();
+        assert!(gap.contains("\"sops_a__list_2\" does not fit"), "as the file has it: {gap}");
         let deep = |parts: usize| format!("a{}", "__map_a".repeat(parts - 1));
         assert!(of(&[&deep(MAX_PARTS)]).is_ok());
         let refused = FileError::TooDeep { limit: MAX_PARTS };

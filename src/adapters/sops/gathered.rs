@@ -122,7 +122,7 @@ impl Gathered {
             };
             let plaintext = plaintext.transpose().map_err(|_| FileError::WrongMac)?;
             self.environment =
-                std::mem::take(&mut self.environment).with((&path, &place), plaintext);
+                std::mem::take(&mut self.environment).with((&path, &place), plaintext.as_ref());
             return Ok(());
         }
         // A refusal of what is much too long would look through all of it.

@@ -11,7 +11,7 @@ mod settle;
 
 use super::authorship::{Alarm, Subject};
 use super::candidate::{Candidate, Opened};
-use super::data_keys::{Claim, DataKeyCode};
+use super::data_keys::Claim;
 use super::file::EncryptedFile;
 use super::format::Format;
 use super::identity_files::IdentityFiles;
@@ -22,6 +22,7 @@ use super::report::Brief;
 use super::source::Source;
 use super::store::StoreOptions;
 use crate::adapters::files::Fingerprint;
+use crate::domain::data_keys::DataKeyCode;
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
 use crate::domain::versions::VersionMark;
@@ -92,6 +93,8 @@ pub(super) struct Seen {
     spell: Option<Spell>,
     /// That it is refused for its data key alone, where it is.
     claim: Option<Claim>,
+    /// Where it was found, where that is to be remembered.
+    place: Option<String>,
 }
 
 /// That one version after the other was refused.
@@ -159,6 +162,8 @@ pub(super) struct Look<'a> {
     pub(super) signers: Option<&'a Fingerprint>,
     /// The highest version that was served.
     pub(super) highest: Option<&'a VersionMark>,
+    /// Where the file was that was served last.
+    pub(super) place: Option<&'a str>,
     pub(super) slot: &'a Slot,
 }
 
@@ -206,7 +211,7 @@ impl Look<'_> {
         let around_settled = around.is_settled(now);
         let settled = |source: &Source| source.fingerprints().all(|found| found.is_settled(now));
         let settled = around_settled && sources.iter().all(settled);
-        let candidate = Candidate::read(&sources);
+        let candidate = Candidate::read(&sources, self.place);
         let digest = candidate.as_ref().ok().map(Candidate::digest);
         // The same bytes with the same identity give the same answer. A file of signers that was
         // written twice within its settling time is read again for as long.
@@ -218,10 +223,11 @@ impl Look<'_> {
         };
         let before = match before {
             Some(seen) if same(&seen) => {
-                drop(candidate);
+                // It may be the same file in another place.
+                let place = candidate.ok().map(|candidate| candidate.place().to_owned());
                 let (rests_until, awaited) = (None, None);
                 let seen = seen.again(sources, around);
-                let seen = Seen { settled, rests_until, awaited, ..seen };
+                let seen = Seen { settled, rests_until, awaited, place, ..seen };
                 return Looked::Unchanged(Box::new(seen));
             }
             before => before,
@@ -255,10 +261,12 @@ impl Look<'_> {
         place: IdentityPlace,
     ) -> (Around, Result<Opened, Refusal>) {
         let Self { options, environment, .. } = self;
+        let (highest, served) = (self.highest, self.slot.version.as_ref());
+        let named = served.is_some_and(|version| version.file.environment().names_one());
         let (place, opened) = open_with(
             place,
             || options.identity_place(environment),
-            |place| candidate.open(options, self.identities, place, environment, self.highest),
+            |place| candidate.open(options, self.identities, place, environment, highest, named),
         );
         let comes_and_goes = || {
             let reason = "its identity file came or went each time that the file was opened";
@@ -317,13 +325,13 @@ impl Looked {
         }
     }
 
-    /// What gives the file another data key.
+    /// What gives a file that was opened another data key.
     pub(super) fn rotate_command(&self, environment: &Environment, signed: bool) -> String {
-        let sources = match self {
-            Self::Unchanged(seen) => &seen.sources,
-            Self::Read(read) => &read.sources,
+        let opened = match self {
+            Self::Unchanged(_) => None,
+            Self::Read(read) => read.loaded.as_ref().ok(),
         };
-        let format = sources.first().map_or(Format::Yaml, |source| source.format);
+        let format = opened.map_or(Format::Yaml, |opened| opened.format);
         Subject { environment, format, signed }.rotate()
     }
 }

@@ -1,6 +1,7 @@
 //! The master keys that a file lists: each wraps the data key, or its group's share of it.
 
 use super::key_sources::MAX_OTHERS;
+use super::remedy::CHECKOUT;
 use super::shown::shown;
 use crate::adapters::key_service::{KeyName, KeyServiceError, Kind, MAX_SHOWN, NotAllowed};
 use crate::domain::names::Shown;
@@ -67,7 +68,7 @@ pub enum KeyError {
     /// More of them are broken than are tried.
     #[error(
         "more than {limit} of the file's age keys are broken, though there is an identity for \
-         them: restore the file from Git (`git checkout -- FILE`)"
+         them: restore the file ({CHECKOUT})"
     )]
     TooManyBroken {
         /// In keys.

@@ -115,6 +115,7 @@ fn cut(mut reason: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::authorship::WhyNamed;
     use super::*;
 
     #[test]
@@ -135,7 +136,7 @@ mod tests {
         assert_eq!(of(missing), Grace::Signature);
         assert_eq!(of(AuthorshipError::WrongSignature { command: command() }), Grace::Signature);
         let whole = [
-            AuthorshipError::PlainName,
+            AuthorshipError::NoNameInBinary { why: WhyNamed::Always },
             AuthorshipError::SharedDataKey { others: command(), command: command() },
             AuthorshipError::Future { found: command(), save: command(), wait: Duration::ZERO },
             AuthorshipError::NoSigners { path: path() },

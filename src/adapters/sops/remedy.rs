@@ -4,20 +4,41 @@
 use super::error::ValueError;
 use super::master_key::KeyError;
 
+/// What brings a good version back. The first does nothing once the bad one is committed.
+macro_rules! checkout {
+    () => {
+        "`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`"
+    };
+}
+
+/// The same.
+pub(super) const CHECKOUT: &str = checkout!();
+
 /// What helps where a file is not as sops wrote it: every command of sops refuses such a file.
-pub(super) const RESTORE: &str = "restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`";
+pub(super) const RESTORE: &str = concat!(
+    "restore it from Git (",
+    checkout!(),
+    ") and make the change with `sops set` or `sops edit`"
+);
 
 /// What to do where sops never writes such a thing: it is there before the file is encrypted.
 pub(super) const BEFORE: &str = "before you encrypt the file";
 
+/// What to see to before a key of one's own is put into a file.
+pub(super) const OWN: &str = "look first whether it is this environment's file and not another's (`git log -p -- FILE`); if it is";
+
 /// What to do where no key opens a file.
-pub(super) fn advice(reasons: &[KeyError]) -> &'static str {
+pub(super) fn advice(reasons: &[KeyError]) -> String {
     if reasons.iter().any(|reason| matches!(reason, KeyError::Service { .. })) {
-        "it is tried again by itself"
+        "it is tried again by itself".to_owned()
     } else if reasons.iter().all(|reason| matches!(reason, KeyError::NoService { .. })) {
-        "allow a key in VANTA_SOPS_ALLOWED_KEYS (docs/keys.md), or encrypt the file for an age recipient too (`sops rotate -i --add-age RECIPIENT FILE`)"
+        format!(
+            "{OWN}, allow a key in VANTA_SOPS_ALLOWED_KEYS (docs/keys.md), or encrypt the file for an age recipient too (`sops rotate -i --add-age RECIPIENT FILE`)"
+        )
     } else {
-        "configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"
+        format!(
+            "{OWN}, configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"
+        )
     }
 }
 
@@ -34,7 +55,7 @@ pub(super) fn take_out(key: &str) -> String {
             "take it out, with `sops unset FILE '[\"{name}\"]'` where `sops set` put it in, by hand where it is plain"
         )
     } else {
-        "restore the file (`git checkout -- FILE`)".to_owned()
+        format!("restore the file ({CHECKOUT})")
     }
 }
 

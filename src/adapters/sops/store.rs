@@ -28,11 +28,11 @@ use super::report::{EnvironmentStatus, Misnamed, RefreshReport, Versions};
 use super::source::ConfigMapFiles;
 use crate::adapters::files::Fingerprint;
 use crate::adapters::key_service::KeyService;
+use crate::domain::history::{History, MOST_ENVIRONMENTS, Served};
 use crate::domain::names::{Environment, Key};
 use crate::domain::policy::Grant;
 use crate::domain::ports::{FileFault, SecretStore, SecretStoreError};
 use crate::domain::secret::SecretValue;
-use crate::domain::versions::{self, VersionMarks};
 
 /// Where the files and their keys are.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ pub struct SopsStore {
     gone: ArcSwap<BTreeSet<Environment>>,
     identities: IdentityFiles,
     changes: watch::Sender<Versions>,
-    /// The highest version of each environment that was served.
-    marks: watch::Sender<VersionMarks>,
+    /// What was served, as far as it is remembered.
+    history: watch::Sender<Arc<History>>,
     /// Why not all files are read that there are.
     problems: ArcSwap<Vec<String>>,
     /// Whether it was seen once which environments there are.
@@ -110,11 +110,15 @@ struct Watch {
 impl SopsStore {
     /// Loads every environment. One that cannot be loaded is in the report and in
     /// [`Self::status`]; the others are served.
-    pub fn open(mut options: StoreOptions) -> (Self, RefreshReport) {
-        let served_before = std::mem::take(&mut options.authorship.served_before);
+    pub fn open(options: StoreOptions) -> (Self, RefreshReport) {
+        Self::open_again(options, History::default())
+    }
+
+    /// The same where it is known what was served before, by this process or another.
+    pub fn open_again(options: StoreOptions, history: History) -> (Self, RefreshReport) {
         let store = Self {
             options,
-            marks: watch::Sender::default(),
+            history: watch::Sender::default(),
             environments: ArcSwap::default(),
             gone: ArcSwap::default(),
             identities: IdentityFiles::default(),
@@ -123,7 +127,7 @@ impl SopsStore {
             listed: AtomicBool::new(false),
             watch: Mutex::default(),
         };
-        store.remember(served_before);
+        store.remember(history);
         let report = store.refresh();
         (store, report)
     }
@@ -181,11 +185,14 @@ impl SopsStore {
         if **self.gone.load() != gone {
             self.gone.store(Arc::new(gone));
         }
-        let mut marks = self.marks.borrow().clone();
+        let history = Arc::clone(&self.history.borrow());
         let mut kept: usize = after.values().map(Slot::kept).sum();
         self.identities.begin();
         let mut looked = BTreeMap::new();
-        for (environment, sources) in listed {
+        // What was served before has its room before what is new, whatever it is called.
+        let (known, new): (Vec<_>, Vec<_>) =
+            listed.into_iter().partition(|(environment, _)| history.knows(environment));
+        for (environment, sources) in known.into_iter().chain(new) {
             let slot = after.entry(environment.clone()).or_default();
             let look = Look {
                 options: &self.options,
@@ -193,7 +200,8 @@ impl SopsStore {
                 environment: &environment,
                 kept_of_others: kept - slot.kept(),
                 signers: signers.as_ref(),
-                highest: marks.get(&environment),
+                highest: history.marks.get(&environment),
+                place: history.places.get(&environment).map(String::as_str),
                 slot,
             };
             let found = look.at(sources, watch.seen.remove(&environment));
@@ -202,8 +210,9 @@ impl SopsStore {
         }
         // Once all else is found good, so that a file that is refused takes no other down.
         if authorship.leaf.compares_data_keys() {
-            data_keys::compare(&mut looked, &after, signers.is_some());
+            data_keys::compare(&mut looked, &after, &history.data_keys, signers.is_some());
         }
+        let mut served = Vec::new();
         for (environment, found) in looked {
             watch.versions += 1;
             let settle = Settle {
@@ -211,15 +220,15 @@ impl SopsStore {
                 now,
                 environment: &environment,
                 number: watch.versions,
-                marks: &mut marks,
                 slot: after.entry(environment.clone()).or_default(),
                 report: &mut report,
+                served: &mut served,
             };
             let seen = settle.with(found);
             watch.seen.insert(environment, seen);
         }
         report.identities = self.identities.end();
-        self.remember(marks);
+        self.add_to_history(&served, &mut report);
         if !report.is_empty() {
             let versions = after.iter().filter_map(|(environment, slot)| {
                 Some((environment.clone(), slot.version.as_ref()?.number))
@@ -248,22 +257,38 @@ impl SopsStore {
         self.changes.subscribe()
     }
 
-    /// The highest version of each environment that was served; it changes with them.
-    pub fn marks(&self) -> watch::Receiver<VersionMarks> {
-        self.marks.subscribe()
+    /// What was served, as far as it is remembered; it changes with what is served.
+    pub fn history(&self) -> watch::Receiver<Arc<History>> {
+        self.history.subscribe()
     }
 
-    /// Takes in which versions were served elsewhere, of which the highest counts that is not of
-    /// the future.
-    pub fn remember(&self, others: VersionMarks) {
+    /// Takes in what was served elsewhere.
+    pub fn remember(&self, others: History) {
         let now = Timestamp::now();
-        self.marks.send_if_modified(|marks| {
-            let mut merged = marks.clone();
-            versions::merge(&mut merged, others, now);
-            let changed = *marks != merged;
-            *marks = merged;
+        self.history.send_if_modified(|history| {
+            let mut merged = History::clone(history);
+            merged.hear(others, now);
+            let changed = **history != merged;
+            *history = Arc::new(merged);
             changed
         });
+    }
+
+    /// Remembers what is served from now on.
+    fn add_to_history(&self, served: &[Served], report: &mut RefreshReport) {
+        if served.is_empty() {
+            return;
+        }
+        let mut forgotten = BTreeSet::new();
+        self.history.send_modify(|history| {
+            let history = Arc::make_mut(history);
+            forgotten.extend(served.iter().filter(|of| !history.add(of)).map(|of| &of.environment));
+        });
+        for loaded in &mut report.loaded {
+            if forgotten.contains(&loaded.environment) {
+                loaded.warnings.push(format!("is not remembered, as {MOST_ENVIRONMENTS} environments were served before it: an older version that is put back will not be known"));
+            }
+        }
     }
 
     /// Every environment, served or not, in order.

@@ -1,4 +1,4 @@
-//! Uses left, revocations, the audit's checkpoints, versions of files and two keys, in SQLite for
+//! Uses left, revocations, the audit's checkpoints, what was served of files and two keys, in SQLite for
 //! one replica or in PostgreSQL for many.
 //!
 //! Invariant: a use is taken in one conditional statement, so that at most as many are taken as
@@ -8,9 +8,9 @@
 mod checkpoints;
 mod database;
 mod facts;
+mod history;
 mod revocations;
 mod store;
-mod versions;
 mod view;
 
 use std::path::PathBuf;

@@ -10,16 +10,18 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::database::{Database, StateError, fetch, write};
 use super::facts::Facts;
 use super::view::View;
-use super::{CheckpointQuery, StateSource, checkpoints, revocations, versions};
+use super::{CheckpointQuery, StateSource, checkpoints, history, revocations};
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::claims::{Claims, TokenId};
+use crate::domain::data_keys::DataKeyCode;
+use crate::domain::history::History;
 use crate::domain::identity::Subject;
 use crate::domain::names::Environment;
 use crate::domain::ports::{Answer, StaleRevocations, TokenStore, TokenStoreError, UseTaken};
 use crate::domain::revocation::{
     CLOCKS_APART_SECONDS, IssuedToken, Revocation, Revocations, SubjectStanding,
 };
-use crate::domain::versions::{VersionMark, VersionMarks};
+use crate::domain::versions::VersionMark;
 
 /// The name of the file.
 const FILE_NAME: &str = "state.db";
@@ -117,12 +119,45 @@ impl StateStore {
         mark: &VersionMark,
         now: Timestamp,
     ) -> Result<(), StateError> {
-        versions::keep(&self.database, environment, mark, now).await
+        history::keep_version(&self.database, environment, mark, now).await
     }
 
-    /// The highest version of each environment's file that was served, by whichever replica.
-    pub async fn versions(&self) -> Result<VersionMarks, StateError> {
-        versions::all(&self.database).await
+    /// Keeps in mind where the file of an environment is of which a version is kept.
+    pub async fn keep_place(
+        &self,
+        environment: &Environment,
+        place: &str,
+    ) -> Result<(), StateError> {
+        history::keep_place(&self.database, environment, place).await
+    }
+
+    /// Keeps in mind that an environment was served with a data key, unless another one was before.
+    pub async fn keep_data_key(
+        &self,
+        environment: &Environment,
+        code: DataKeyCode,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        history::keep_data_key(&self.database, environment, code, now).await
+    }
+
+    /// Keeps in mind that an environment is still served at `now`.
+    pub async fn touch_history(
+        &self,
+        environment: &Environment,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        history::touch(&self.database, environment, now).await
+    }
+
+    /// Forgets environments that were served last 400 days before any other.
+    pub async fn forget_old_history(&self) -> Result<(), StateError> {
+        history::forget_old(&self.database).await
+    }
+
+    /// What was served of each environment, by whichever replica.
+    pub async fn history(&self) -> Result<History, StateError> {
+        history::all(&self.database).await
     }
 
     /// Whether other replicas write to it too.

@@ -51,7 +51,10 @@ fn a_beginning_is_believed_to_be_removed_where_the_vault_signed_it() {
         assert_eq!(noted, from > 0, "{report:?}");
     }
     let kept = cut(&lines, 5, "r", removal("r", &lines[3], "good"));
-    assert_eq!(told(&believing(&kept, &[])), ["BeginningRemoved - 5"]);
+    let report = believing(&kept, &[]);
+    assert_eq!(told(&report), ["BeginningRemoved - 5"]);
+    let what = "the chain of r begins with entry 6, and no entry says that those before were to go";
+    assert_eq!(report.findings[0].what, what);
 }
 
 #[test]
@@ -65,7 +68,11 @@ fn an_entry_that_nobody_signed_excuses_no_beginning() {
     bare.removal = None;
     for record in [forged, of_another, of_other_entries, bare] {
         let kept = cut(&lines, 4, "r", record);
-        assert_eq!(told(&believing(&kept, &signed)), ["BeginningUnproved - 4"], "{kept:?}");
+        let report = believing(&kept, &signed);
+        assert_eq!(told(&report), ["BeginningUnproved - 4"], "{kept:?}");
+        let what = "the chain of r begins with entry 5, and an entry says that those before were \
+                    removed, and no signature of a known key proves it";
+        assert_eq!(report.findings[0].what, what);
         assert_eq!(told(&take(Verifier::new([]), &kept)), ["BeginningUnproved - 4"]);
         let on_its_word = Verifier::new(signed.clone()).taking_removals_on_their_word();
         let report = take(on_its_word, &kept);
@@ -142,4 +149,18 @@ fn a_chain_that_is_gone_was_removed_before_the_one_that_was_removed_further() {
     let as_long = chain("gone", 7);
     let report = believing(&kept, &[checkpoint(&as_long[6])]);
     assert_eq!(told(&report), ["BeginningUnproved - 1"]);
+    assert!(
+        report.findings[0].what.starts_with("the chain was signed through 7 at "),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn a_chain_that_is_gone_was_not_removed_before_one_that_is_whole_or_of_which_nothing_is_said() {
+    let (gone, other) = (chain("gone", 5), chain("other", 9));
+    let signed = [checkpoint(&gone[4])];
+    let whole = cut(&other, 0, "other", removal("other", &other[6], "good"));
+    assert_eq!(told(&believing(&whole, &signed)), ["EndRemoved - 1"]);
+    let unsaid = ["EndRemoved - 1", "BeginningRemoved - 7"];
+    assert_eq!(told(&believing(&other[7..], &signed)), unsaid);
 }

@@ -93,9 +93,30 @@ fn each_kind_of_tampering_is_found_where_it_was_done() {
 fn a_tail_removed_before_a_checkpoint_is_found_and_one_after_it_is_not() {
     let lines = chain("r", 10);
     let at_8 = [checkpoint(&lines[7])];
-    assert_eq!(told(&verify(&lines[..7], &at_8)), ["EndRemoved 7 8"]);
+    let report = verify(&lines[..7], &at_8);
+    assert_eq!(told(&report), ["EndRemoved 7 8"]);
+    let what = "the entries 8 to 8 were removed from the end: 8 was signed at 1970-01-01T00:00:00Z";
+    assert_eq!(report.findings[0].what, what);
     assert_eq!(told(&verify(&lines[..8], &at_8)), [""; 0]);
     assert_eq!(told(&verify(&[], &at_8)), ["EndRemoved - 1"]);
+}
+
+#[test]
+fn a_chain_reaches_its_last_entry_and_none_that_is_not_there() {
+    let mut verifier = Verifier::new([]);
+    for (number, line) in (1..).zip(chain("r", 3)) {
+        verifier.line(&Place { file: "f".to_owned(), line: number }, &line);
+    }
+    assert!(verifier.reaches("r", 2) && verifier.reaches("r", 3));
+    assert!(!verifier.reaches("r", 4) && !verifier.reaches("other", 1));
+}
+
+#[test]
+fn so_many_findings_are_told_and_the_rest_is_counted() {
+    let lines = vec!["no entry".to_owned(); 1003];
+    let report = verify(&lines, &[]);
+    assert_eq!((report.findings.len(), report.more_findings), (1000, 3));
+    assert_eq!(report.findings[0].fault.to_string(), "not-an-entry");
 }
 
 #[test]

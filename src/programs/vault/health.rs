@@ -1,6 +1,6 @@
 //! Health, readiness and metrics, on a port of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use axum_server::Handle;
+use serde::Serialize;
 
 use super::cluster::ClusterHealth;
 use super::freshness::Freshness;
@@ -20,7 +21,6 @@ use crate::adapters::jwt::CurrentRing;
 use crate::adapters::serve::{Metrics, scraped};
 use crate::adapters::sops::{EnvironmentStatus, SopsStore};
 use crate::adapters::state::StateStore;
-use crate::domain::names::Environment;
 
 /// What readiness depends on. Liveness depends on nothing.
 pub(super) struct Health {
@@ -64,7 +64,7 @@ impl Health {
 }
 
 /// 200 when requests can be answered, else 503. Each check says `ok` or what is wrong, which may be
-/// a part alone: an environment of several, a file of the grants.
+/// a part alone: a file of the grants. That of the secrets says so of each environment.
 async fn ready(State(health): State<Arc<Health>>) -> Response {
     let state = health.state.check().await;
     let environments = health.secrets.status();
@@ -89,19 +89,6 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         Some(error) => Some(format!("{}: {error}", unread())),
         None => (!granted).then(unread),
     };
-    let unread_secrets = cluster.and_then(ClusterHealth::secrets).into_iter();
-    let unlisted = health.secrets.problems();
-    let identities = health.secrets.identity_problems();
-    let mut secrets: Vec<String> = unread_secrets
-        .chain(unlisted.iter().cloned())
-        .chain(identities.iter().map(|problem| kept(problem)))
-        .collect();
-    secrets.extend(degraded(&environments));
-    secrets.extend(gone(&health.secrets.gone()));
-    if !loaded && secrets.is_empty() {
-        secrets.insert(0, "no environment is loaded; the log says why".to_owned());
-    }
-    let secrets = (!secrets.is_empty()).then(|| secrets.join("; "));
     let clients = health.standing.clients.text();
     let issuers = health.standing.issuers.text();
     let signing_keys = health.standing.signing_keys.text();
@@ -110,48 +97,75 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         ("clients", clients),
         ("grants", grants),
         ("issuers", issuers),
-        ("secrets", secrets),
         ("signing_keys", signing_keys),
         ("state", state.problem),
     ];
-    let shown: BTreeMap<&str, String> =
-        checks.map(|(name, wrong)| (name, wrong.unwrap_or_else(|| "ok".to_owned()))).into();
+    let ok = |wrong: Option<String>| Check::One(wrong.unwrap_or_else(|| OK.to_owned()));
+    let mut shown: BTreeMap<&str, Check> =
+        checks.map(|(name, wrong)| (name, ok(wrong))).into_iter().collect();
+    shown.insert("secrets", Check::Each(secrets(&health, &environments, loaded)));
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(shown)).into_response()
 }
 
-/// What is wrong with environments; what several have in common is said once.
-fn degraded(environments: &[EnvironmentStatus]) -> Vec<String> {
-    let mut common: Vec<((&str, &str), Vec<&str>)> = Vec::new();
-    for status in environments {
-        let newest = status.error.as_ref().map(|reason| match status.keys {
-            Some(_) => ("an earlier version is served", reason),
-            None => ("not loaded", reason),
-        });
-        let served = status.served_alarm.as_ref().map(|(_, reason)| match newest {
-            Some(_) => ("what is wrong with the version that is served", reason),
-            None => ("it is served", reason),
-        });
-        for (what, reason) in newest.into_iter().chain(served) {
-            let (wrong, name) = ((what, reason.as_str()), status.environment.as_str());
-            match common.iter_mut().find(|(of, _)| *of == wrong) {
-                Some((_, names)) => names.push(name),
-                None => common.push((wrong, vec![name])),
-            }
-        }
-    }
-    let texts = common.into_iter();
-    texts
-        .map(|((served, reason), names)| format!("{}: {served}: {reason}", names.join(", ")))
-        .collect()
+/// What a check says: `ok`, or what is wrong.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Check {
+    One(String),
+    /// By environment, and under [`ALL`] what is of none.
+    Each(BTreeMap<String, String>),
 }
 
-/// That files are gone which were served: as the administrator means it, or by mistake.
-fn gone(environments: &BTreeSet<Environment>) -> Option<String> {
-    let names: Vec<&str> = environments.iter().map(Environment::as_str).collect();
-    let text = "its file is gone since the vault was started: nothing of it is served";
-    (!names.is_empty()).then(|| format!("{}: {text}", names.join(", ")))
+/// What a check says where nothing is wrong.
+const OK: &str = "ok";
+
+/// What stands for all environments, and is the name of none.
+const ALL: &str = "*";
+
+/// What is wrong with each environment that is known, and with where they all come from.
+fn secrets(
+    health: &Health,
+    environments: &[EnvironmentStatus],
+    loaded: bool,
+) -> BTreeMap<String, String> {
+    let unread = health.cluster.as_ref().and_then(ClusterHealth::secrets).into_iter();
+    let (unlisted, identities) = (health.secrets.problems(), health.secrets.identity_problems());
+    let identities = identities.iter().map(|problem| kept(problem));
+    let of_all: Vec<String> = unread.chain(unlisted.iter().cloned()).chain(identities).collect();
+    let mut secrets = BTreeMap::new();
+    let gone = health.secrets.gone();
+    let gone = gone.iter().map(|environment| (environment, GONE.to_owned()));
+    let known = environments.iter().map(|status| (&status.environment, standing(status)));
+    for (environment, said) in gone.chain(known) {
+        secrets.insert(environment.to_string(), said);
+    }
+    if !of_all.is_empty() {
+        secrets.insert(ALL.to_owned(), of_all.join("; "));
+    } else if secrets.is_empty() {
+        let none = if loaded { OK } else { "no environment is loaded; the log says why" };
+        secrets.insert(ALL.to_owned(), none.to_owned());
+    }
+    secrets
 }
+
+/// How an environment stands: what is wrong with its newest version, and with the one that is
+/// served.
+fn standing(status: &EnvironmentStatus) -> String {
+    let newest = status.error.as_ref().map(|reason| match status.keys {
+        Some(_) => format!("an earlier version is served: {reason}"),
+        None => format!("not loaded: {reason}"),
+    });
+    let served = status.served_alarm.as_ref().map(|(_, reason)| match newest {
+        Some(_) => format!("what is wrong with the version that is served: {reason}"),
+        None => format!("it is served: {reason}"),
+    });
+    let wrong: Vec<String> = newest.into_iter().chain(served).collect();
+    if wrong.is_empty() { OK.to_owned() } else { wrong.join("; ") }
+}
+
+/// That a file is gone which was served: as the administrator means it, or by mistake.
+const GONE: &str = "its file is gone since the vault was started: nothing of it is served";
 
 fn kept(problem: &str) -> String {
     format!("{problem}; the identities that were read before stay in use")

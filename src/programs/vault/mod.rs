@@ -18,6 +18,7 @@ mod error;
 mod freshness;
 mod handlers;
 mod health;
+mod history;
 mod identities;
 mod identity_sources;
 mod issue_rate;
@@ -37,7 +38,6 @@ mod service;
 mod standing;
 mod status;
 mod telling;
-mod versions;
 mod view;
 mod waiting;
 

@@ -16,12 +16,12 @@ use super::cluster::{self, ClusterSources, Told};
 use super::config::{Config, Sources, trace_settings};
 use super::freshness::{Freshness, ISSUE_LIMIT, LastSeen};
 use super::health::Health;
+use super::history::KeptHistory;
 use super::identities::Identities;
 use super::master_keys::MasterKeys;
 use super::reload::{Watched, WatchedSecrets, WatchedSettings};
 use super::service::{GrantsReceiver, Service, ServiceParts};
 use super::standing::Standing;
-use super::versions::ServedVersions;
 use super::{dev, master_keys, router};
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::{Watch, make_folder};
@@ -29,7 +29,7 @@ use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Exported, Listener, Metrics, Signals, Traces};
-use crate::adapters::sops::{Authorship, RefreshReport, SETTLING_OF_FILE, SopsStore, StoreOptions};
+use crate::adapters::sops::{RefreshReport, SETTLING_OF_FILE, SopsStore, StoreOptions};
 use crate::adapters::state::{StateSource, StateStore};
 
 /// How long requests in progress may take once the vault is told to end.
@@ -117,7 +117,7 @@ struct Vault {
     watched: Watched,
     cluster: Option<(Arc<ClusterSources>, GrantsReceiver, Told)>,
     state: Arc<StateStore>,
-    versions: ServedVersions,
+    history: KeptHistory,
     auditing: Auditing,
 }
 
@@ -131,7 +131,7 @@ impl Vault {
         let auditing = Auditing::new(&audit, &state, &metrics).await;
         let with_config_maps = sources.sops_files_path.is_none();
         let access = sources.access_path.take();
-        let (secrets, report, versions) = open_secrets(sources, &state).await?;
+        let (secrets, report, history) = open_secrets(sources, &state).await?;
         let clients = Arc::new(ClientCredentials::default());
         let (grants, grants_receiver) = watch::channel(None);
         let access = access.map(|path| (AccessFolder::new(path), grants.clone()));
@@ -218,7 +218,7 @@ impl Vault {
             watched,
             cluster,
             state,
-            versions,
+            history,
             auditing,
         })
     }
@@ -255,12 +255,12 @@ impl Vault {
             ended = self.watched.run() => ended.context("looking for changes failed"),
             ended = watched_cluster => ended.context("watching the cluster failed"),
             never = self.state.run() => match never {},
-            never = self.versions.run() => match never {},
+            never = self.history.run() => match never {},
             never = repeats.tell_of_repeats() => match never {},
             never = self.auditing.run() => match never {},
         };
         repeats.tell_of_all_repeats().await;
-        self.versions.finish().await;
+        self.history.finish().await;
         // The last answer was recorded: nothing of it can be removed unseen after this.
         self.auditing.finish().await;
         ended
@@ -279,27 +279,28 @@ async fn open_state(source: &StateSource) -> anyhow::Result<Arc<StateStore>> {
     Ok(Arc::new(StateStore::open(source).await.context(place)?))
 }
 
-/// The store of the SOPS files, what it loaded, and what keeps in mind which versions it serves.
+/// The store of the SOPS files, what it loaded, and what keeps in mind what it serves.
 async fn open_secrets(
     sources: Sources,
     state: &Arc<StateStore>,
-) -> anyhow::Result<(Arc<SopsStore>, RefreshReport, ServedVersions)> {
+) -> anyhow::Result<(Arc<SopsStore>, RefreshReport, KeptHistory)> {
     sources.tell_of_identities();
-    let served_before = state.versions().await.context("the versions in the state")?;
+    let history = state.history().await.context("what was served, in the state")?;
     let key_service = sources.master_keys.map(MasterKeys::service).transpose();
     let key_service = key_service.context("master keys cannot be opened by sops")?;
-    let (store, report) = SopsStore::open(StoreOptions {
+    let options = StoreOptions {
         folder: sources.sops_files_path,
         shared: sources.shared_identities,
         identities_folder: sources.age_identities_path,
         leave: sources.leave,
-        authorship: Authorship { served_before: served_before.clone(), ..sources.authorship },
+        authorship: sources.authorship,
         settling: SETTLING_OF_FILE,
         key_service,
-    });
+    };
+    let (store, report) = SopsStore::open_again(options, history.clone());
     let store = Arc::new(store);
-    let versions = ServedVersions::new(Arc::clone(&store), Arc::clone(state), &served_before);
-    Ok((store, report, versions))
+    let history = KeptHistory::new(Arc::clone(&store), Arc::clone(state), history);
+    Ok((store, report, history))
 }
 
 /// Who callers are, as clients, issuers and the cluster know them.

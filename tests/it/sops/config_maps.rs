@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use vanta::adapters::sops::{
-    ConfigMapFiles, ConfigMapKey, MAX_FILE_BYTES, RefreshReport, SharedIdentities, SopsStore,
-    StoreOptions,
+    Alarm, ConfigMapFiles, ConfigMapKey, MAX_FILE_BYTES, RefreshReport, SharedIdentities,
+    SopsStore, StoreOptions,
 };
 use vanta::domain::ports::{FileFault, SecretStore, SecretStoreError};
 
@@ -53,7 +53,7 @@ fn every_key_that_is_named_as_a_file_is_an_environment() {
 }
 
 #[test]
-fn files_of_every_format_are_environments_and_two_of_one_are_refused() {
+fn files_of_every_format_are_environments_and_of_two_of_one_the_first_goes_on() {
     let store = store();
     let texts = ["env", "ini", "bin"].map(|ending| text(&format!("app.enc.{ending}")));
     let [dotenv, ini, binary] = &texts;
@@ -70,8 +70,9 @@ fn files_of_every_format_are_environments_and_two_of_one_are_refused() {
     assert_eq!(value.expose(), b"any \0 bytes \xff\xfe\n");
     files.push(("a", "one.enc.ini", ini));
     let report = take(&store, &files);
-    assert!(report.failed[0].reason.contains("two files claim it"), "{report:?}");
-    assert_eq!(read(&store, "one", "word").unwrap(), "hunter2", "the last good one is served");
+    let said = &report.loaded[0].alarm.as_ref().unwrap().1;
+    assert!(said.contains("another file claims it and is not read"), "{said}");
+    assert_eq!(read(&store, "one", "word").unwrap(), "hunter2");
 }
 
 #[test]
@@ -102,20 +103,54 @@ fn a_good_change_is_swapped_in_and_a_bad_one_keeps_the_last_good_version_serving
 }
 
 #[test]
-fn two_config_maps_for_one_environment_are_refused_by_both_their_names() {
+fn a_second_config_map_for_an_environment_is_an_alarm_and_holds_it_back_in_nothing() {
     let store = store();
     let (yaml, json) = (text("app.enc.yaml"), text("app.enc.json"));
-    take(&store, &[("a", "prod.enc.yaml", &yaml)]);
-    let report = take(&store, &[("a", "prod.enc.yaml", &yaml), ("b", "prod.enc.json", &json)]);
+    take(&store, &[("b", "prod.enc.yaml", &yaml)]);
+    let both =
+        |yaml: &str| take(&store, &[("a", "prod.enc.json", &json), ("b", "prod.enc.yaml", yaml)]);
+    let report = both(&yaml);
+    let (alarm, said) = report.loaded[0].alarm.as_ref().unwrap();
+    assert_eq!(*alarm, Alarm::Refused);
+    assert_eq!(
+        said,
+        "another file claims it and is not read: remove all but one of ConfigMap b, key \
+         prod.enc.yaml, from which it was served before; ConfigMap a, key prod.enc.json"
+    );
+    assert!(both(&yaml).is_empty(), "it is told once");
+    assert_eq!(read(&store, "prod", "when").unwrap(), "2020-01-02T03:04:05Z");
+    both(&text("regex.enc.yaml"));
+    assert_eq!(read(&store, "prod", "password").unwrap(), "p", "changes go on");
+    assert!(both("a: [").failed[0].serves_earlier);
+    both(&yaml);
+
+    // A restart knows it still, and a replica that knows nothing refuses both.
+    let history = store.history().borrow().as_ref().clone();
+    let files = [("a", "prod.enc.json", json.as_str()), ("b", "prod.enc.yaml", &yaml)];
+    let new = self::store();
+    let report = take(&new, &files);
     assert_eq!(
         report.failed[0].reason,
-        "two files claim it: remove all but one of ConfigMap a, key prod.enc.yaml; \
-         ConfigMap b, key prod.enc.json"
+        "two files claim it: remove all but one of ConfigMap a, key prod.enc.json; \
+         ConfigMap b, key prod.enc.yaml"
     );
-    assert_eq!(read(&store, "prod", "when").unwrap(), "2020-01-02T03:04:05Z");
-    take(&store, &[("b", "prod.enc.json", &json)]);
-    assert!(read(&store, "prod", "when").is_err(), "what is left is served");
+    new.remember(history);
+    take(&new, &[]);
+    take(&new, &files);
+    assert_eq!(read(&new, "prod", "when").unwrap(), "2020-01-02T03:04:05Z");
+
+    // What is left is served, and from then on goes before others.
+    take(&store, &[("a", "prod.enc.json", &json)]);
+    assert!(read(&store, "prod", "when").is_err());
     assert_eq!(store.status()[0].error, None);
+    both(&yaml);
+    assert!(read(&store, "prod", "when").is_err());
+
+    // So is what was moved as it is, which is no change.
+    take(&store, &[("a", "prod.enc.json", &json)]);
+    assert!(take(&store, &[("z", "prod.enc.json", &json)]).is_empty());
+    take(&store, &[("a", "prod.enc.json", &yaml), ("z", "prod.enc.json", &json)]);
+    assert_eq!(read(&store, "prod", "word").unwrap(), "hunter2");
 }
 
 #[test]

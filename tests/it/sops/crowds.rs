@@ -127,7 +127,7 @@ fn what_was_served_before_the_start_goes_before_what_never_was() {
     add(&mut files, "z", "zz.enc.yaml", &text("app.enc.yaml"));
     let before = store();
     before.take(files.clone());
-    let served_before = before.marks().borrow().clone();
+    let served_before = before.history().borrow().as_ref().clone();
     for at in 0..99 {
         add(&mut files, "z", &format!("a{at}.enc.yaml"), "x");
     }

@@ -8,6 +8,8 @@ use vanta::adapters::sops::{
 use vanta::domain::ports::FileFault;
 
 use super::fixtures::{edit, identities, options, text};
+use super::made::keys::OURS;
+use super::workshop::Workshop;
 
 /// What is told of bytes, where they are refused.
 fn told(bytes: &[u8], format: Format) -> Option<FileError> {
@@ -48,10 +50,10 @@ fn what_a_cut_file_lacks_is_named() {
     let whole = text("app.enc.yaml");
     let up_to = |mark: &str| told(whole.split(mark).next().unwrap().as_bytes(), Format::Yaml);
     let said = |mark: &str| up_to(mark).unwrap().to_string();
-    insta::assert_snapshot!(said("sops:\n"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks `sops` metadata, though its values are encrypted: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
-    insta::assert_snapshot!(said("    lastmodified:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, lastmodified, a whole mac: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
-    insta::assert_snapshot!(said("    mac:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, a whole mac: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
-    insta::assert_snapshot!(said("crypted\n    version:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, and its last line an end: restore it from Git (`git checkout -- FILE`) and make the change with `sops set` or `sops edit`");
+    insta::assert_snapshot!(said("sops:\n"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks `sops` metadata, though its values are encrypted: restore it from Git (`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`) and make the change with `sops set` or `sops edit`");
+    insta::assert_snapshot!(said("    lastmodified:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, lastmodified, a whole mac: restore it from Git (`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`) and make the change with `sops set` or `sops edit`");
+    insta::assert_snapshot!(said("    mac:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, a whole mac: restore it from Git (`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`) and make the change with `sops set` or `sops edit`");
+    insta::assert_snapshot!(said("crypted\n    version:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, and its last line an end: restore it from Git (`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`) and make the change with `sops set` or `sops edit`");
     insta::assert_snapshot!(said("    version:"), @"the `sops` metadata has no version, which sops refuses: restore the file where its end is missing; where another tool writes it so, add a `version` (3.9.0, say) by hand, or allow `no-version`");
 }
 
@@ -104,11 +106,54 @@ fn a_file_that_no_identity_is_there_for_says_for_whom_it_is() {
     let whole = text("app.enc.yaml");
     let (_, fault, reason) = without_identity("dev.enc.yaml", &whole);
     assert_eq!(fault, FileFault::NoIdentity);
-    insta::assert_snapshot!(reason, @r#"no key opens the file: no identity is configured for "age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k": configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
+    insta::assert_snapshot!(reason, @r#"no key opens the file: no identity is configured for "age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k": look first whether it is this environment's file and not another's (`git log -p -- FILE`); if it is, configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
     let keys = &whole[whole.find("    age:\n").unwrap()..whole.find("    lastmodified").unwrap()];
     let pgp =
         "    pgp:\n        - fp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n          enc: x\n";
     let (_, fault, reason) = without_identity("dev.enc.yaml", &edit(&whole, keys, pgp));
     assert_eq!(fault, FileFault::NoIdentity);
-    insta::assert_snapshot!(reason, @r#"no key opens the file: the file's key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4" is not opened, since no key is allowed: allow a key in VANTA_SOPS_ALLOWED_KEYS (docs/keys.md), or encrypt the file for an age recipient too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
+    insta::assert_snapshot!(reason, @r#"no key opens the file: the file's key "pgp:FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4" is not opened, since no key is allowed: look first whether it is this environment's file and not another's (`git log -p -- FILE`); if it is, allow a key in VANTA_SOPS_ALLOWED_KEYS (docs/keys.md), or encrypt the file for an age recipient too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
+}
+
+#[test]
+fn a_key_that_sops_made_a_comment_of_is_told_as_that_and_is_none_once_it_has_a_name() {
+    let Some(workshop) = Workshop::new() else { return };
+    let plain = "[s]\nA = a\n- = b\n";
+    let made = workshop.encrypt("dev.enc.ini", plain, OURS);
+    // Not even sops reads it.
+    workshop.mend("dev.enc.ini", &made, "! sops decrypt FILE 2>/dev/null");
+    let error = told(&made, Format::Ini).unwrap();
+    assert_eq!(error, FileError::NumberedKey { line: 3 });
+    insta::assert_snapshot!(error, @"line 3 was a key `-`, of which sops makes a comment with a number that it cannot read back either: give the key a name before you encrypt the file");
+    let named = workshop.encrypt("dev.enc.ini", &plain.replace('-', "name"), OURS);
+    assert_eq!(told(&named, Format::Ini), None);
+    // A comment of that form that sops wrote is one.
+    let comment = workshop.encrypt("dev.enc.ini", &plain.replace('-', "#1"), OURS);
+    assert_eq!(told(&comment, Format::Ini), None);
+    let changed = String::from_utf8(comment).unwrap().replacen("data:", "data:AAAA", 1);
+    assert!(!matches!(told(changed.as_bytes(), Format::Ini), Some(FileError::NumberedKey { .. })));
+}
+
+#[test]
+fn a_name_of_flat_metadata_is_told_as_the_file_has_it() {
+    for (file, format, name) in [
+        ("app.enc.env", Format::Dotenv, "\"sops_age__list_1__map_"),
+        ("app.enc.ini", Format::Ini, "\"age__list_1__map_"),
+    ] {
+        let said = told(text(file).replace("__list_0__", "__list_1__").as_bytes(), format);
+        let said = said.unwrap().to_string();
+        assert!(said.contains(name), "{said}");
+    }
+}
+
+/// Sops writes such a file and reads it back.
+#[test]
+fn a_key_that_is_not_utf_8_is_to_be_written_so_before_it_is_encrypted() {
+    let Some(workshop) = Workshop::new() else { return };
+    let encrypt = format!("sops encrypt --age {OURS} -i FILE");
+    let made = workshop.mend("dev.enc.env", b"caf\xe9=x\n", &encrypt);
+    let said = told(&made, Format::Dotenv).unwrap().to_string();
+    assert!(said.ends_with("where its keys never were, write them so before you encrypt the file"));
+    let converted = workshop.mend("dev.enc.env", "caf\u{e9}=x\n".as_bytes(), &encrypt);
+    assert_eq!(told(&converted, Format::Dotenv), None);
 }

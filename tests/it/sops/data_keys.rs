@@ -166,41 +166,93 @@ fn an_encrypted_name_from_a_file_with_the_same_data_key_is_refused() {
 }
 
 #[test]
-fn a_copy_takes_what_is_served_down_for_nobody_and_loads_once_the_data_key_is_its_own() {
+fn a_copy_takes_what_is_served_down_for_nobody_and_stays_refused_until_its_data_key_is_its_own() {
     let Some(workshop) = Workshop::new() else { return };
     let dev = made(&workshop, "dev");
     put(&workshop, "dev", &dev);
     let (store, _) = workshop.open(Authorship::default());
+    is_served(&store, "dev");
+    let copy = copied(&workshop, &dev, "prod");
+    put(&workshop, "prod", &copy);
+    look(&store);
+    is_refused(&store, "prod", "dev");
+    is_served(&store, "dev");
+    // What is saved anew keeps its data key, and goes on being served.
+    let set = ["set", "dev.enc.yaml", "[\"MORE\"]", "\"more\""];
+    put(&workshop, "dev", &workshop.change("dev.enc.yaml", &dev, &set));
+    look(&store);
+    is_served(&store, "dev");
+    assert_eq!(read(&store, "dev", "MORE").unwrap(), "more");
+    is_refused(&store, "prod", "dev");
+
+    put(&workshop, "prod", &rotated(&workshop, &copy, "prod"));
+    look(&store);
+    is_served(&store, "prod");
+}
+
+#[test]
+fn what_is_refused_for_its_data_key_does_not_load_by_itself_whatever_becomes_of_the_other_file() {
+    let Some(workshop) = Workshop::new() else { return };
+    let (dev, prod, forged) = own_identities(&workshop);
+    let keys = tempfile::tempdir().unwrap();
+    let dev = rotated(&workshop, &dev, "dev");
+    put(&workshop, "dev", &dev);
+    put(&workshop, "prod", &prod);
+    let options = || own_options(&workshop, &keys, Authorship::default());
+    let (store, report) = SopsStore::open(options());
+    assert!(report.failed.is_empty(), "{report:?}");
     for free in ["rotated", "garbage", "gone"] {
+        match free {
+            "rotated" => put(&workshop, "prod", &rotated(&workshop, &prod, "prod")),
+            "garbage" => put(&workshop, "prod", b"a: ["),
+            _ => fs::remove_file(workshop.path("prod.enc.yaml")).unwrap(),
+        }
+        // Before the forged one comes, and while it is there.
+        look(&store);
+        put(&workshop, "dev", &forged);
+        look(&store);
+        is_refused(&store, "dev", "prod");
+        put(&workshop, "prod", &prod);
+        look(&store);
+        is_served(&store, "prod");
+        is_refused(&store, "dev", "prod");
+        assert_eq!(read(&store, "dev", "PASSWORD").unwrap(), "of-dev", "{free}");
         put(&workshop, "dev", &dev);
         look(&store);
-        is_served(&store, "dev");
-        put(&workshop, "prod", &copied(&workshop, &dev, "prod"));
-        look(&store);
-        is_refused(&store, "prod", "dev");
-        is_served(&store, "dev");
-        // What is saved anew keeps its data key, and goes on being served.
-        let set = ["set", "dev.enc.yaml", "[\"MORE\"]", "\"more\""];
-        put(&workshop, "dev", &workshop.change("dev.enc.yaml", &dev, &set));
-        look(&store);
-        is_served(&store, "dev");
-        assert_eq!(read(&store, "dev", "MORE").unwrap(), "more");
-        is_refused(&store, "prod", "dev");
-        match free {
-            "rotated" => put(&workshop, "dev", &rotated(&workshop, &dev, "dev")),
-            "garbage" => put(&workshop, "dev", b"a: ["),
-            _ => fs::remove_file(workshop.path("dev.enc.yaml")).unwrap(),
-        }
-        look(&store);
-        if free == "garbage" {
-            // Its earlier version is served.
-            is_refused(&store, "prod", "dev");
-        } else {
-            is_served(&store, "prod");
-        }
-        fs::remove_file(workshop.path("prod.enc.yaml")).unwrap();
-        look(&store);
     }
+
+    // A restart, before the other file is there, and with it.
+    let history = store.history().borrow().as_ref().clone();
+    put(&workshop, "dev", &forged);
+    fs::remove_file(workshop.path("prod.enc.yaml")).unwrap();
+    let (store, _) = SopsStore::open_again(options(), history);
+    is_refused(&store, "dev", "prod");
+    put(&workshop, "prod", &prod);
+    look(&store);
+    is_served(&store, "prod");
+    is_refused(&store, "dev", "prod");
+}
+
+#[test]
+fn of_two_that_are_found_at_once_the_one_is_served_that_was_served_with_the_data_key_before() {
+    let Some(workshop) = Workshop::new() else { return };
+    let (_, prod, forged) = own_identities(&workshop);
+    let keys = tempfile::tempdir().unwrap();
+    let options = || own_options(&workshop, &keys, Authorship::default());
+    put(&workshop, "prod", &prod);
+    let history = SopsStore::open(options()).0.history().borrow().as_ref().clone();
+    put(&workshop, "dev", &forged);
+    let (store, _) = SopsStore::open_again(options(), history.clone());
+    is_served(&store, "prod");
+    is_refused(&store, "dev", "prod");
+
+    // Replicas hear of it later than they look.
+    let (store, _) = SopsStore::open(options());
+    is_refused(&store, "prod", "dev");
+    store.remember(history);
+    look(&store);
+    is_served(&store, "prod");
+    is_refused(&store, "dev", "prod");
 }
 
 #[test]
@@ -235,15 +287,16 @@ fn two_that_take_one_data_key_at_one_look_are_refused_and_their_earlier_versions
 }
 
 #[test]
-fn a_data_key_that_goes_on_to_another_environment_at_one_look_is_that_ones() {
+fn a_data_key_that_one_leaves_does_not_go_on_to_another() {
     let Some(workshop) = Workshop::new() else { return };
     let dev = made(&workshop, "dev");
     put(&workshop, "dev", &dev);
     let (store, _) = workshop.open(Authorship::default());
     put(&workshop, "dev", &rotated(&workshop, &dev, "dev"));
     put(&workshop, "prod", &copied(&workshop, &dev, "prod"));
-    let report = store.refresh();
-    assert!(report.failed.is_empty() && report.loaded.len() == 2, "{report:?}");
+    look(&store);
+    is_served(&store, "dev");
+    is_refused(&store, "prod", "dev");
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn prods_file_copied_over_devs_is_refused_by_the_leaf_where_they_share_an_identi
         let failed = store.refresh().failed;
         assert!(
             failed[0].reason.starts_with(
-                "the file says that it is of environment prod: it was copied from there. Put dev.enc.yaml back"
+                "the file says that it is of environment prod: it was copied from there. Look first at who did that"
             ),
             "{failed:?}"
         );
@@ -96,7 +96,9 @@ fn what_is_asked_for_is_put_in_by_the_command_that_the_refusal_names() {
         let (store, report) = workshop.open(asking(RequireLeaf::Shared));
         assert_eq!(report.failed[0].alarm, Alarm::Environment);
         let said = &report.failed[0].reason;
-        let command = said.split('`').nth(1).expect("it names a command");
+        let commands = said.split('`').skip(1).step_by(2);
+        let command = commands.into_iter().find(|command| command.starts_with("sops set"));
+        let command = command.expect("it names a command");
         let words: Vec<&str> = command.split(' ').map(|word| word.trim_matches('\'')).collect();
         assert_eq!((words[0], words[2]), ("sops", file), "{said}");
         workshop.put(file, &workshop.change(file, &bytes, &words[1..]));

@@ -133,12 +133,14 @@ fn an_environment_that_never_loaded_is_there_and_unreadable() {
 }
 
 #[test]
-fn two_files_for_one_environment_are_refused_and_the_last_good_version_served() {
+fn of_two_files_for_one_environment_the_one_goes_on_that_was_served_and_where_none_was_both_are_refused()
+ {
     let (scenario, _) = Scenario::with(&[("prod.enc.yaml", "app.enc.yaml")]);
     let report = scenario.write("prod.enc.json", &text("app.enc.json"));
     assert_eq!(
-        report.failed[0].reason,
-        "two files claim it: remove all but one of prod.enc.json; prod.enc.yaml"
+        report.loaded[0].alarm.as_ref().unwrap().1,
+        "another file claims it and is not read: remove all but one of prod.enc.yaml, from which \
+         it was served before; prod.enc.json"
     );
     assert_eq!(scenario.read("prod", "when").unwrap(), "2020-01-02T03:04:05Z");
     scenario.remove("prod.enc.yaml");
@@ -146,6 +148,10 @@ fn two_files_for_one_environment_are_refused_and_the_last_good_version_served() 
     assert_eq!(scenario.read("prod", "word").unwrap(), "hunter2");
     let (scenario, _) =
         Scenario::with(&[("prod.enc.yaml", "app.enc.yaml"), ("prod.enc.json", "app.enc.json")]);
+    assert_eq!(
+        scenario.store.status()[0].error.as_deref(),
+        Some("two files claim it: remove all but one of prod.enc.json; prod.enc.yaml")
+    );
     assert!(matches!(scenario.read("prod", "word"), Err(SecretStoreError::Unreadable { .. })));
 }
 

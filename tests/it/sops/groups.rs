@@ -21,7 +21,7 @@ fn a_share_of_each_needed_group_gives_the_data_key() {
 #[test]
 fn too_few_groups_are_told_one_by_one() {
     let original = text("groups.enc.yaml");
-    insta::assert_snapshot!(refusal(&original, &identities()), @r#"the data key is split among 2 key groups, of which 2 are needed and 1 can be opened: group 2: no identity for "age1hyw9gynnh0ayz0hjc2va7zzweh0t5xa0ymdtyylmkyqu0hzg4ghqv7hgya": configure an identity for each group, or change the groups (`sops groups`)"#);
+    insta::assert_snapshot!(refusal(&original, &identities()), @r#"the data key is split among 2 key groups, of which 2 are needed and 1 can be opened: group 2: no identity for "age1hyw9gynnh0ayz0hjc2va7zzweh0t5xa0ymdtyylmkyqu0hzg4ghqv7hgya": look first whether it is this environment's file and not another's (`git log -p -- FILE`); if it is, configure an identity for each group, or change the groups (`sops groups`)"#);
     // The threshold is not authenticated, and one share is no key at all.
     let one = edit(&original, "shamir_threshold: 2", "shamir_threshold: 1");
     assert!(matches!(refusal(&one, &identities()), FileError::TooFewGroups { needed: 2, .. }));

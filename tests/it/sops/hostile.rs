@@ -257,7 +257,7 @@ fn a_file_without_a_mac_or_with_another_is_refused() {
 fn a_wrong_identity_is_told_which_recipients_are_wanted() {
     let other = Identities::read(&path("other-age-key.txt")).unwrap();
     let file = EncryptedFile::open(app().as_bytes(), Format::Yaml, &other, Leave::default()).err();
-    insta::assert_snapshot!(file.unwrap(), @r#"no key opens the file: no identity for "age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k": configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
+    insta::assert_snapshot!(file.unwrap(), @r#"no key opens the file: no identity for "age19gpefxdz8y8spxjz2tnu04nag34hqg577xa574eql4xwu0vkpyysr2kv2k": look first whether it is this environment's file and not another's (`git log -p -- FILE`); if it is, configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn duplicates_are_refused() {
     let dotenv = app(Format::Dotenv);
     assert_eq!(
         refusal_as(Format::Dotenv, &format!("{dotenv}sops_version=3.0.0\n")),
-        twice("version")
+        twice("sops_version")
     );
     let other = format!("{dotenv}sops_version__map_x=3.0.0\n");
     assert!(matches!(refusal_as(Format::Dotenv, &other), FileError::BadFlatMetadata { .. }));

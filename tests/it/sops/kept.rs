@@ -125,9 +125,22 @@ fn an_environment_for_which_there_is_no_room_is_refused_by_name_and_no_other() {
     assert_eq!((names.join(" "), report.failed.len()), ("e00 small".to_owned(), 0));
     // What goes makes room.
     fs::remove_file(workshop.path(&file(0))).unwrap();
-    workshop.put(&file(FILES - 1), (fat + "# changed\n").as_bytes());
+    workshop.put(&file(FILES - 1), (fat.clone() + "# changed\n").as_bytes());
     let report = store.refresh();
     assert_eq!(report.loaded.len(), 1, "{report:?}");
+    // After a restart what was served has its room before what is new, whatever that is called.
+    let keys = |store: &SopsStore| {
+        let of = store.status().into_iter();
+        let served = of.filter(|status| status.keys.is_some());
+        served.map(|status| status.environment.to_string()).collect::<Vec<_>>()
+    };
+    let before = keys(&store);
+    for new in ["a.enc.yaml", "b.enc.yaml"] {
+        workshop.put(new, fat.as_bytes());
+    }
+    let history = store.history().borrow().as_ref().clone();
+    let options = StoreOptions { leave, ..options(workshop.served.path()) };
+    assert_eq!(keys(&SopsStore::open_again(options, history).0), before);
 }
 
 #[test]

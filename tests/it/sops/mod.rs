@@ -3,6 +3,7 @@
 
 mod bombs;
 mod config_maps;
+mod copies;
 mod costs;
 mod crowds;
 mod damage;

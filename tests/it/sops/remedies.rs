@@ -63,12 +63,20 @@ fn a_value_that_was_written_by_hand_is_put_in_as_the_refusal_says() {
     let sealed = line(&text, "A: ");
     let by_hand = edit(&text, sealed, "A: new");
     let (store, said) = refused(&workshop, file, by_hand.as_bytes());
-    assert_eq!(commands(&said), ["git checkout -- FILE", "sops set"]);
+    let [back, committed, log, "sops set"] = commands(&said)[..] else { panic!("{said}") };
     let set = r#"FILE '["A"]' '"new"'"#;
-    let restored = format!("git checkout -- FILE && sops set {set}");
+    let restored = format!("{back} && sops set {set}");
     let mended = workshop.mend(file, by_hand.as_bytes(), &restored);
     served_once(&workshop, &store, file, &mended);
     assert_eq!(read(&store, "dev", "A").unwrap(), "new");
+    // Once the bad version is committed, only a version before it is a good one.
+    workshop.mend(file, by_hand.as_bytes(), "git commit -qam bad");
+    let bad = workshop.mend(file, by_hand.as_bytes(), back);
+    assert_eq!(bad, by_hand.as_bytes());
+    let before = format!("COMMIT=$({log} --format=%h | sed -n 2p)");
+    let restored = format!("{before}\n{}", committed.replace("COMMIT", "$COMMIT"));
+    let restored = restored.replace("-- FILE --format=%h", "--format=%h -- FILE");
+    assert_eq!(workshop.mend(file, by_hand.as_bytes(), &restored), good);
     // What does not help is not advised.
     for no_help in ["sops encrypt -i FILE", "sops rotate -i FILE", "sops decrypt FILE"] {
         workshop.mend(file, by_hand.as_bytes(), &format!("! {no_help} 2>/dev/null"));
@@ -132,18 +140,18 @@ fn each_remedy_for_what_a_file_holds_is_one_that_sops_does() {
             (
                 "A: a\n",
                 str::to_owned,
-                "decrypt it (`sops decrypt -i FILE`)",
-                "rm .sops.yaml && sops decrypt -i FILE && sops encrypt AGE -i FILE",
+                "take `mac_only_encrypted` out of .sops.yaml, and encrypt it (`sops encrypt -i FILE`)",
+                "sops decrypt -i FILE && sed -i 's/mac_only_encrypted: true, //' .sops.yaml && sops encrypt -i FILE",
             ),
         ),
         (
             "--encrypted-regex '('",
             "",
             (
-                "A: a\n",
+                "APP_A: a\n",
                 str::to_owned,
-                "decrypt the file (`sops decrypt -i FILE`)",
-                "sops decrypt -i FILE && sops encrypt AGE --encrypted-regex '^A$' -i FILE",
+                "as in `sops encrypt --age RECIPIENT --encrypted-regex '^APP_' -i FILE`",
+                "sops decrypt -i FILE && sops encrypt AGE --encrypted-regex '^APP_' -i FILE",
             ),
         ),
         (
@@ -207,8 +215,8 @@ fn a_name_in_a_section_or_a_mapping_is_refused_and_put_where_it_belongs_by_what_
         let (store, _) = workshop.open(asking(RequireLeaf::Always));
         let (kind, said) = alarm(&store, "dev").unwrap();
         assert_eq!(kind, Alarm::Environment, "{said}");
-        let [_, unset, set] = commands(&said)[..] else { panic!("{said}") };
-        let mended = workshop.mend(file, &made, &format!("{unset}\n{set}"));
+        let of_sops = commands(&said).into_iter().filter(|command| command.starts_with("sops "));
+        let mended = workshop.mend(file, &made, &of_sops.collect::<Vec<_>>().join("\n"));
         workshop.put(file, &mended);
         store.refresh();
         assert_eq!(alarm(&store, "dev"), None, "{plain}");

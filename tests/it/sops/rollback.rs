@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use vanta::adapters::sops::{
     Alarm, Authorship, Leave, RefreshReport, Rollback, SopsStore, StoreOptions,
 };
+use vanta::domain::history::History;
 use vanta::domain::ports::SecretStore;
 use vanta::domain::versions::{VersionMark, VersionMarks};
 
@@ -33,12 +34,13 @@ impl Exchanged {
     }
 
     /// A store that was told what was served before.
-    fn open(&self, served_before: VersionMarks) -> (SopsStore, RefreshReport) {
+    fn open(&self, history: History) -> (SopsStore, RefreshReport) {
         let accepted = self.accepted.iter().map(|version| version.parse().unwrap());
         let accepted: BTreeSet<_> = accepted.collect();
         let rollback = self.rollback;
-        let authorship = Authorship { rollback, accepted, served_before, ..unnamed() };
-        SopsStore::open(StoreOptions { authorship, ..options(self.folder.path()) })
+        let authorship = Authorship { rollback, accepted, ..unnamed() };
+        let options = StoreOptions { authorship, ..options(self.folder.path()) };
+        SopsStore::open_again(options, history)
     }
 }
 
@@ -60,7 +62,7 @@ fn an_older_version_is_served_with_an_alarm_unless_it_is_denied() {
     let (newer, older) = newer_and_older();
     let exchanged = Exchanged::new(Rollback::Alarm);
     exchanged.put(&newer);
-    let (store, _) = exchanged.open(VersionMarks::new());
+    let (store, _) = exchanged.open(History::default());
     exchanged.put(&older);
     let report = store.refresh();
     let (alarm, said) = report.loaded[0].alarm.clone().unwrap();
@@ -79,7 +81,7 @@ fn a_denied_one_leaves_the_newer_version_serving() {
     let (newer, older) = newer_and_older();
     let exchanged = Exchanged::new(Rollback::Deny);
     exchanged.put(&newer);
-    let (store, _) = exchanged.open(VersionMarks::new());
+    let (store, _) = exchanged.open(History::default());
     let keys = store.keys(&environment("prod")).unwrap();
     exchanged.put(&older);
     let report = store.refresh();
@@ -93,17 +95,17 @@ fn a_restart_does_not_forget_and_neither_does_a_file_that_was_away() {
     let (newer, older) = newer_and_older();
     let exchanged = Exchanged::new(Rollback::Deny);
     exchanged.put(&newer);
-    let (store, _) = exchanged.open(VersionMarks::new());
+    let (store, _) = exchanged.open(History::default());
     fs::remove_file(exchanged.folder.path().join("prod.enc.yaml")).unwrap();
     assert_eq!(store.refresh().removed, [environment("prod")]);
     exchanged.put(&older);
     assert_eq!(store.refresh().failed[0].alarm, Alarm::Rollback);
-    let kept = store.marks().borrow().clone();
-    assert_eq!(kept[&environment("prod")].last_modified, saved(&newer));
+    let kept = store.history().borrow().as_ref().clone();
+    assert_eq!(kept.marks[&environment("prod")].last_modified, saved(&newer));
     let (restarted, report) = exchanged.open(kept);
     assert_eq!(report.failed[0].alarm, Alarm::Rollback);
     assert!(read(&restarted, "prod", "word").is_err());
-    let (_, report) = exchanged.open(VersionMarks::new());
+    let (_, report) = exchanged.open(History::default());
     assert!(report.failed.is_empty(), "who remembers nothing cannot tell");
 }
 
@@ -112,9 +114,9 @@ fn what_another_replica_has_served_counts_here() {
     let (newer, older) = newer_and_older();
     let exchanged = Exchanged::new(Rollback::Deny);
     exchanged.put(&newer);
-    let elsewhere = exchanged.open(VersionMarks::new()).0.marks().borrow().clone();
+    let elsewhere = exchanged.open(History::default()).0.history().borrow().as_ref().clone();
     exchanged.put("");
-    let (store, _) = exchanged.open(VersionMarks::new());
+    let (store, _) = exchanged.open(History::default());
     store.remember(elsewhere);
     exchanged.put(&older);
     store.refresh();
@@ -127,14 +129,15 @@ fn what_a_state_or_another_replica_says_of_the_future_does_not_make_todays_file_
     let exchanged = Exchanged::new(Rollback::Deny);
     let tomorrow = Timestamp::now() + SignedDuration::from_hours(24);
     let mark = VersionMark { last_modified: tomorrow, digest: [7; 32] };
-    let future = VersionMarks::from([(environment("prod"), mark)]);
+    let marks = VersionMarks::from([(environment("prod"), mark)]);
+    let future = History { marks, ..History::default() };
     exchanged.put(&older);
     let (store, report) = exchanged.open(future.clone());
     assert!(report.failed.is_empty(), "{report:?}");
     store.remember(future);
     exchanged.put(&newer);
     assert_eq!(store.refresh().loaded[0].alarm, None, "{:?}", reason(&store, "prod"));
-    let known = store.marks().borrow()[&environment("prod")];
+    let known = store.history().borrow().marks[&environment("prod")];
     assert_eq!(known.last_modified, saved(&newer));
     exchanged.put(&older);
     assert_eq!(store.refresh().failed[0].alarm, Alarm::Rollback);
@@ -145,7 +148,7 @@ fn the_administrator_takes_an_older_version_by_its_name() {
     let (newer, older) = newer_and_older();
     let mut exchanged = Exchanged::new(Rollback::Deny);
     exchanged.put(&newer);
-    let kept = exchanged.open(VersionMarks::new()).0.marks().borrow().clone();
+    let kept = exchanged.open(History::default()).0.history().borrow().as_ref().clone();
     exchanged.put(&older);
     let (_, report) = exchanged.open(kept.clone());
     let said = report.failed[0].reason.clone();
@@ -160,7 +163,7 @@ fn the_administrator_takes_an_older_version_by_its_name() {
     let advice = |said: &String| said.contains("VANTA_SOPS_ACCEPT_ROLLBACK");
     assert!(!warnings.iter().any(advice), "what is done is not advised: {warnings:?}");
     assert_eq!(read(&store, "prod", "word").unwrap(), "hunter2");
-    assert_eq!(*store.marks().borrow(), kept, "the highest stays what it was");
+    assert_eq!(**store.history().borrow(), kept, "the highest stays what it was");
 }
 
 #[test]
@@ -179,7 +182,7 @@ fn an_accepted_version_that_takes_nothing_is_told_of_once_at_the_load() {
         of_it.map(|said| said.split([' ', ',']).nth(2).unwrap().to_owned()).collect()
     };
     exchanged.put(&newer);
-    let (store, report) = exchanged.open(VersionMarks::new());
+    let (store, report) = exchanged.open(History::default());
     assert_eq!(idle(&report), ["prod@2020-01-01T00:00:00Z".to_owned(), needed]);
     let gone = "there is no file of nowhere: take nowhere@2020-01-01T00:00:00Z out";
     assert_eq!(report.accepts_nothing, [gone]);
@@ -203,7 +206,7 @@ fn the_same_second_with_other_content_is_found_also_where_sops_finds_nothing() {
     for changed in changes {
         let exchanged = Exchanged::new(Rollback::Deny);
         exchanged.put(&app);
-        let (store, _) = exchanged.open(VersionMarks::new());
+        let (store, _) = exchanged.open(History::default());
         exchanged.put(&changed);
         let failed = store.refresh().failed;
         assert_eq!(failed[0].alarm, Alarm::Rollback, "{changed}");
@@ -212,7 +215,7 @@ fn the_same_second_with_other_content_is_found_also_where_sops_finds_nothing() {
     }
     let exchanged = Exchanged::new(Rollback::Deny);
     exchanged.put(&app);
-    let (store, _) = exchanged.open(VersionMarks::new());
+    let (store, _) = exchanged.open(History::default());
     exchanged.put(&format!("# a comment\n{app}"));
     assert_eq!(store.refresh().failed, [], "what is not served is no content");
 }
@@ -253,10 +256,10 @@ fn a_file_of_the_first_year_is_the_oldest_and_one_of_the_last_day_is_none() {
         fs::write(file, saved_at(&today, time)).unwrap();
     };
     put("9999-12-31T00:00:00Z");
-    let (store, report) = exchanged.open(VersionMarks::new());
+    let (store, report) = exchanged.open(History::default());
     let reason = &report.failed[0].reason;
     assert!(reason.contains("lastmodified") && reason.contains("9999-12-30"), "{reason}");
-    assert_eq!(*store.marks().borrow(), VersionMarks::new(), "nothing is kept in mind of it");
+    assert_eq!(**store.history().borrow(), History::default(), "nothing is kept in mind of it");
 
     let first = "0000-01-01T00:00:00Z";
     put(first);
@@ -264,7 +267,7 @@ fn a_file_of_the_first_year_is_the_oldest_and_one_of_the_last_day_is_none() {
     assert!(report.failed.is_empty() && report.loaded[0].alarm.is_none(), "{report:?}");
     put("2020-01-01T00:00:00+05:30");
     assert_eq!(store.refresh().loaded[0].alarm, None);
-    let mark = store.marks().borrow()[&environment("prod")];
+    let mark = store.history().borrow().marks[&environment("prod")];
     assert_eq!(mark.last_modified, "2019-12-31T18:30:00Z".parse().unwrap());
     put(first);
     let report = store.refresh();
@@ -278,11 +281,11 @@ fn a_bad_version_does_not_raise_what_counts_as_highest() {
     let (newer, older) = newer_and_older();
     let exchanged = Exchanged::new(Rollback::Deny);
     exchanged.put(&older);
-    let (store, _) = exchanged.open(VersionMarks::new());
-    let before = store.marks().borrow().clone();
+    let (store, _) = exchanged.open(History::default());
+    let before = store.history().borrow().as_ref().clone();
     exchanged.put(&newer.replace("mac: ENC[AES256_GCM,data:", "mac: ENC[AES256_GCM,data:AAAA"));
     assert_eq!(store.refresh().failed[0].alarm, Alarm::Refused);
-    assert_eq!(*store.marks().borrow(), before);
+    assert_eq!(**store.history().borrow(), before);
     exchanged.put(&older);
     store.refresh();
     assert_eq!(store.status()[0].alarm, None, "what was served before is no older version");
@@ -293,7 +296,7 @@ fn an_older_version_is_an_alarm_for_as_long_as_it_is_served_whatever_comes_after
     let (newer, older) = newer_and_older();
     let exchanged = Exchanged::new(Rollback::Alarm);
     exchanged.put(&newer);
-    let (store, _) = exchanged.open(VersionMarks::new());
+    let (store, _) = exchanged.open(History::default());
     let alarms = || {
         let status = store.status();
         Alarm::ALL.into_iter().filter(|of| status[0].is_alarmed(*of)).collect::<Vec<_>>()
@@ -316,9 +319,10 @@ fn another_leave_makes_no_other_content_of_a_file() {
     let exchanged = Exchanged::new(Rollback::Deny);
     let app = text("app.enc.yaml");
     exchanged.put(&app);
-    let open = |leave: Leave, served_before: VersionMarks| {
-        let authorship = Authorship { rollback: Rollback::Deny, served_before, ..unnamed() };
-        SopsStore::open(StoreOptions { authorship, leave, ..options(exchanged.folder.path()) })
+    let open = |leave: Leave, history: History| {
+        let authorship = Authorship { rollback: Rollback::Deny, ..unnamed() };
+        let folder = options(exchanged.folder.path());
+        SopsStore::open_again(StoreOptions { authorship, leave, ..folder }, history)
     };
     let leaves = [
         Leave::default(),
@@ -328,9 +332,9 @@ fn another_leave_makes_no_other_content_of_a_file() {
         Leave { plain_empty_strings: true, ..Leave::default() },
     ];
     for first in leaves {
-        let marks = open(first, VersionMarks::new()).0.marks().borrow().clone();
+        let history = open(first, History::default()).0.history().borrow().as_ref().clone();
         for then in leaves {
-            let (_, report) = open(then, marks.clone());
+            let (_, report) = open(then, history.clone());
             assert_eq!((report.failed.len(), report.loaded.len()), (0, 1), "{first:?}, {then:?}");
         }
     }
@@ -343,8 +347,8 @@ fn another_leave_makes_no_other_content_of_a_file() {
     let entry = with_list[plain..].lines().nth(1).unwrap();
     exchanged.put(&with_list);
     let leave = leaves[1];
-    let marks = open(leave, VersionMarks::new()).0.marks().borrow().clone();
+    let history = open(leave, History::default()).0.history().borrow().as_ref().clone();
     exchanged.put(&edit(&with_list, entry, &entry.replace("- ", "\"0\": ")));
-    let (_, report) = open(leave, marks);
+    let (_, report) = open(leave, history);
     assert_eq!(report.failed[0].alarm, Alarm::Rollback, "{report:?}");
 }

@@ -7,6 +7,7 @@ pub(crate) mod collector;
 pub(crate) mod fake_cluster;
 pub(crate) mod fake_vault;
 pub(crate) mod issuer;
+pub(crate) mod opens;
 pub(crate) mod oracle;
 pub(crate) mod pods;
 pub(crate) mod postgres;

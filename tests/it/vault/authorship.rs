@@ -51,7 +51,7 @@ fn an_older_version_is_loud_in_log_metrics_and_readiness_and_is_served_unless_de
     until("the log says so", || vault.log().contains(said).then_some(()));
     let (status, said) = vault.health("/readyz");
     assert_eq!(status, 200);
-    assert!(said.contains("dev: it is served: lastmodified went back from"), "{said}");
+    assert!(said.contains(r#""dev":"it is served: lastmodified went back from"#), "{said}");
     assert!(
         vault.health("/metrics").1.contains("vanta_environment_healthy{environment=\"dev\"} 1")
     );
@@ -60,8 +60,8 @@ fn an_older_version_is_loud_in_log_metrics_and_readiness_and_is_served_unless_de
     until("the metric says that too", || is_raised(&vault, "refused").then_some(()));
     assert!(is_raised(&vault, "rollback"));
     let said = vault.health("/readyz").1;
-    assert!(said.contains("dev: an earlier version is served: "), "{said}");
-    let wrong = "dev: what is wrong with the version that is served: lastmodified went back from";
+    assert!(said.contains(r#""dev":"an earlier version is served: "#), "{said}");
+    let wrong = "; what is wrong with the version that is served: lastmodified went back from";
     assert!(said.contains(wrong), "{said}");
     site.write("secrets/dev.enc.yaml", &newer);
     until("it is well again", || (!is_raised(&vault, "rollback")).then_some(()));
@@ -82,7 +82,10 @@ fn a_restart_does_not_forget_which_version_was_served_and_the_administrator_can_
     let vault = with(&site, &[deny]);
     assert!(is_raised(&vault, "rollback"));
     let (status, said) = vault.health("/readyz");
-    assert!(status == 503 && said.contains("dev: not loaded: lastmodified went back"), "{said}");
+    assert!(
+        status == 503 && said.contains(r#""dev":"not loaded: lastmodified went back"#),
+        "{said}"
+    );
     assert_eq!(vault.read(&agent(), "dev/APP_DB_USER", &token).unwrap().status, 503);
 
     let version = said.split("VANTA_SOPS_ACCEPT_ROLLBACK as ").nth(1).expect("it says how");
@@ -106,11 +109,41 @@ fn a_vault_that_is_killed_remembers_what_it_had_kept() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let source = vanta::adapters::state::StateSource::Folder(site.path("state"));
     let state = runtime.block_on(vanta::adapters::state::StateStore::open(&source)).unwrap();
-    until("it is kept", || (runtime.block_on(state.versions()).unwrap().len() == 1).then_some(()));
+    until("it is kept", || {
+        (runtime.block_on(state.history()).unwrap().marks.len() == 1).then_some(())
+    });
     drop(vault);
     site.write("secrets/dev.enc.yaml", &older);
     let vault = site.start();
     assert!(is_raised(&vault, "rollback"));
+}
+
+#[test]
+fn a_restart_does_not_forget_whose_a_data_key_is() {
+    let site = Site::new();
+    fs::create_dir(site.path("identities")).unwrap();
+    for name in ["dev", "other"] {
+        let own = site.path(&format!("identities/{name}.txt"));
+        fs::copy(example("age-key.txt"), own).unwrap();
+    }
+    let identities = site.path("identities").display().to_string();
+    let variables = [
+        ("VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF", "shared"),
+        ("VANTA_AGE_IDENTITIES_PATH", &identities),
+    ];
+    let (file, copy) = (site.path("secrets/dev.enc.yaml"), site.path("secrets/other.enc.yaml"));
+    let mut vault = with(&site, &variables);
+    let token = vault.token(&site, "APP_*");
+    vault.signal(nix::sys::signal::Signal::SIGTERM);
+    vault.wait();
+    fs::rename(&file, &copy).unwrap();
+    let vault = with(&site, &variables);
+    let said = vault.health("/readyz").1;
+    assert!(said.contains("its data key is also that of dev"), "{said}");
+    fs::rename(&copy, &file).unwrap();
+    until("it is served", || {
+        (vault.read(&agent(), "dev/APP_DB_USER", &token).unwrap().status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -134,7 +167,7 @@ fn a_version_of_the_future_in_the_state_is_told_of_and_does_not_count_and_is_rep
     let kept = || {
         runtime.block_on(async {
             let state = vanta::adapters::state::StateStore::open(&source).await.unwrap();
-            state.versions().await.unwrap()[&"dev".parse().unwrap()]
+            state.history().await.unwrap().marks[&"dev".parse().unwrap()]
         })
     };
     until("what is served is kept in its place", || (kept() != mark).then_some(()));
@@ -217,9 +250,9 @@ fn a_file_that_shares_its_identity_and_does_not_name_its_environment_says_what_t
     let (status, said) = vault.health("/readyz");
     assert_eq!(status, 503);
     let said: Value = serde_json::from_str(&said).unwrap();
-    let said = said["secrets"].as_str().unwrap();
+    let said = said["secrets"]["dev"].as_str().unwrap();
     assert!(
-        said.contains(r#"run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#),
+        said.contains(r#"Else run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#),
         "{said}"
     );
     assert!(is_raised(&vault, "environment"));

@@ -88,7 +88,7 @@ fn without_an_identity_the_log_says_where_to_put_one_and_misnamed_files_are_name
     let (status, said) = vault.health("/readyz");
     assert_eq!(status, 503);
     assert!(
-        said.contains("dev: not loaded: no key opens the file: no identity is configured"),
+        said.contains(r#""dev":"not loaded: no key opens the file: no identity is configured"#),
         "{said}"
     );
 }
@@ -109,7 +109,7 @@ fn a_bad_file_leaves_the_last_good_version_serving_and_is_loud() {
     until("the log says so", || vault.log().contains(said).then_some(()));
     assert_eq!(vault.read(&agent, "dev/APP_DB_USER", &token).unwrap().text, "app");
     let (status, said) = vault.health("/readyz");
-    assert!(status == 200 && said.contains("dev: an earlier version is served: "), "{said}");
+    assert!(status == 200 && said.contains(r#""dev":"an earlier version is served: "#), "{said}");
     site.write("secrets/dev.enc.yaml", &good);
     let healthy = r#"vanta_environment_healthy{environment="dev"} 1"#;
     until("it is well again", || vault.health("/metrics").1.contains(healthy).then_some(()));

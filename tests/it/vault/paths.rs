@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-
+use crate::support::opens::Opens;
 use crate::support::program::{Program, Site, example};
 use crate::support::raw::{get, status};
 
@@ -15,25 +14,6 @@ const CANARY: &str = "rotated-in-the-example";
 
 /// What no refusal holds: values of the folder, and of the file beside it.
 const VALUES: [&str; 3] = ["hello from", "example-password", CANARY];
-
-/// A file that is watched for being opened.
-struct Watched {
-    inotify: Inotify,
-}
-
-impl Watched {
-    fn new(path: &Path) -> Self {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK).expect("files can be watched");
-        let opened = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_ACCESS;
-        inotify.add_watch(path, opened).expect("the file is there");
-        Self { inotify }
-    }
-
-    /// Whether anybody opened or read it since the last question.
-    fn was_opened(&self) -> bool {
-        self.inotify.read_events().is_ok_and(|events| !events.is_empty())
-    }
-}
 
 /// A vault with a file beside its folder that it could open and serve.
 struct Beside {
@@ -153,7 +133,7 @@ fn refused(beside: &Beside, target: &[u8]) {
 #[test]
 fn no_way_of_writing_a_path_leads_out_of_the_folder() {
     let beside = Beside::start();
-    let watched = Watched::new(&beside.canary());
+    let opens = Opens::of(&beside.canary());
     for upwards in UPWARDS.into_iter().chain(LOOK_ALIKES) {
         refused(&beside, &[upwards, b"/APP_DB_PASSWORD"].concat());
         refused(&beside, &[b"dev/", upwards, b"/APP_DB_PASSWORD"].concat());
@@ -192,12 +172,12 @@ fn no_way_of_writing_a_path_leads_out_of_the_folder() {
         refused(&beside, format!("dev/{encoded}").as_bytes());
         refused(&beside, format!("{encoded}/APP_DB_PASSWORD").as_bytes());
     }
-    assert!(!watched.was_opened(), "the file beside the folder was opened");
+    assert!(opens.count() == 0, "the file beside the folder was opened");
 
     // None of this means anything unless the file could be served, and opening it is seen.
     let mut text = String::new();
     File::open(beside.canary()).unwrap().read_to_string(&mut text).unwrap();
-    assert!(watched.was_opened(), "nobody is seen who opens the file");
+    assert!(opens.count() > 0, "nobody is seen who opens the file");
     beside.site.write("secrets/dev.enc.yaml", &text);
     crate::support::program::until("the same file is served from inside", || {
         beside.ask(b"dev/APP_DB_PASSWORD").contains(CANARY).then_some(())
@@ -242,7 +222,7 @@ fn long_names_are_refused_and_never_repeated_whole() {
 #[test]
 fn a_pattern_is_a_pattern_and_never_a_path() {
     let beside = Beside::start();
-    let watched = Watched::new(&beside.canary());
+    let opens = Opens::of(&beside.canary());
     let listed = beside.ask(b"dev?pattern=GREET*");
     assert!(listed.contains(r#""keys":["GREETING"]"#), "{listed}");
     let mut refusals: Vec<Vec<u8>> = UPWARDS.iter().map(|upwards| upwards.to_vec()).collect();
@@ -282,7 +262,7 @@ fn a_pattern_is_a_pattern_and_never_a_path() {
         let answer = beside.ask(format!("dev?{query}").as_bytes());
         assert_eq!(status(&answer), 400, "{query}: {answer}");
     }
-    assert!(!watched.was_opened(), "the file beside the folder was opened");
+    assert!(opens.count() == 0, "the file beside the folder was opened");
 }
 
 #[test]

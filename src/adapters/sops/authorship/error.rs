@@ -18,12 +18,30 @@ const LONGEST_REST_OF_FUTURE: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorshipError {
     /// The file does not name its environment, and has to.
-    #[error("the file does not say of which environment it is, and has to, since {why}: run {run}")]
+    #[error(
+        "the file does not say of which environment it is, and has to, since {why}. If a version before it did ({history}), somebody took that out: put that version back ({put_back}). Else run {run}"
+    )]
     NoName {
         /// Why it has to.
         why: WhyNamed,
+        /// What shows the versions before.
+        history: String,
+        /// What puts one of them back.
+        put_back: String,
         /// What to run, and what to do then.
         run: String,
+    },
+    /// The file does not name its environment, has to, and did while it was served before.
+    #[error(
+        "the file says no more of which environment it is, and has to, since {why}. The version that is served does: the name was taken out, which takes no key, so that this may be another environment's file. Look first at who changed what ({history}), and put the last good version back ({put_back})"
+    )]
+    NameTakenOut {
+        /// Why it has to.
+        why: WhyNamed,
+        /// What shows the change.
+        history: String,
+        /// What undoes it.
+        put_back: String,
     },
     /// A binary file cannot name its environment, and has to.
     #[error(
@@ -36,34 +54,45 @@ pub enum AuthorshipError {
     },
     /// The file names another environment.
     #[error(
-        "the file says that it is of environment {named}: it was copied from there. Put {file} back in its place, or, where the copy is meant, run {run}"
+        "the file says that it is of environment {named}: it was copied from there. Look first at who did that ({history}), and put the last good version back ({put_back}). Only where the copy is meant, {adopt}"
     )]
     OtherName {
         /// The environment that it is of.
         named: String,
-        /// The file's name.
-        file: String,
-        /// What to run, and what to do then.
-        run: String,
+        /// What shows the change.
+        history: String,
+        /// What undoes it.
+        put_back: String,
+        /// What makes the file this environment's own.
+        adopt: String,
     },
     /// The leaf is there and is no environment's name.
-    #[error("`_vanta_environment` is not the name of an environment: run {run}")]
+    #[error(
+        "`_vanta_environment` is not the name of an environment: look at who changed what ({history}), and run {run}"
+    )]
     NotAName {
+        /// What shows the change.
+        history: String,
         /// What to run, and what to do then.
         run: String,
     },
     /// The leaf is not encrypted.
     #[error(
-        "`_vanta_environment` is not encrypted, so that anybody could have written it: decrypt the file (`sops decrypt -i FILE`), and encrypt it with a rule that matches this name"
+        "`_vanta_environment` is not encrypted, so that anybody could have written it: look at who changed what ({history}), and put back what none of yours did. Then decrypt the file (`sops decrypt -i FILE`), and encrypt it with a rule that matches this name"
     )]
-    PlainName,
+    PlainName {
+        /// What shows the change.
+        history: String,
+    },
     /// The leaf is not one text at the top of the file.
     #[error(
-        "`_vanta_environment` is at {at}, and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First {take_out}, and then {run}"
+        "`_vanta_environment` is at {at}, and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. Look first at who changed what ({history}). Then {take_out}, and put it in its place with {run}"
     )]
     MovedName {
         /// Where it is, escaped and cut.
         at: String,
+        /// What shows the change.
+        history: String,
         /// How it is taken out.
         take_out: String,
         /// What to run, and what to do then.
@@ -71,7 +100,7 @@ pub enum AuthorshipError {
     },
     /// Another environment's file has its data key.
     #[error(
-        "its data key is also that of {others}, as where one file was made by copying the other: values of the one could be put into the other without any key. Look first at what changed in both (`git log -p FILE`), and put back what nobody of yours changed; then run {command}"
+        "its data key is also that of {others}, as where one file was made by copying the other: values of the one could be put into the other without any key. Look first at who changed what in both (`git log -p -- FILE`), and put back what none of yours did; then run {command}"
     )]
     SharedDataKey {
         /// Some of the environments that have it.
@@ -120,7 +149,9 @@ pub enum AuthorshipError {
         wait: Duration,
     },
     /// There is no signature beside the file.
-    #[error("it is not signed: there is no {file} beside it. Run `{command}`")]
+    #[error(
+        "it is not signed: there is no {file} beside it. Look at what changed, and run `{command}`"
+    )]
     NotSigned {
         /// The signature's name.
         file: String,
@@ -128,7 +159,7 @@ pub enum AuthorshipError {
         command: String,
     },
     /// What is beside the file is no signature.
-    #[error("{file} is not an SSH signature: run `{command}`")]
+    #[error("{file} is not an SSH signature: look at what changed, and run `{command}`")]
     NotASignature {
         /// The signature's name.
         file: String,
@@ -146,7 +177,9 @@ pub enum AuthorshipError {
         passing: bool,
     },
     /// The signature is for something else, another environment as a rule.
-    #[error("it is signed for {found}, not for \"vanta-sops:{environment}\": run `{command}`")]
+    #[error(
+        "it is signed for {found}, not for \"vanta-sops:{environment}\": look at what changed, and run `{command}`"
+    )]
     OtherNamespace {
         /// The signature's namespace, escaped and cut.
         found: String,
@@ -157,7 +190,7 @@ pub enum AuthorshipError {
     },
     /// Somebody signed who is not trusted.
     #[error(
-        "it is signed by {fingerprint}, which is no trusted signer's key: have one of them run `{command}`, or add the key to the trusted signers"
+        "it is signed by {fingerprint}, which is no trusted signer's key: have one of them look at what changed and run `{command}`, or add the key to the trusted signers"
     )]
     NotTrusted {
         /// Of the key.
@@ -167,7 +200,7 @@ pub enum AuthorshipError {
     },
     /// The signer may not sign for this environment.
     #[error(
-        "it is signed by {signer}, who may not sign for \"vanta-sops:{environment}\": see `namespaces=` in the trusted signers, or have another signer run `{command}`"
+        "it is signed by {signer}, who may not sign for \"vanta-sops:{environment}\": see `namespaces=` in the trusted signers, or have another signer look at what changed and run `{command}`"
     )]
     NotForEnvironment {
         /// Who.
@@ -179,7 +212,7 @@ pub enum AuthorshipError {
     },
     /// The signer's key is not valid any more, or not yet.
     #[error(
-        "it is signed by {signer}, whose key is not valid now: {bound}: see the trusted signers, or have another signer run `{command}`"
+        "it is signed by {signer}, whose key is not valid now: {bound}: see the trusted signers, or have another signer look at what changed and run `{command}`"
     )]
     NotValidNow {
         /// Who.
@@ -193,14 +226,16 @@ pub enum AuthorshipError {
     },
     /// An RSA signature with SHA-1.
     #[error(
-        "it is signed with SHA-1, which proves nothing any more: with a newer ssh-keygen run `{command}`"
+        "it is signed with SHA-1, which proves nothing any more: look at what changed, and with a newer ssh-keygen run `{command}`"
     )]
     WeakHash {
         /// What to run.
         command: String,
     },
     /// A signature of a security key that nobody touched.
-    #[error("it is signed by a security key that nobody touched: run `{command}`, and touch it")]
+    #[error(
+        "it is signed by a security key that nobody touched: look at what changed, run `{command}`, and touch it"
+    )]
     NotTouched {
         /// What to run.
         command: String,
@@ -276,10 +311,11 @@ impl AuthorshipError {
     pub fn alarm(&self) -> Alarm {
         match self {
             Self::NoName { .. }
+            | Self::NameTakenOut { .. }
             | Self::NoNameInBinary { .. }
             | Self::OtherName { .. }
             | Self::NotAName { .. }
-            | Self::PlainName
+            | Self::PlainName { .. }
             | Self::MovedName { .. }
             | Self::SharedDataKey { .. } => Alarm::Environment,
             Self::Older { .. } | Self::OtherContent { .. } | Self::Future { .. } => Alarm::Rollback,
@@ -308,10 +344,11 @@ impl AuthorshipError {
                 *passing
             }
             Self::NoName { .. }
+            | Self::NameTakenOut { .. }
             | Self::NoNameInBinary { .. }
             | Self::OtherName { .. }
             | Self::NotAName { .. }
-            | Self::PlainName
+            | Self::PlainName { .. }
             | Self::MovedName { .. }
             | Self::SharedDataKey { .. }
             | Self::Older { .. }

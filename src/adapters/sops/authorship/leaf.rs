@@ -34,6 +34,9 @@ pub(in super::super) enum EnvironmentLeaf {
     Moved {
         /// Its path.
         path: String,
+        /// The environments that are named wherever something of its name is, two at the most: one
+        /// of two is another one.
+        names: Vec<Environment>,
     },
 }
 
@@ -50,55 +53,80 @@ impl EnvironmentLeaf {
     pub(in super::super) fn with(
         self,
         (path, place): (&str, &str),
-        sealed: Option<Plaintext>,
+        sealed: Option<&Plaintext>,
     ) -> Self {
-        if matches!(self, Self::Moved { .. }) {
-            return self;
+        let says = sealed.and_then(name);
+        if self == Self::Absent && LEAVES.contains(&(path, place)) {
+            return if sealed.is_some() { Self::Says(says) } else { Self::Plain };
         }
-        if self != Self::Absent || !LEAVES.contains(&(path, place)) {
-            return Self::Moved { path: path.to_owned() };
-        }
-        match sealed {
-            None => Self::Plain,
-            Some(Plaintext::Text(text)) => {
-                let name = std::str::from_utf8(&text).ok();
-                Self::Says(name.and_then(|name| name.parse().ok()))
-            }
-            // The label of a type is not authenticated: as a number, `01` would be `1`.
-            Some(_) => Self::Says(None),
-        }
+        let (path, mut names) = match self {
+            Self::Moved { path, names } => (path, names),
+            Self::Says(before) => (path.to_owned(), before.into_iter().collect()),
+            Self::Absent | Self::Plain => (path.to_owned(), Vec::new()),
+        };
+        names.extend(says.filter(|says| names.len() < 2 && !names.contains(says)));
+        Self::Moved { path, names }
     }
 
-    /// An error where the file names another environment, or none though it is asked to.
+    /// Whether it names an environment where it should.
+    pub(in super::super) fn names_one(&self) -> bool {
+        matches!(self, Self::Says(Some(_)))
+    }
+
+    /// An error where the file names another environment, or none though it is asked to; the
+    /// version that is served names its own or not.
     pub(in super::super) fn check(
         &self,
         subject: &Subject<'_>,
         asked: Option<WhyNamed>,
+        named_before: bool,
     ) -> Result<(), AuthorshipError> {
-        let run = || subject.set_leaf();
+        let (run, history) = (|| subject.set_leaf(), || subject.history());
+        let other_name = |named: &Environment, moved| AuthorshipError::OtherName {
+            named: named.to_string(),
+            history: subject.history(),
+            put_back: subject.put_back(),
+            adopt: subject.adopt(moved),
+        };
         Err(match (self, asked) {
             (Self::Absent, None) => return Ok(()),
             (Self::Says(Some(named)), _) if named == subject.environment => return Ok(()),
+            (Self::Absent, Some(why)) if named_before => AuthorshipError::NameTakenOut {
+                why,
+                history: history(),
+                put_back: subject.put_back(),
+            },
             (Self::Absent, Some(why)) if subject.format == Format::Binary => {
                 AuthorshipError::NoNameInBinary { why }
             }
-            (Self::Absent, Some(why)) => AuthorshipError::NoName { why, run: run() },
-            (Self::Says(Some(named)), _) => AuthorshipError::OtherName {
-                named: named.to_string(),
-                file: subject.file(),
-                run: run(),
-            },
-            (Self::Says(None), _) => AuthorshipError::NotAName { run: run() },
-            (Self::Plain, _) => AuthorshipError::PlainName,
-            (Self::Moved { path }, _) => {
-                let take_out = subject.unset(path).map(|command| format!("run {command}"));
-                AuthorshipError::MovedName {
-                    at: shown(path),
-                    take_out: take_out.unwrap_or_else(|| "take it out there".to_owned()),
-                    run: run(),
+            (Self::Absent, Some(why)) => {
+                let put_back = subject.put_back();
+                AuthorshipError::NoName { why, history: history(), put_back, run: run() }
+            }
+            (Self::Says(Some(named)), _) => other_name(named, None),
+            (Self::Says(None), _) => AuthorshipError::NotAName { history: history(), run: run() },
+            (Self::Plain, _) => AuthorshipError::PlainName { history: history() },
+            (Self::Moved { path, names }, _) => {
+                match names.iter().find(|named| *named != subject.environment) {
+                    Some(named) => other_name(named, Some(path)),
+                    None => AuthorshipError::MovedName {
+                        at: shown(path),
+                        history: history(),
+                        take_out: subject.unset(path),
+                        run: run(),
+                    },
                 }
             }
         })
+    }
+}
+
+/// The environment that a plaintext names. The label of a type is not authenticated: as a number,
+/// `01` would be `1`.
+fn name(plaintext: &Plaintext) -> Option<Environment> {
+    match plaintext {
+        Plaintext::Text(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
     }
 }
 
@@ -122,7 +150,7 @@ mod tests {
         asked: Option<WhyNamed>,
     ) -> Result<(), AuthorshipError> {
         let environment = environment.parse().unwrap();
-        leaf.check(&Subject { environment: &environment, format, signed: false }, asked)
+        leaf.check(&Subject { environment: &environment, format, signed: false }, asked, false)
     }
 
     #[test]
@@ -145,14 +173,14 @@ mod tests {
     #[test]
     fn a_file_that_names_its_environment_is_its_own_and_no_others() {
         for leaf in LEAVES {
-            let leaf = EnvironmentLeaf::default().with(leaf, Some(text("dev")));
+            let leaf = EnvironmentLeaf::default().with(leaf, Some(&text("dev")));
             assert_eq!(checked(&leaf, "dev", Format::Yaml, Some(WhyNamed::Always)), Ok(()));
             let refused = checked(&leaf, "prod", Format::Yaml, None).unwrap_err();
             insta::allow_duplicates! {
-                insta::assert_snapshot!(refused, @r#"the file says that it is of environment dev: it was copied from there. Put prod.enc.yaml back in its place, or, where the copy is meant, run `sops set prod.enc.yaml '["_vanta_environment"]' '"prod"'`"#);
+                insta::assert_snapshot!(refused, @r#"the file says that it is of environment dev: it was copied from there. Look first at who did that (`git log -p -- prod.enc.yaml`), and put the last good version back (`git checkout COMMIT -- prod.enc.yaml`). Only where the copy is meant, run first `sops rotate -i prod.enc.yaml`, which gives it a data key of its own, and then `sops set prod.enc.yaml '["_vanta_environment"]' '"prod"'`"#);
             }
         }
-        let number = EnvironmentLeaf::default().with(TOP, Some(Plaintext::Int(7)));
+        let number = EnvironmentLeaf::default().with(TOP, Some(&Plaintext::Int(7)));
         assert!(checked(&number, "7", Format::Yaml, Some(WhyNamed::Always)).is_err());
     }
 
@@ -160,19 +188,19 @@ mod tests {
     fn what_could_be_done_to_the_leaf_without_the_key_is_refused() {
         let absent = EnvironmentLeaf::default;
         let refused = |leaf| checked(&leaf, "dev", Format::Yaml, None).unwrap_err();
-        assert_eq!(refused(absent().with(TOP, None)), AuthorshipError::PlainName);
+        assert!(matches!(refused(absent().with(TOP, None)), AuthorshipError::PlainName { .. }));
         for (path, place) in [
             ("_vanta_environment.0", TOP.1),
             ("DEFAULT.0._vanta_environment", INI.1),
             ("_vanta_environment.x", "_vanta_environment:x:"),
             ("a._vanta_environment", "a:_vanta_environment:"),
         ] {
-            let moved = refused(absent().with((path, place), Some(text("dev"))));
+            let moved = refused(absent().with((path, place), Some(&text("dev"))));
             assert!(matches!(moved, AuthorshipError::MovedName { .. }), "{path}: {moved}");
         }
-        let twice = absent().with(TOP, Some(text("dev"))).with(INI, Some(text("dev")));
+        let twice = absent().with(TOP, Some(&text("dev"))).with(INI, Some(&text("dev")));
         assert!(matches!(refused(twice), AuthorshipError::MovedName { .. }));
-        let value = refused(absent().with(TOP, Some(text("hunter2 is no name"))));
+        let value = refused(absent().with(TOP, Some(&text("hunter2 is no name"))));
         assert!(!value.to_string().contains("hunter2"), "{value}");
     }
 
@@ -180,14 +208,72 @@ mod tests {
     fn one_that_is_elsewhere_is_told_where_it_belongs() {
         let moved = |path: &str| {
             let place = path.replace('.', ":") + ":";
-            EnvironmentLeaf::default().with((path, &place), Some(text("dev")))
+            EnvironmentLeaf::default().with((path, &place), Some(&text("dev")))
         };
         let refused = |path, format| checked(&moved(path), "dev", format, None).unwrap_err();
-        insta::assert_snapshot!(refused("section._vanta_environment", Format::Ini), @r#"`_vanta_environment` is at "section._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First run `sops unset dev.enc.ini '["section"]["_vanta_environment"]'`, and then `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
-        insta::assert_snapshot!(refused("a._vanta_environment", Format::Yaml), @r#"`_vanta_environment` is at "a._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First run `sops unset dev.enc.yaml '["a"]["_vanta_environment"]'`, and then `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused("section._vanta_environment", Format::Ini), @r#"`_vanta_environment` is at "section._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. Look first at who changed what (`git log -p -- dev.enc.ini`). Then take the name out with `sops unset dev.enc.ini '["section"]["_vanta_environment"]'`, and put it in its place with `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused("a._vanta_environment", Format::Yaml), @r#"`_vanta_environment` is at "a._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. Look first at who changed what (`git log -p -- dev.enc.yaml`). Then take the name out with `sops unset dev.enc.yaml '["a"]["_vanta_environment"]'`, and put it in its place with `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
         let in_a_list = refused("l.0._vanta_environment", Format::Yaml).to_string();
-        assert!(in_a_list.contains("First take it out there"), "{in_a_list}");
-        insta::assert_snapshot!(refused("a b._vanta_environment", Format::Json), @r#"`_vanta_environment` is at "a b._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. First take it out there, and then `sops set dev.enc.json '["_vanta_environment"]' '"dev"'`"#);
+        let by_hand =
+            "Then take out what is at \"l.0._vanta_environment\", with `sops edit dev.enc.yaml`";
+        assert!(in_a_list.contains(by_hand), "{in_a_list}");
+        insta::assert_snapshot!(refused("a b._vanta_environment", Format::Json), @r#"`_vanta_environment` is at "a b._vanta_environment", and has to be one text at the top of the file (in ini, in the section DEFAULT): it was moved, or put there by mistake. Look first at who changed what (`git log -p -- dev.enc.json`). Then take out what is at "a b._vanta_environment", with `sops edit dev.enc.json`, and put it in its place with `sops set dev.enc.json '["_vanta_environment"]' '"dev"'`"#);
+    }
+
+    #[test]
+    fn one_that_names_another_environment_says_so_wherever_it_is() {
+        let named = |leaves: &[(&str, &str, Option<&str>)]| {
+            let with = |leaf: EnvironmentLeaf, (path, place, says): &(&str, &str, Option<&str>)| {
+                leaf.with((path, place), says.map(text).as_ref())
+            };
+            let leaf = leaves.iter().fold(EnvironmentLeaf::Absent, with);
+            checked(&leaf, "dev", Format::Yaml, None).unwrap_err()
+        };
+        let in_a_list = ("_vanta_environment.0", TOP.1, Some("prod"));
+        let own = (TOP.0, TOP.1, Some("dev"));
+        let plain = ("x_unencrypted._vanta_environment", "x_unencrypted:_vanta_environment:", None);
+        for leaves in [&[in_a_list][..], &[own, in_a_list], &[in_a_list, own], &[plain, in_a_list]]
+        {
+            let refused = named(leaves);
+            assert!(matches!(refused, AuthorshipError::OtherName { .. }), "{leaves:?}: {refused}");
+        }
+        for leaves in [&[plain][..], &[own, plain]] {
+            let refused = named(leaves);
+            assert!(matches!(refused, AuthorshipError::MovedName { .. }), "{leaves:?}: {refused}");
+        }
+        insta::assert_snapshot!(named(&[("a._vanta_environment", "a:_vanta_environment:", Some("prod"))]), @r#"the file says that it is of environment prod: it was copied from there. Look first at who did that (`git log -p -- dev.enc.yaml`), and put the last good version back (`git checkout COMMIT -- dev.enc.yaml`). Only where the copy is meant, run first `sops rotate -i dev.enc.yaml`, which gives it a data key of its own, then take the name out with `sops unset dev.enc.yaml '["a"]["_vanta_environment"]'`, and then `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+    }
+
+    #[test]
+    fn nothing_is_run_on_a_file_before_it_is_looked_at_who_changed_it() {
+        let at = |path: &str, place: &str, says: &str| {
+            EnvironmentLeaf::Absent.with((path, place), Some(&text(says)))
+        };
+        for leaf in [
+            EnvironmentLeaf::Absent,
+            EnvironmentLeaf::Plain,
+            at(TOP.0, TOP.1, "no name"),
+            at(TOP.0, TOP.1, "prod"),
+            at("a._vanta_environment", "a:_vanta_environment:", "dev"),
+            at("a._vanta_environment", "a:_vanta_environment:", "prod"),
+        ] {
+            let said = checked(&leaf, "dev", Format::Yaml, Some(WhyNamed::NoOwnIdentity));
+            let said = said.unwrap_err().to_string();
+            let (look, run) = (said.find("`git log -p"), said.find("`sops "));
+            assert!(look.is_some() && run.is_some() && look < run, "{said}");
+        }
+    }
+
+    #[test]
+    fn one_that_was_there_and_is_not_any_more_is_no_name_that_is_only_missing() {
+        let environment = "dev".parse().unwrap();
+        let refused = |format| {
+            let subject = Subject { environment: &environment, format, signed: false };
+            let asked = Some(WhyNamed::NoOwnIdentity);
+            EnvironmentLeaf::Absent.check(&subject, asked, true).unwrap_err().to_string()
+        };
+        insta::assert_snapshot!(refused(Format::Yaml), @"the file says no more of which environment it is, and has to, since the environment has no identity of its own. The version that is served does: the name was taken out, which takes no key, so that this may be another environment's file. Look first at who changed what (`git log -p -- dev.enc.yaml`), and put the last good version back (`git checkout COMMIT -- dev.enc.yaml`)");
+        assert!(refused(Format::Binary).starts_with("the file says no more"));
     }
 
     #[test]
@@ -195,9 +281,9 @@ mod tests {
         let refused =
             |format, why| checked(&EnvironmentLeaf::Absent, "dev", format, Some(why)).unwrap_err();
         assert_eq!(checked(&EnvironmentLeaf::Absent, "dev", Format::Yaml, None), Ok(()));
-        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::NoOwnIdentity), @r#"the file does not say of which environment it is, and has to, since the environment has no identity of its own: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
-        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::KeysAllowed), @r#"the file does not say of which environment it is, and has to, since VANTA_SOPS_ALLOWED_KEYS allows keys, which open the files of all environments: run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
-        insta::assert_snapshot!(refused(Format::Ini, WhyNamed::Always), @r#"the file does not say of which environment it is, and has to, since VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF is always: run `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::NoOwnIdentity), @r#"the file does not say of which environment it is, and has to, since the environment has no identity of its own. If a version before it did (`git log -p -- dev.enc.yaml`), somebody took that out: put that version back (`git checkout COMMIT -- dev.enc.yaml`). Else run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused(Format::Yaml, WhyNamed::KeysAllowed), @r#"the file does not say of which environment it is, and has to, since VANTA_SOPS_ALLOWED_KEYS allows keys, which open the files of all environments. If a version before it did (`git log -p -- dev.enc.yaml`), somebody took that out: put that version back (`git checkout COMMIT -- dev.enc.yaml`). Else run `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(refused(Format::Ini, WhyNamed::Always), @r#"the file does not say of which environment it is, and has to, since VANTA_SOPS_REQUIRE_ENVIRONMENT_LEAF is always. If a version before it did (`git log -p -- dev.enc.ini`), somebody took that out: put that version back (`git checkout COMMIT -- dev.enc.ini`). Else run `sops set dev.enc.ini '["DEFAULT"]["_vanta_environment"]' '"dev"'`"#);
     }
 
     #[test]
@@ -219,7 +305,8 @@ mod tests {
         let environment = "dev".parse().unwrap();
         let subject = Subject { environment: &environment, format: Format::Yaml, signed: true };
         let asked = Some(WhyNamed::NoOwnIdentity);
-        let refused = EnvironmentLeaf::Absent.check(&subject, asked).unwrap_err().to_string();
+        let refused =
+            EnvironmentLeaf::Absent.check(&subject, asked, false).unwrap_err().to_string();
         assert!(refused.ends_with("'\"dev\"'`, and sign it anew"), "{refused}");
     }
 }

@@ -30,8 +30,6 @@ pub(super) use signature::{
     Signed, check as check_signature, file_name as signature_name, read as read_signature,
 };
 
-use crate::domain::versions::VersionMarks;
-
 /// How long a signature may come after its file before that is an alarm.
 const SIGNATURE_GRACE: Duration = Duration::from_secs(5);
 
@@ -44,8 +42,6 @@ pub struct Authorship {
     pub rollback: Rollback,
     /// Older versions that the administrator takes on purpose.
     pub accepted: BTreeSet<AcceptedVersion>,
-    /// The highest versions that were served before, by this process or another.
-    pub served_before: VersionMarks,
     /// A file in the form of ssh's allowed signers, one of whom has to have signed each file; none
     /// where no signature is asked for.
     pub trusted_signers: Option<PathBuf>,
@@ -59,7 +55,6 @@ impl Default for Authorship {
             leaf: RequireLeaf::default(),
             rollback: Rollback::default(),
             accepted: BTreeSet::new(),
-            served_before: VersionMarks::new(),
             trusted_signers: None,
             signature_grace: SIGNATURE_GRACE,
         }

@@ -53,10 +53,12 @@ fn a_trusted_signers_signature_of_these_bytes_for_this_environment_is_good() {
 #[test]
 fn another_environments_and_a_strangers_signature_are_refused_by_name() {
     let refused = |signature: &SshSig| verified(&line("", 1), signature, FILE).unwrap_err();
-    insta::assert_snapshot!(refused(&signed("vanta-sops:prod", 1)), @r#"it is signed for "vanta-sops:prod", not for "vanta-sops:dev": run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`"#);
-    insta::assert_snapshot!(refused(&signed("git", 1)), @r#"it is signed for "git", not for "vanta-sops:dev": run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`"#);
+    insta::assert_snapshot!(refused(&signed("vanta-sops:prod", 1)), @r#"it is signed for "vanta-sops:prod", not for "vanta-sops:dev": look at what changed, and run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`"#);
+    insta::assert_snapshot!(refused(&signed("git", 1)), @r#"it is signed for "git", not for "vanta-sops:dev": look at what changed, and run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`"#);
     let stranger = refused(&signed("vanta-sops:dev", 2)).to_string();
-    assert!(stranger.contains("which is no trusted signer's key: have one of them run `rm -f "));
+    assert!(stranger.contains(
+        "which is no trusted signer's key: have one of them look at what changed and run `rm -f "
+    ));
 }
 
 #[test]
@@ -141,7 +143,7 @@ fn a_security_key_has_to_be_touched() {
     let wrong = verified(&line, &touched, b"other");
     assert!(matches!(wrong, Err(AuthorshipError::WrongSignature { .. })));
     let (line, untouched) = of_security_key(0);
-    insta::assert_snapshot!(verified(&line, &untouched, FILE).unwrap_err(), @"it is signed by a security key that nobody touched: run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`, and touch it");
+    insta::assert_snapshot!(verified(&line, &untouched, FILE).unwrap_err(), @"it is signed by a security key that nobody touched: look at what changed, run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`, and touch it");
 }
 
 #[test]
@@ -152,8 +154,8 @@ fn what_is_no_signature_or_is_not_there_says_what_to_run() {
     let environment = "dev".parse().unwrap();
     let file = Signed { environment: &environment, file: "dev.enc.yaml".to_owned(), bytes: FILE };
     let refused = |signature| check(&path, &file, signature, Timestamp::UNIX_EPOCH).unwrap_err();
-    insta::assert_snapshot!(refused(None), @"it is not signed: there is no dev.enc.yaml.sig beside it. Run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`");
-    insta::assert_snapshot!(refused(Some(b"hunter2")), @"dev.enc.yaml.sig is not an SSH signature: run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`");
+    insta::assert_snapshot!(refused(None), @"it is not signed: there is no dev.enc.yaml.sig beside it. Look at what changed, and run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`");
+    insta::assert_snapshot!(refused(Some(b"hunter2")), @"dev.enc.yaml.sig is not an SSH signature: look at what changed, and run `rm -f dev.enc.yaml.sig && ssh-keygen -Y sign -n vanta-sops:dev -f KEY dev.enc.yaml`");
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Document, Vec<MapItem>), FileError>
     let is_metadata = |item: &MapItem| matches!(item, MapItem::Entry(name, _) if name == METADATA);
     let metadata = document.iter().position(is_metadata).ok_or(FileError::NoMetadata)?;
     document.remove(metadata);
-    Ok((document, flat::unflatten(&fields, &mut budget)?))
+    Ok((document, flat::unflatten("", &fields, &mut budget)?))
 }
 
 struct Section {

@@ -8,9 +8,9 @@ use super::super::refusal::{Grace, Outlook, Refusal};
 use super::super::report::{Failed, Loaded, RefreshReport};
 use super::super::store::StoreOptions;
 use super::{Awaited, Looked, Read, Seen, Slot, Spell, Unserved, Version};
+use crate::domain::history::Served;
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
-use crate::domain::versions::VersionMarks;
 
 /// How an environment is of which nothing is known yet.
 const AWAITED: &str = "sops is being asked for the data key";
@@ -23,17 +23,21 @@ pub(in super::super) struct Settle<'a> {
     pub(in super::super) environment: &'a Environment,
     /// The number of the version, where there is a new one.
     pub(in super::super) number: u64,
-    /// The highest versions that were served.
-    pub(in super::super) marks: &'a mut VersionMarks,
     pub(in super::super) slot: &'a mut Slot,
     pub(in super::super) report: &'a mut RefreshReport,
+    /// What is to be remembered of all environments.
+    pub(in super::super) served: &'a mut Vec<Served>,
 }
 
 impl Settle<'_> {
     /// Applies what came of the look.
     pub(in super::super) fn with(self, looked: Looked) -> Seen {
         match looked {
-            Looked::Unchanged(seen) => {
+            Looked::Unchanged(mut seen) => {
+                if let Some(place) = seen.place.take().filter(|_| self.slot.unserved.is_none()) {
+                    let environment = self.environment.clone();
+                    self.served.push(Served { environment, mark: None, data_key: None, place });
+                }
                 if let Some(awaited) = seen.awaited {
                     self.wait(awaited);
                 }
@@ -68,7 +72,7 @@ impl Settle<'_> {
             self.apply(loaded);
         }
         let (digest, settled) = if lasts { (digest, settled) } else { (None, false) };
-        Seen { sources, around, digest, settled, rests_until, awaited, spell, claim }
+        Seen { sources, around, digest, settled, rests_until, awaited, spell, claim, place: None }
     }
 
     /// That no version is good, where none is, and until when nothing is said of that. What is over
@@ -134,10 +138,12 @@ impl Settle<'_> {
 
     /// Puts what was loaded in the place of what is served, or writes down why not.
     fn apply(self, loaded: Result<Opened, Refusal>) {
-        let Self { environment, number, slot, report, marks, .. } = self;
+        let Self { options, environment, number, slot, report, served, .. } = self;
         match loaded {
-            Ok(Opened { file, origin, warnings, alarm, signer, mark }) => {
-                marks.extend(mark.map(|mark| (environment.clone(), mark)));
+            Ok(Opened { file, origin, warnings, alarm, signer, mark, place, .. }) => {
+                let compares = options.authorship.leaf.compares_data_keys();
+                let data_key = compares.then(|| file.data_key_code());
+                served.push(Served { environment: environment.clone(), mark, data_key, place });
                 let keys = file.keys().count();
                 report.loaded.push(Loaded {
                     environment: environment.clone(),

@@ -76,7 +76,7 @@ impl SopsStore {
     ) -> Seniority {
         match there.get(environment) {
             Some(slot) if slot.version.is_some() => Seniority::Served,
-            _ if self.marks.borrow().contains_key(environment) => Seniority::ServedBefore,
+            _ if self.history.borrow().knows(environment) => Seniority::ServedBefore,
             Some(_) => Seniority::There,
             None => Seniority::New,
         }

@@ -52,10 +52,12 @@ pub(super) fn read(text: &str) -> Result<Graph, FileError> {
         before_document: Vec::new(),
         budget: Budget::new(),
     };
-    // The parser keeps those of a document, and gives no event of them.
-    for (at, _) in text.match_indices('%') {
-        if text[..at].is_empty() || text[..at].ends_with(['\n', '\r']) {
-            builder.budget.spend(1, 0)?;
+    // Directives and ends of documents are work for the parser, and it gives no event of them.
+    for mark in ["%", "..."] {
+        for (at, _) in text.match_indices(mark) {
+            if text[..at].is_empty() || text[..at].ends_with(['\n', '\r']) {
+                builder.budget.spend(1, 0)?;
+            }
         }
     }
     for event in Parser::new_from_str_with_options(text, options) {

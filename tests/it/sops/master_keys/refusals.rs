@@ -171,5 +171,5 @@ fn a_post_quantum_recipient_is_named_as_one() {
     let file = edit(&text("app.enc.yaml"), &recipient, "          recipient: age1pq1qqqq");
     let other = Identities::read(&path("other-age-key.txt")).unwrap();
     let error = EncryptedFile::open(file.as_bytes(), Format::Yaml, &other, Leave::default());
-    insta::assert_snapshot!(error.err().unwrap(), @r#"no key opens the file: "age1pq1qqqq" is a post-quantum recipient, which is not supported: add one that begins with age1 alone: configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
+    insta::assert_snapshot!(error.err().unwrap(), @r#"no key opens the file: "age1pq1qqqq" is a post-quantum recipient, which is not supported: add one that begins with age1 alone: look first whether it is this environment's file and not another's (`git log -p -- FILE`); if it is, configure the identity of one of its recipients (VANTA_AGE_IDENTITIES_PATH, SOPS_AGE_KEY_FILE), or encrypt the file for one of yours too (`sops rotate -i --add-age RECIPIENT FILE`)"#);
 }

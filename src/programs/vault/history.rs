@@ -1,4 +1,4 @@
-//! Which versions of the SOPS files were served, on their way to the state and from other replicas.
+//! What was served of the SOPS files, on its way to the state and from other replicas.
 //!
 //! Invariant: no read waits for it. What the state does not take is tried again for as long as it
 //! takes; what was served is known to this process meanwhile.
@@ -17,50 +17,60 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::adapters::sops::SopsStore;
 use crate::adapters::state::{StateError, StateStore};
+use crate::domain::history::History;
 use crate::domain::names::Environment;
-use crate::domain::versions::VersionMarks;
 
 /// How often other replicas are asked what they have served, and what failed is tried again.
 const PERIOD: Duration = Duration::from_secs(10);
 
+/// How often it is written down which environments are still served, and forgotten what was served
+/// last long ago.
+const TOUCH_PERIOD: Duration = Duration::from_hours(24);
+
 /// How long the last write may take when the vault ends.
 const LAST: Duration = Duration::from_secs(3);
 
-/// Keeps the versions.
-pub(super) struct ServedVersions {
+/// Keeps what was served.
+pub(super) struct KeptHistory {
     store: Arc<SopsStore>,
     state: Arc<StateStore>,
     /// What the state had last, as far as it was not of the future.
-    kept: VersionMarks,
+    kept: History,
     /// Of which environments what the state has is of the future.
     yet_to_come: BTreeSet<Environment>,
     failing: bool,
 }
 
-impl ServedVersions {
-    /// Those of the store, of which the state has these.
-    pub(super) fn new(store: Arc<SopsStore>, state: Arc<StateStore>, kept: &VersionMarks) -> Self {
-        let (before, yet_to_come) = (VersionMarks::new(), BTreeSet::new());
-        let mut versions = Self { store, state, kept: before, yet_to_come, failing: false };
-        versions.take(kept, Timestamp::now());
-        versions
+impl KeptHistory {
+    /// That of the store, of which the state has this.
+    pub(super) fn new(store: Arc<SopsStore>, state: Arc<StateStore>, has: History) -> Self {
+        let (kept, yet_to_come) = (History::default(), BTreeSet::new());
+        let mut history = Self { store, state, kept, yet_to_come, failing: false };
+        history.take(has, Timestamp::now());
+        history
     }
 
     /// Keeps what is served, and hears of others, until it is dropped.
     pub(super) async fn run(&mut self) -> Infallible {
-        let mut served = self.store.marks();
+        let mut served = self.store.history();
         served.mark_changed();
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ticks_of = |period| {
+            let mut ticks = interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        };
+        let (mut ticks, mut touches) = (ticks_of(PERIOD), ticks_of(TOUCH_PERIOD));
         loop {
-            let is_tick = tokio::select! {
+            let done = tokio::select! {
                 // The store lives as long as this does.
-                _ = served.changed() => false,
-                _ = ticks.tick() => true,
+                _ = served.changed() => self.keep().await,
+                _ = ticks.tick() => {
+                    let heard = if self.state.is_shared() { self.hear().await } else { Ok(()) };
+                    heard.and(self.keep().await)
+                }
+                _ = touches.tick() => self.touch().await,
             };
-            let heard = if is_tick && self.state.is_shared() { self.hear().await } else { Ok(()) };
-            let kept = self.keep().await;
-            self.tell(heard.and(kept));
+            self.tell(done);
         }
     }
 
@@ -71,34 +81,59 @@ impl ServedVersions {
     }
 
     async fn keep(&mut self) -> Result<(), StateError> {
-        let served = self.store.marks().borrow().clone();
+        let served = Arc::clone(&self.store.history().borrow());
         let now = Timestamp::now();
-        for (environment, mark) in served {
-            if self.kept.get(&environment).is_none_or(|kept| mark.replaces(kept, now)) {
-                self.state.keep_version(&environment, &mark, now).await?;
-                self.kept.insert(environment, mark);
+        for (environment, mark) in &served.marks {
+            if self.kept.marks.get(environment).is_none_or(|kept| mark.replaces(kept, now)) {
+                self.state.keep_version(environment, mark, now).await?;
+                self.kept.marks.insert(environment.clone(), *mark);
+            }
+        }
+        for (environment, place) in &served.places {
+            if self.kept.places.get(environment) != Some(place) {
+                self.state.keep_place(environment, place).await?;
+                self.kept.places.insert(environment.clone(), place.clone());
+            }
+        }
+        for (environment, code) in served.data_keys.iter() {
+            if self.kept.data_keys.owner(code) != Some(environment) {
+                self.state.keep_data_key(environment, code, now).await?;
+                self.kept.data_keys.assign(environment, code);
             }
         }
         Ok(())
     }
 
     async fn hear(&mut self) -> Result<(), StateError> {
-        let heard = self.state.versions().await?;
-        self.take(&heard, Timestamp::now());
-        self.store.remember(heard);
+        let heard = self.state.history().await?;
+        self.store.remember(heard.clone());
+        self.take(heard, Timestamp::now());
         Ok(())
     }
 
-    /// Takes in what the state has, and warns of what the store leaves out of it.
-    fn take(&mut self, heard: &VersionMarks, now: Timestamp) {
-        let mut yet_to_come = BTreeSet::new();
-        for (environment, mark) in heard {
-            if mark.is_yet_to_come(now) {
-                yet_to_come.insert(environment.clone());
-            } else {
-                self.kept.insert(environment.clone(), *mark);
+    /// Has the state remember what is served, and forget what was served last long ago.
+    async fn touch(&self) -> Result<(), StateError> {
+        let now = Timestamp::now();
+        for status in self.store.status() {
+            if status.keys.is_some() {
+                self.state.touch_history(&status.environment, now).await?;
             }
         }
+        self.state.forget_old_history().await
+    }
+
+    /// Takes in what the state has, and warns of what the store leaves out of it.
+    fn take(&mut self, heard: History, now: Timestamp) {
+        let mut yet_to_come = BTreeSet::new();
+        for (environment, mark) in heard.marks {
+            if mark.is_yet_to_come(now) {
+                yet_to_come.insert(environment);
+            } else {
+                self.kept.marks.insert(environment, mark);
+            }
+        }
+        self.kept.data_keys = heard.data_keys;
+        self.kept.places = heard.places;
         let before = std::mem::replace(&mut self.yet_to_come, yet_to_come);
         for environment in self.yet_to_come.difference(&before) {
             tracing::warn!(%environment, "the state says that a version was served which is yet to come: a clock was wrong, or somebody wrote it there. It does not count, and the next version that is served takes its place");
@@ -108,9 +143,9 @@ impl ServedVersions {
     fn tell(&mut self, done: Result<(), StateError>) {
         let failed_before = std::mem::replace(&mut self.failing, done.is_err());
         match done {
-            Ok(()) if failed_before => tracing::info!("which versions were served is kept again"),
+            Ok(()) if failed_before => tracing::info!("what was served is kept again"),
             Err(error) if !failed_before => {
-                tracing::warn!(%error, "which versions of the SOPS files were served is not kept, so that after a restart an older one would not be known; it is tried again");
+                tracing::warn!(%error, "what was served of the SOPS files is not kept, so that after a restart an older version, or whose a data key is, would not be known; it is tried again");
             }
             Ok(()) | Err(_) => {}
         }
@@ -126,7 +161,7 @@ mod tests {
     use super::*;
     use crate::adapters::sops::{Authorship, Leave, SharedIdentities, StoreOptions};
     use crate::adapters::state::StateSource;
-    use crate::domain::versions::VersionMark;
+    use crate::domain::versions::{VersionMark, VersionMarks};
 
     const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -147,11 +182,7 @@ mod tests {
     }
 
     /// A replica that has served this version.
-    async fn replica(
-        state: &Arc<StateStore>,
-        folder: &Path,
-        served: VersionMark,
-    ) -> ServedVersions {
+    async fn replica(state: &Arc<StateStore>, folder: &Path, served: VersionMark) -> KeptHistory {
         let options = StoreOptions {
             folder: Some(folder.to_owned()),
             shared: SharedIdentities::None,
@@ -161,14 +192,15 @@ mod tests {
             settling: Duration::ZERO,
             key_service: None,
         };
-        let (store, _) = SopsStore::open(options);
-        store.remember(VersionMarks::from([(environment(), served)]));
-        let before = state.versions().await.unwrap();
-        ServedVersions::new(Arc::new(store), Arc::clone(state), &before)
+        let marks = VersionMarks::from([(environment(), served)]);
+        let history = History { marks, ..History::default() };
+        let (store, _) = SopsStore::open_again(options, history);
+        let before = state.history().await.unwrap();
+        KeptHistory::new(Arc::new(store), Arc::clone(state), before)
     }
 
     async fn has(state: &StateStore) -> VersionMark {
-        state.versions().await.unwrap()[&environment()]
+        state.history().await.unwrap().marks[&environment()]
     }
 
     #[tokio::test]
@@ -216,6 +248,6 @@ mod tests {
         let theirs = VersionMark { digest: [2; 32], ..ours };
         state.keep_version(&environment(), &theirs, Timestamp::now()).await.unwrap();
         let replica = replica(&state, folder.path(), ours).await;
-        assert!(!ours.replaces(&replica.kept[&environment()], Timestamp::now()));
+        assert!(!ours.replaces(&replica.kept.marks[&environment()], Timestamp::now()));
     }
 }

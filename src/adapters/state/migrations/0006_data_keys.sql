@@ -1,0 +1,20 @@
+-- Whose a file's data key is: that environment's which was served with it first. `code` is a one-way
+-- function of the data key, in hexadecimal; `since` is in epoch milliseconds.
+CREATE TABLE data_keys (
+  code TEXT PRIMARY KEY,
+  environment TEXT NOT NULL,
+  since BIGINT NOT NULL,
+  served_at BIGINT NOT NULL
+);
+CREATE INDEX data_keys_by_environment ON data_keys (environment, since);
+
+-- When something of the environment was served last, in epoch seconds, as far as it is written down:
+-- what is not there any more is forgotten in the end.
+ALTER TABLE versions ADD COLUMN served_at BIGINT NOT NULL DEFAULT 0;
+
+-- Where the file was that was served last, as people are told of it.
+ALTER TABLE versions ADD COLUMN place TEXT NOT NULL DEFAULT '';
+
+-- What a digest is of has changed. The file that was the highest is newer than this, and each older
+-- one is as old as it was.
+UPDATE versions SET last_modified = last_modified - 1;
