@@ -80,7 +80,7 @@ fn config_maps_that_claim_prod_as_well_take_its_event_from_neither_the_served_no
     };
     let is_told = |scenario: &Scenario| {
         let told = until("prod's is told", || scenario.cluster.events("ConfigMap", "prod").pop());
-        assert!(told["note"].as_str().unwrap().contains("two files claim it"), "{told}");
+        assert!(told["note"].as_str().unwrap().contains("remove all but one of"), "{told}");
     };
     let scenario = Scenario::with(&[ACCESS, POLICY]);
     let vault = scenario.start();
