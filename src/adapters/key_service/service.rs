@@ -28,7 +28,8 @@ use crate::domain::names::Environment;
 const KEPT: Duration = Duration::from_secs(30);
 
 /// How long a data key is not asked for again after a failure.
-const PAUSES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
+const PAUSES_OF_DATA_KEY: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_mins(1);
 
 /// How many data keys of one environment are known of at once. A file has few, and may be changed a
 /// few times within the time for which they are remembered.
@@ -257,7 +258,7 @@ impl Shared {
             };
             *known = match answer {
                 Ok(key) => Known::Answered(key, Instant::now()),
-                Err(error) => Known::Failed(error, Pause::after(failed, &PAUSES)),
+                Err(error) => Known::Failed(error, Pause::after(failed, &PAUSES_OF_DATA_KEY)),
             };
         }
         drop(state);

@@ -89,7 +89,8 @@ impl Default for Deadlines {
 }
 
 /// How long nothing is asked of what failed.
-const PAUSES: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::from_secs(30);
+const PAUSES_OF_SOPS: RangeInclusive<Duration> =
+    Duration::from_millis(250)..=Duration::from_secs(30);
 
 /// Hands each job to the worker of its service, until nobody can ask any more. The workers end with
 /// this.
@@ -222,8 +223,8 @@ impl Worker {
             answer => answer,
         };
         if matches!(answer, Err(KeyServiceError::Deadline)) {
-            self.silent.retain(|_, pause| pause.lasted_within(*PAUSES.end()));
-            self.silent.insert(environment, Pause::after(silent, &PAUSES));
+            self.silent.retain(|_, pause| pause.lasted_within(*PAUSES_OF_SOPS.end()));
+            self.silent.insert(environment, Pause::after(silent, &PAUSES_OF_SOPS));
         } else {
             self.silent.remove(&environment);
         }
@@ -258,7 +259,7 @@ impl Worker {
                     self.running = Some(running);
                 }
                 Err(error) => {
-                    let pause = Pause::after(self.failed.map(|(_, pause)| pause), &PAUSES);
+                    let pause = Pause::after(self.failed.map(|(_, pause)| pause), &PAUSES_OF_SOPS);
                     self.failed = Some((error, pause));
                     return Err(error);
                 }

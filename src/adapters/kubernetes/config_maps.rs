@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 use tokio::sync::watch;
@@ -18,12 +19,21 @@ const LABEL: &str = "vanta.dev/sops=true";
 /// The files by their ConfigMap's name and their own.
 pub type ClusterFiles = BTreeMap<(String, String), Arc<[u8]>>;
 
+/// What tells an object from others of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectMark {
+    /// Its uid.
+    pub uid: String,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
 /// The ConfigMaps with the label `vanta.dev/sops=true`, as they are now.
 pub struct ConfigMaps {
     api: Api<ConfigMap>,
     contact: Contact,
     files: watch::Sender<Option<ClusterFiles>>,
-    uids: Mutex<BTreeMap<String, String>>,
+    marks: Mutex<BTreeMap<String, ObjectMark>>,
 }
 
 impl ConfigMaps {
@@ -33,7 +43,7 @@ impl ConfigMaps {
             api: Api::namespaced(cluster.client.clone(), &cluster.namespace),
             contact: Contact::default(),
             files: watch::Sender::new(None),
-            uids: Mutex::default(),
+            marks: Mutex::default(),
         }
     }
 
@@ -42,9 +52,9 @@ impl ConfigMaps {
         self.files.subscribe()
     }
 
-    /// The uid of a ConfigMap by this name.
-    pub fn uid(&self, name: &str) -> Option<String> {
-        self.uids.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    /// What tells a ConfigMap by this name from others of that name.
+    pub fn mark(&self, name: &str) -> Option<ObjectMark> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// How it stands with the API server.
@@ -61,7 +71,7 @@ impl ConfigMaps {
     }
 
     fn see(&self, seen: Seen<ConfigMap>) {
-        self.note_uids(&seen);
+        self.note_marks(&seen);
         let before = self.files.borrow().clone().unwrap_or_default();
         let after = match seen {
             Seen::All(objects) => objects.into_iter().flat_map(files_of).collect(),
@@ -79,21 +89,23 @@ impl ConfigMaps {
         });
     }
 
-    fn note_uids(&self, seen: &Seen<ConfigMap>) {
-        let mut uids = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
+    fn note_marks(&self, seen: &Seen<ConfigMap>) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         match seen {
-            Seen::All(objects) => *uids = objects.iter().filter_map(names).collect(),
-            Seen::Applied(object) => uids.extend(names(object)),
+            Seen::All(objects) => *marks = objects.iter().filter_map(mark).collect(),
+            Seen::Applied(object) => marks.extend(mark(object)),
             Seen::Deleted(object) => {
-                uids.retain(|name, _| object.metadata.name.as_ref() != Some(name));
+                marks.retain(|name, _| object.metadata.name.as_ref() != Some(name));
             }
         }
     }
 }
 
-/// Its name and uid.
-fn names(object: &ConfigMap) -> Option<(String, String)> {
-    object.metadata.name.clone().zip(object.metadata.uid.clone())
+/// Its name and its mark.
+fn mark(object: &ConfigMap) -> Option<(String, ObjectMark)> {
+    let metadata = &object.metadata;
+    let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
+    Some((metadata.name.clone()?, ObjectMark { uid: metadata.uid.clone()?, created }))
 }
 
 fn without(mut files: ClusterFiles, object: &ConfigMap) -> ClusterFiles {

@@ -21,7 +21,7 @@ mod watch;
 
 pub use administrators::ClusterAdministrators;
 pub use ask::{ClusterError, ask};
-pub use config_maps::{ClusterFiles, ConfigMaps};
+pub use config_maps::{ClusterFiles, ConfigMaps, ObjectMark};
 pub use connect::{Cluster, ConnectError};
 pub use contact::Contact;
 pub use events::{About, EventWriter, Notice};

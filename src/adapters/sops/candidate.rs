@@ -1,6 +1,7 @@
 //! A file that may become the next version of an environment, once it is seen who wrote it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -25,6 +26,8 @@ const MOST_NAMED: usize = 5;
 /// A file that may be served, and what is to be said of it.
 pub(super) struct Opened {
     pub(super) file: EncryptedFile,
+    /// The ConfigMap or the file that it is from, as people are told.
+    pub(super) origin: Arc<str>,
     pub(super) warnings: Vec<String>,
     pub(super) alarm: Option<(Alarm, String)>,
     pub(super) signer: Option<String>,
@@ -156,9 +159,9 @@ impl<'a> Candidate<'a> {
             Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
         }
         let mark = file.mark().highest_with(highest, now);
-        let Source { name, format, .. } = self.source;
-        let (place, format) = (name.clone(), *format);
-        Ok(Opened { file, warnings, alarm, signer, mark, place, format })
+        let Source { name, origin, format, .. } = self.source;
+        let (place, origin, format) = (name.clone(), Arc::clone(origin), *format);
+        Ok(Opened { file, origin, warnings, alarm, signer, mark, place, format })
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::authorship::signature_name;
 use super::format::Format;
+use super::report::Misnamed;
 use super::source::{ConfigMapFiles, ConfigMapKey, Place, Source};
 use crate::domain::names::{Environment, some_of};
 
@@ -45,7 +46,7 @@ pub(super) enum Seniority {
 /// What files there are.
 #[derive(Default)]
 pub(super) struct Listing {
-    pub(super) ignored: BTreeSet<String>,
+    pub(super) ignored: BTreeSet<Misnamed>,
     /// Whether signatures are looked for.
     signed: bool,
     origins: Vec<Origin>,
@@ -109,7 +110,7 @@ impl Listing {
                 Err(reason) => ignored.add(reason),
             }
         }
-        self.ignored.extend(ignored.told(""));
+        self.ignored.extend(ignored.told(&origin.name, ""));
         self.origins.push(origin);
         Ok(())
     }
@@ -141,7 +142,8 @@ impl Listing {
             }
         }
         for (config_map, ignored) in ignored {
-            self.ignored.extend(ignored.told(&format!("ConfigMap {config_map}: ")));
+            let origin = format!("ConfigMap {config_map}");
+            self.ignored.extend(ignored.told(&origin, &format!("{origin}: ")));
         }
     }
 
@@ -236,10 +238,15 @@ impl Ignored {
     }
 
     /// Each reason, after what says where it is.
-    fn told(self, whence: &str) -> impl Iterator<Item = String> {
+    fn told(self, origin: &str, whence: &str) -> impl Iterator<Item = Misnamed> {
+        let origin: Arc<str> = origin.into();
         let more =
             self.more.then(|| "more names are not those of an environment's file".to_owned());
-        self.reasons.into_iter().chain(more).map(move |reason| format!("{whence}{reason}"))
+        let told = move |reason: String| Misnamed {
+            origin: Arc::clone(&origin),
+            reason: format!("{whence}{reason}"),
+        };
+        self.reasons.into_iter().chain(more).map(told)
     }
 }
 

@@ -18,6 +18,7 @@ use super::identity_files::IdentityFiles;
 use super::identity_place::{IdentityPlace, open_with};
 use super::limits::MAX_KEPT_BYTES_OF_ALL;
 use super::refusal::Refusal;
+use super::report::Brief;
 use super::source::Source;
 use super::store::StoreOptions;
 use crate::adapters::files::Fingerprint;
@@ -32,11 +33,17 @@ pub(super) use settle::Settle;
 #[derive(Clone, Default)]
 pub(super) struct Slot {
     pub(super) version: Option<Arc<Version>>,
-    pub(super) error: Option<(FileFault, String)>,
-    /// What is wrong with the newest version, served or not.
-    pub(super) alarm: Option<(Alarm, String)>,
-    /// What is wrong with the version that is served, for as long as it is.
-    pub(super) served_alarm: Option<(Alarm, String)>,
+    /// Why the newest version is not served, where it is not.
+    pub(super) unserved: Option<Unserved>,
+}
+
+/// Why the newest version is not served.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Unserved {
+    pub(super) fault: FileFault,
+    /// None while sops is being asked for the data key.
+    pub(super) alarm: Option<Alarm>,
+    pub(super) reason: String,
 }
 
 impl Slot {
@@ -44,11 +51,28 @@ impl Slot {
     pub(super) fn kept(&self) -> usize {
         self.version.as_ref().map_or(0, |version| version.file.kept())
     }
+
+    /// What is wrong with the version that is served, for as long as it is.
+    pub(super) fn served_alarm(&self) -> Option<&(Alarm, String)> {
+        self.version.as_ref()?.alarm.as_ref()
+    }
+
+    /// What is wrong with the newest version, served or not.
+    pub(super) fn newest_alarm(&self) -> Option<(Alarm, String)> {
+        match &self.unserved {
+            Some(unserved) => Some((unserved.alarm?, unserved.reason.clone())),
+            None => self.served_alarm().cloned(),
+        }
+    }
 }
 
 pub(super) struct Version {
     pub(super) file: EncryptedFile,
     pub(super) keys: usize,
+    /// The ConfigMap or the file that it is from, as people are told.
+    pub(super) origin: Arc<str>,
+    /// What is wrong with it though it is served, and why.
+    pub(super) alarm: Option<(Alarm, String)>,
     /// Different from that of every other version of this process.
     pub(super) number: u64,
 }
@@ -65,12 +89,20 @@ pub(super) struct Seen {
     rests_until: Option<Instant>,
     /// That sops is being asked for the data key, where it is.
     pub(super) awaited: Option<Awaited>,
-    /// When a version was first refused since one last was not.
-    refused_since: Option<Instant>,
+    /// That no version was good of late, where none was.
+    spell: Option<Spell>,
     /// That it is refused for its data key alone, where it is.
     claim: Option<Claim>,
     /// Where it was found, where that is to be remembered.
     place: Option<String>,
+}
+
+/// That one version after the other was refused.
+struct Spell {
+    /// Since when.
+    since: Instant,
+    /// The gravest reason of which nothing was said yet, since it may have been half a file.
+    untold: Option<(Alarm, String)>,
 }
 
 /// That sops is being asked for a file's data key.
@@ -87,8 +119,21 @@ impl Seen {
         Self { sources, around, ..self }
     }
 
+    /// That versions were refused of which nothing was said, where the file is gone now.
+    pub(super) fn untold(self, environment: &Environment) -> Option<Brief> {
+        self.spell?.brief(environment)
+    }
+
     fn rests(&self) -> bool {
         self.rests_until.is_some_and(|end| Instant::now() < end)
+    }
+}
+
+impl Spell {
+    /// What was never said, now that it is over.
+    fn brief(self, environment: &Environment) -> Option<Brief> {
+        let (alarm, reason) = self.untold?;
+        Some(Brief { environment: environment.clone(), alarm, reason })
     }
 }
 
@@ -139,7 +184,7 @@ pub(super) struct Read {
     last_answer: u64,
     loaded: Result<Opened, Refusal>,
     awaited_before: Option<Awaited>,
-    refused_since: Option<Instant>,
+    spell: Option<Spell>,
     claim: Option<Claim>,
 }
 
@@ -174,7 +219,7 @@ impl Look<'_> {
             seen.around == around
                 && seen.digest == digest
                 && digest.is_some()
-                && (around_settled || self.slot.error.is_none())
+                && (around_settled || self.slot.unserved.is_none())
         };
         let before = match before {
             Some(seen) if same(&seen) => {
@@ -199,7 +244,7 @@ impl Look<'_> {
             last_answer,
             loaded,
             awaited_before: before.as_ref().and_then(|seen| seen.awaited),
-            refused_since: before.and_then(|seen| seen.refused_since),
+            spell: before.and_then(|seen| seen.spell),
             claim: None,
         }))
     }

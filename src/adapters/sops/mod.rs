@@ -81,6 +81,8 @@ pub use limits::{
 pub use listing::{MAX_ENVIRONMENTS, MAX_ENVIRONMENTS_OF_CONFIG_MAP, environment_of_file};
 pub use master_key::KeyError;
 pub use print::NotJson;
-pub use report::{EnvironmentStatus, Failed, IdentitiesRead, Loaded, RefreshReport, Versions};
+pub use report::{
+    Brief, EnvironmentStatus, Failed, IdentitiesRead, Loaded, Misnamed, RefreshReport, Versions,
+};
 pub use source::{ConfigMapFiles, ConfigMapKey};
-pub use store::{SETTLING, SharedIdentities, SopsStore, StoreOptions};
+pub use store::{SETTLING_OF_FILE, SharedIdentities, SopsStore, StoreOptions};

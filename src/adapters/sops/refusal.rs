@@ -13,14 +13,30 @@ pub(super) struct Refusal {
     pub(super) fault: FileFault,
     /// What it is for whoever watches.
     pub(super) alarm: Alarm,
-    /// Whether it is the trusted signers' fault, which no signature that comes later mends.
-    pub(super) of_signers: bool,
-    /// Whether it may pass without a change of any file, such as a lack of file descriptors.
-    pub(super) passing: bool,
-    /// Whether it is none yet: sops is being asked for the data key.
-    pub(super) awaited: bool,
-    /// How long it is left as it is where no file changes.
-    pub(super) rest: Duration,
+    pub(super) grace: Grace,
+    pub(super) outlook: Outlook,
+}
+
+/// For how long nothing is said of it where an earlier version is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grace {
+    /// Not at all: the file is whole, and says it itself; or it is wrong for all environments.
+    None,
+    /// For as long as the file may be half written.
+    Settling,
+    /// For as long as the signature may come after its file.
+    Signature,
+}
+
+/// What may become of it where no file changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// It lasts.
+    Lasting,
+    /// It may pass, as a lack of file descriptors does: the file is tried again after a rest.
+    Passing { rest: Duration },
+    /// It is none yet: sops is being asked for the data key.
+    Awaited,
 }
 
 /// The longest reason, in bytes: it is in the log, in `/readyz` and in events.
@@ -28,7 +44,7 @@ const MAX_REASON: usize = 2048;
 
 /// How long a file rests for which sops could not decrypt the data key. How often sops itself is
 /// asked is another matter; opening the file costs something too.
-const REST: Duration = Duration::from_secs(1);
+const REST_WITHOUT_DATA_KEY: Duration = Duration::from_secs(1);
 
 /// How long a file rests for which there is no room.
 const REST_WITHOUT_ROOM: Duration = Duration::from_mins(1);
@@ -40,29 +56,39 @@ impl Refusal {
             reason: cut(reason.to_string()),
             fault: FileFault::Refused,
             alarm: Alarm::Refused,
-            of_signers: false,
-            passing: false,
-            awaited: false,
-            rest: Duration::ZERO,
+            grace: Grace::Settling,
+            outlook: Outlook::Lasting,
         }
     }
 
     pub(super) fn of_file(error: FileError) -> Self {
-        let (awaited, passing) = (error.is_awaited(), error.is_passing());
-        let rest = if passing && !awaited { REST } else { Duration::ZERO };
+        let outlook = match (error.is_awaited(), error.is_passing()) {
+            (true, _) => Outlook::Awaited,
+            (false, true) => Outlook::Passing { rest: REST_WITHOUT_DATA_KEY },
+            (false, false) => Outlook::Lasting,
+        };
         let fault = error.fault();
-        Self { fault, passing: passing || awaited, awaited, rest, ..Self::lasting(error) }
+        Self { fault, outlook, ..Self::lasting(error) }
     }
 
     pub(super) fn of_authorship(error: AuthorshipError) -> Self {
-        let (alarm, passing, rest) = (error.alarm(), error.is_passing(), error.rest());
+        let (alarm, rest) = (error.alarm(), error.rest());
         let of_signers = matches!(
             error,
             AuthorshipError::UnreadableSigners { .. }
                 | AuthorshipError::BadSigners { .. }
                 | AuthorshipError::NoSigners { .. }
         );
-        Self { alarm, of_signers, passing, rest, ..Self::lasting(error) }
+        let grace = match alarm {
+            // No signature that comes later mends the signers.
+            Alarm::Signature if of_signers => Grace::None,
+            Alarm::Signature => Grace::Signature,
+            // A file is whole once its MAC was found right, or its signature.
+            Alarm::Rollback | Alarm::Environment => Grace::None,
+            Alarm::Refused => Grace::Settling,
+        };
+        let outlook = if error.is_passing() { Outlook::Passing { rest } } else { Outlook::Lasting };
+        Self { alarm, grace, outlook, ..Self::lasting(error) }
     }
 
     /// There is no room for what is served of it, and may be when other environments get smaller.
@@ -70,11 +96,12 @@ impl Refusal {
         let reason = format!(
             "with it, the values that are served of all environments would take more than {limit} bytes of memory: take out what is not needed, here or in others, or serve some of them from another vault; it is tried again by itself"
         );
-        Self { rest: REST_WITHOUT_ROOM, ..Self::passing(reason) }
+        Self { outlook: Outlook::Passing { rest: REST_WITHOUT_ROOM }, ..Self::lasting(reason) }
     }
 
     pub(super) fn passing(reason: impl ToString) -> Self {
-        Self { passing: true, ..Self::lasting(reason) }
+        let outlook = Outlook::Passing { rest: Duration::ZERO };
+        Self { outlook, ..Self::lasting(reason) }
     }
 }
 
@@ -88,6 +115,7 @@ fn cut(mut reason: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::authorship::WhyNamed;
     use super::*;
 
     #[test]
@@ -96,5 +124,25 @@ mod tests {
         assert_eq!(reason, "€".repeat(MAX_REASON / 3) + "…");
         let whole = "x".repeat(MAX_REASON);
         assert_eq!(Refusal::lasting(&whole).reason, whole);
+    }
+
+    #[test]
+    fn only_what_may_be_on_its_way_has_time() {
+        let of = |error| Refusal::of_authorship(error).grace;
+        let command = String::new;
+        let (file, path) = (command(), std::path::PathBuf::new);
+        assert_eq!(Refusal::lasting("half a file").grace, Grace::Settling);
+        let missing = AuthorshipError::NotSigned { file, command: command() };
+        assert_eq!(of(missing), Grace::Signature);
+        assert_eq!(of(AuthorshipError::WrongSignature { command: command() }), Grace::Signature);
+        let whole = [
+            AuthorshipError::NoNameInBinary { why: WhyNamed::Always },
+            AuthorshipError::SharedDataKey { others: command(), command: command() },
+            AuthorshipError::Future { found: command(), save: command(), wait: Duration::ZERO },
+            AuthorshipError::NoSigners { path: path() },
+        ];
+        for error in whole {
+            assert_eq!(of(error), Grace::None);
+        }
     }
 }

@@ -17,13 +17,14 @@ pub struct RefreshReport {
     pub loaded: Vec<Loaded>,
     /// The environments that changed and could not be loaded.
     pub failed: Vec<Failed>,
+    /// What was refused, and gone again before that was an alarm.
+    pub brief: Vec<Brief>,
     /// The environments whose data keys sops has begun to be asked for.
     pub awaited: Vec<Environment>,
     /// The environments whose files are gone.
     pub removed: Vec<Environment>,
-    /// Files and keys of ConfigMaps that look like an environment's file and are none, each with
-    /// the reason.
-    pub ignored: Vec<String>,
+    /// Files and keys of ConfigMaps that look like an environment's file and are none.
+    pub ignored: Vec<Misnamed>,
     /// The files of identities that have changed.
     pub identities: Vec<IdentitiesRead>,
     /// Versions that the administrator takes of environments that are not there, each with what to
@@ -47,6 +48,7 @@ impl RefreshReport {
     pub(super) fn add(&mut self, after: Self) {
         self.loaded.extend(after.loaded);
         self.failed.extend(after.failed);
+        self.brief.extend(after.brief);
         self.awaited.extend(after.awaited);
         self.removed.extend(after.removed);
         self.ignored.extend(after.ignored);
@@ -56,6 +58,16 @@ impl RefreshReport {
         self.folder_is_back |= after.folder_is_back;
         self.folder = after.folder.or(self.folder.take());
     }
+}
+
+/// A file, or a key of a ConfigMap, that looks like an environment's file and is none; or that there
+/// are more of them than are named.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Misnamed {
+    /// The folder or the ConfigMap.
+    pub origin: Arc<str>,
+    /// Its name, and what is wrong with that.
+    pub reason: String,
 }
 
 /// A version that is served from now on.
@@ -87,6 +99,18 @@ pub struct Failed {
     pub reason: String,
     /// Whether an earlier version is served in its place.
     pub serves_earlier: bool,
+}
+
+/// Versions that were refused, one or one after the other, and gone again before that was an alarm:
+/// they may have been halves of a file, or one whose signature came after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brief {
+    /// Of what.
+    pub environment: Environment,
+    /// What the gravest of them would have been.
+    pub alarm: Alarm,
+    /// Why it was refused.
+    pub reason: String,
 }
 
 /// A file of identities that has changed.

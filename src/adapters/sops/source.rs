@@ -35,7 +35,7 @@ pub type ConfigMapFiles = BTreeMap<ConfigMapKey, Arc<[u8]>>;
 pub(super) struct Source {
     /// What people are told of where it is.
     pub(super) name: String,
-    /// What it takes turns with the others of: its ConfigMap, or in a folder itself.
+    /// Its ConfigMap (`ConfigMap prod`), with whose others it takes turns; in a folder its name.
     pub(super) origin: Arc<str>,
     pub(super) format: Format,
     pub(super) place: Place,

@@ -24,7 +24,7 @@ use super::identity_files::IdentityFiles;
 use super::leave::Leave;
 use super::listing::Sources;
 use super::load::{Look, Seen, Settle, Slot, Version};
-use super::report::{EnvironmentStatus, RefreshReport, Versions};
+use super::report::{EnvironmentStatus, Misnamed, RefreshReport, Versions};
 use super::source::ConfigMapFiles;
 use crate::adapters::files::Fingerprint;
 use crate::adapters::key_service::KeyService;
@@ -59,7 +59,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a file may be half written before that is an alarm. A write takes milliseconds, and a
 /// look at the files sees the half of it as a rule once.
-pub const SETTLING: Duration = Duration::from_secs(1);
+pub const SETTLING_OF_FILE: Duration = Duration::from_secs(1);
 
 /// How many environments are remembered whose files are gone.
 const MOST_GONE: usize = 1000;
@@ -101,7 +101,7 @@ struct Watch {
     /// What was chosen of them, where there is no folder.
     chosen: Option<Sources>,
     seen: BTreeMap<Environment, Seen>,
-    ignored: BTreeSet<String>,
+    ignored: BTreeSet<Misnamed>,
     folder: Option<String>,
     /// How many versions there were.
     versions: u64,
@@ -177,7 +177,8 @@ impl SopsStore {
                     gone.insert(environment.clone());
                 }
                 after.remove(environment);
-                watch.seen.remove(environment);
+                let seen = watch.seen.remove(environment);
+                report.brief.extend(seen.and_then(|seen| seen.untold(environment)));
                 report.removed.push(environment.clone());
             }
         }
@@ -296,11 +297,17 @@ impl SopsStore {
         let status = environments.iter().map(|(environment, slot)| EnvironmentStatus {
             environment: environment.clone(),
             keys: slot.version.as_ref().map(|version| version.keys),
-            error: slot.error.as_ref().map(|(_, reason)| reason.clone()),
-            alarm: slot.alarm.clone(),
-            served_alarm: slot.served_alarm.clone(),
+            error: slot.unserved.as_ref().map(|of| of.reason.clone()),
+            alarm: slot.newest_alarm(),
+            served_alarm: slot.served_alarm().cloned(),
         });
         status.collect()
+    }
+
+    /// Where the version is from that is served: `ConfigMap prod` say, or in a folder the file's name.
+    pub fn served_from(&self, environment: &Environment) -> Option<Arc<str>> {
+        let environments = self.environments.load();
+        Some(Arc::clone(&environments.get(environment)?.version.as_ref()?.origin))
     }
 
     /// The environments that were served by this process and whose files are gone, in order.
@@ -317,7 +324,8 @@ impl SopsStore {
         let environments = self.environments.load();
         let slot = environments.get(environment).ok_or_else(|| self.absent(environment))?;
         slot.version.clone().ok_or_else(|| {
-            let (fault, reason) = slot.error.clone().unwrap_or((FileFault::Refused, String::new()));
+            let why = slot.unserved.clone().map(|of| (of.fault, of.reason));
+            let (fault, reason) = why.unwrap_or((FileFault::Refused, String::new()));
             SecretStoreError::Unreadable { environment: environment.clone(), fault, reason }
         })
     }

@@ -3,7 +3,8 @@
 //!
 //! Invariant: nothing waits for an event, and one holds no value: a text is that of the log. What
 //! waits to be told is bounded by the environments that there are, and one of them takes no other's
-//! place.
+//! place. It does not wait among the refusals of `complaints`: of these whoever is refused can make
+//! as many as there is room for, and what is too much is dropped.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -11,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::adapters::kubernetes::{About, ConfigMaps, Notice};
+use crate::adapters::kubernetes::{About, ConfigMaps, Notice, ObjectMark};
 use crate::adapters::serve::Metrics;
-use crate::adapters::sops::{Alarm, Failed, Loaded, environment_of_file};
+use crate::adapters::sops::{Alarm, Failed, Loaded, SopsStore, environment_of_file};
 use crate::domain::names::Environment;
 
 /// How many ConfigMaps are told of one environment that they all have a file of.
@@ -48,6 +49,7 @@ pub(super) struct Listener {
     pub(super) namespace: String,
     /// None where the SOPS files come from a folder.
     pub(super) config_maps: Option<Arc<ConfigMaps>>,
+    pub(super) store: Arc<SopsStore>,
     /// This replica's name, which is that of its pod.
     pub(super) replica: String,
 }
@@ -167,7 +169,9 @@ impl Listener {
         }
     }
 
-    /// The ConfigMaps with an environment's file; where they come from a folder, the vault's pod.
+    /// The ConfigMaps with an environment's file, the one first whose version is served, and the
+    /// others by their age: whoever makes more of them drives out none that was there. Where the
+    /// files come from a folder, the vault's pod.
     fn about(&self, environment: &Environment) -> Vec<About> {
         let namespace = || self.namespace.clone();
         let Some(config_maps) = &self.config_maps else {
@@ -188,16 +192,32 @@ impl Listener {
         let mut names: Vec<String> =
             keys.filter(|(_, key)| is_its(key)).map(|(name, _)| name.clone()).collect();
         names.dedup();
-        names.truncate(MOST_TOLD);
-        let about = |name: String| About {
+        let served = self.store.served_from(environment);
+        let marked = names.into_iter().map(|name| (config_maps.mark(&name), name));
+        let about = |(mark, name): (Option<ObjectMark>, String)| About {
             api_version: "v1",
             kind: "ConfigMap",
             namespace: namespace(),
-            uid: config_maps.uid(&name),
+            uid: mark.map(|mark| mark.uid),
             name,
         };
-        names.into_iter().map(about).collect()
+        first_told(marked.collect(), served.as_deref()).into_iter().map(about).collect()
     }
+}
+
+/// Those of some ConfigMaps that are told of an environment that they all have a file of.
+fn first_told(
+    mut all: Vec<(Option<ObjectMark>, String)>,
+    served: Option<&str>,
+) -> Vec<(Option<ObjectMark>, String)> {
+    all.sort_by_key(|(mark, name)| {
+        let is_served = served == Some(format!("ConfigMap {name}").as_str());
+        let created = mark.as_ref().and_then(|mark| mark.created);
+        // One of which it is not known when it was made is no older one.
+        (!is_served, created.is_none(), created)
+    });
+    all.truncate(MOST_TOLD);
+    all
 }
 
 #[cfg(test)]
@@ -228,6 +248,22 @@ mod tests {
         assert_eq!(raises.next().await.note, "line 9999 is not valid YAML");
         assert_eq!(raises.next().await, rolled_back);
         assert_eq!(dropped(&metrics), 9_999, "what was replaced is counted");
+    }
+
+    #[test]
+    fn the_config_map_that_is_served_is_told_first_and_then_those_that_were_there_first() {
+        let made = |second: i64, name: &str| {
+            let created = jiff::Timestamp::from_second(second).ok();
+            (Some(ObjectMark { uid: String::new(), created }), name.to_owned())
+        };
+        let mut all: Vec<_> = (0..9).map(|at| made(200 + at, &format!("a{at}"))).collect();
+        all.extend([made(100, "old"), made(300, "prod"), (None, "b".to_owned())]);
+        let names = |served| -> Vec<String> {
+            first_told(all.clone(), served).into_iter().map(|(_, name)| name).collect()
+        };
+        let told = names(Some("ConfigMap prod"));
+        assert_eq!(told, ["prod", "old", "a0", "a1", "a2", "a3", "a4", "a5"]);
+        assert_eq!(names(None), ["old", "a0", "a1", "a2", "a3", "a4", "a5", "a6"]);
     }
 
     #[tokio::test]

@@ -109,6 +109,7 @@ impl ClusterSources {
             notices: self.notices.clone(),
             namespace: self.cluster.namespace.clone(),
             config_maps: self.config_maps.clone(),
+            store: Arc::clone(&secrets.store),
             replica: told.replica.clone(),
         };
         let (client, lost) = (self.cluster.client.clone(), Arc::clone(&self.metrics));

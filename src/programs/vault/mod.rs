@@ -28,6 +28,7 @@ mod observed;
 mod openapi;
 mod outcomes;
 mod prefer;
+mod reasons;
 mod reload;
 mod revision;
 mod router;
@@ -36,6 +37,7 @@ mod sampling;
 mod service;
 mod standing;
 mod status;
+mod telling;
 mod view;
 mod waiting;
 

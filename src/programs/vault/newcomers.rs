@@ -7,14 +7,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
-use super::outcomes::Outcome;
+use super::telling::{Outcome, Told};
 use crate::adapters::sops::MAX_ENVIRONMENTS;
 use crate::domain::names::Environment;
 
@@ -22,22 +21,13 @@ use crate::domain::names::Environment;
 const AT_ONCE: NonZeroU32 = NonZeroU32::new(1000).expect("it is some");
 const _: () = assert!(AT_ONCE.get() as usize == MAX_ENVIRONMENTS);
 
-/// How many names of files that are no environment's are told at once.
-const REASONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("it is some");
-
 type Limiter<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
-
-/// One a second, and so many at once.
-fn limiter<C: Clock>(at_once: NonZeroU32, clock: C) -> Limiter<C> {
-    let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(at_once);
-    RateLimiter::direct_with_clock(quota, clock)
-}
 
 /// The environments that the log was told of, and those that wait for it.
 pub(super) struct Newcomers<C: Clock = DefaultClock> {
     known: BTreeSet<Environment>,
     /// With what became of each last, the one that came first at the front.
-    waiting: VecDeque<Outcome>,
+    waiting: VecDeque<Told>,
     limiter: Limiter<C>,
     left_out: u64,
 }
@@ -50,31 +40,39 @@ impl Default for Newcomers {
 
 impl<C: Clock> Newcomers<C> {
     fn new(clock: C) -> Self {
-        let limiter = limiter(AT_ONCE, clock);
+        let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(AT_ONCE);
+        let limiter = RateLimiter::direct_with_clock(quota, clock);
         Self { known: BTreeSet::new(), waiting: VecDeque::new(), limiter, left_out: 0 }
     }
 
+    /// Whether the log was told of it; where not, that there was more to tell is counted.
+    pub(super) fn knows(&mut self, environment: &Environment) -> bool {
+        let knows = self.known.contains(environment);
+        self.left_out += u64::from(!knows);
+        knows
+    }
+
     /// Gives back what became of an environment, where the log may be told.
-    pub(super) fn take(&mut self, outcome: Outcome) -> Option<Outcome> {
+    pub(super) fn take(&mut self, outcome: Outcome) -> Option<Told> {
         let is_removed = matches!(outcome, Outcome::Removed(_));
         let environment = outcome.environment();
         if self.known.contains(environment) {
             if is_removed {
                 self.known.remove(environment);
             }
-            return Some(outcome);
+            return Some(outcome.into());
         }
-        let is_same = |waiting: &Outcome| waiting.environment() == environment;
+        let is_same = |waiting: &Told| waiting.outcome.environment() == environment;
         match self.waiting.iter().position(is_same) {
             // Nobody has heard of it, and nobody has to hear that it is gone.
             Some(at) if is_removed => {
-                self.waiting.remove(at);
-                self.left_out += 2;
+                let before = self.waiting.remove(at).map_or(0, |before| before.left_out);
+                self.left_out += before + 2;
                 None
             }
             Some(at) => {
-                self.waiting[at] = outcome;
-                self.left_out += 1;
+                let told = Told::from(outcome);
+                self.waiting[at] = told.instead_of(self.waiting[at].clone());
                 None
             }
             None if is_removed => {
@@ -82,76 +80,34 @@ impl<C: Clock> Newcomers<C> {
                 None
             }
             None if self.waiting.is_empty() && self.limiter.check().is_ok() => {
-                Some(self.admit(outcome))
+                Some(self.admit(outcome.into()))
             }
             None => {
-                self.waiting.push_back(outcome);
+                self.waiting.push_back(outcome.into());
                 None
             }
         }
     }
 
     /// What the log may be told now of those that waited.
-    pub(super) fn due(&mut self) -> Vec<Outcome> {
+    pub(super) fn due(&mut self) -> Vec<Told> {
         let mut due = Vec::new();
         while !self.waiting.is_empty() && self.limiter.check().is_ok() {
-            due.extend(self.waiting.pop_front().map(|outcome| self.admit(outcome)));
+            due.extend(self.waiting.pop_front().map(|told| self.admit(told)));
         }
         if !due.is_empty() && self.left_out > 0 {
-            let left_out = std::mem::take(&mut self.left_out);
+            let lines_left_out = std::mem::take(&mut self.left_out);
             tracing::warn!(
-                left_out,
+                lines_left_out,
                 "environments come and go so fast that not all is told of them"
             );
         }
         due
     }
 
-    fn admit(&mut self, outcome: Outcome) -> Outcome {
-        self.known.insert(outcome.environment().clone());
-        outcome
-    }
-}
-
-/// Tells of files that are no environment's, and of environments that are left out.
-pub(super) struct Reasons<C: Clock = DefaultClock> {
-    limiter: Limiter<C>,
-    left_out: AtomicU64,
-}
-
-impl Default for Reasons {
-    fn default() -> Self {
-        Self::new(DefaultClock::default())
-    }
-}
-
-impl<C: Clock> Reasons<C> {
-    fn new(clock: C) -> Self {
-        Self { limiter: limiter(REASONS_AT_ONCE, clock), left_out: AtomicU64::new(0) }
-    }
-
-    /// Writes into the log what there is room for.
-    pub(super) fn log(&self, ignored: Vec<String>, left_out: Vec<String>) {
-        for reason in left_out {
-            self.tell(|untold| {
-                tracing::error!(reason, untold, "there are more environments than are read");
-            });
-        }
-        for reason in ignored {
-            self.tell(|untold| {
-                tracing::warn!(reason, untold, "a file among the SOPS files is not read");
-            });
-        }
-    }
-
-    /// Tells of one more where there is room, and of how many there was none for before it.
-    fn tell(&self, line: impl FnOnce(Option<u64>)) {
-        if self.limiter.check().is_err() {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let left_out = self.left_out.swap(0, Ordering::Relaxed);
-        line((left_out > 0).then_some(left_out));
+    fn admit(&mut self, told: Told) -> Told {
+        self.known.insert(told.outcome.environment().clone());
+        told
     }
 }
 
@@ -161,18 +117,12 @@ mod tests {
 
     use governor::clock::FakeRelativeClock;
 
+    use super::super::telling::tests::{failed as failed_for, loaded};
     use super::*;
-    use crate::adapters::sops::{Alarm, Failed};
-    use crate::domain::ports::FileFault;
+    use crate::adapters::sops::Alarm;
 
     fn failed(environment: &str) -> Outcome {
-        Outcome::Failed(Failed {
-            environment: environment.parse().unwrap(),
-            fault: FileFault::Refused,
-            alarm: Alarm::Refused,
-            reason: "x".to_owned(),
-            serves_earlier: false,
-        })
+        failed_for(environment, Alarm::Refused, "x")
     }
 
     fn removed(environment: &str) -> Outcome {
@@ -214,24 +164,23 @@ mod tests {
         assert_eq!(newcomers.take(failed("later")), None);
         assert_eq!(newcomers.due(), []);
         clock.advance(Duration::from_secs(1));
-        assert_eq!(newcomers.due(), [failed("late")]);
+        assert_eq!(newcomers.due(), [failed("late").into()]);
         clock.advance(Duration::from_secs(1));
-        assert_eq!(newcomers.due(), [failed("later")]);
+        assert_eq!(newcomers.due(), [failed("later").into()]);
     }
 
     #[test]
-    fn misnamed_files_are_told_as_many_at_once_as_there_is_room_for_and_the_rest_is_counted() {
+    fn the_alarm_of_one_that_waits_is_told_though_good_news_came_after_it() {
         let clock = FakeRelativeClock::default();
-        let reasons = Reasons::new(clock.clone());
-        let mut told = Vec::new();
-        for _ in 0..1000 {
-            reasons.tell(|untold| told.push(untold));
+        let mut newcomers = Newcomers::new(clock.clone());
+        for at in 0..MAX_ENVIRONMENTS {
+            newcomers.take(failed(&format!("e{at}")));
         }
-        assert_eq!(told, [None; 200]);
-        for _ in 0..2 {
-            clock.advance(Duration::from_secs(1));
-            reasons.tell(|untold| told.push(untold));
-        }
-        assert_eq!(told[200..], [Some(800), None]);
+        assert_eq!(newcomers.take(failed("late")), None);
+        assert_eq!(newcomers.take(loaded("late")), None);
+        clock.advance(Duration::from_secs(1));
+        let [told] = &newcomers.due()[..] else { panic!("one is due") };
+        assert_eq!((&told.outcome, told.left_out), (&loaded("late"), 1));
+        assert_eq!(told.passed, Some((Alarm::Refused, "x".to_owned())));
     }
 }

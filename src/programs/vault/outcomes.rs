@@ -1,7 +1,8 @@
-//! What became of an environment's files, on its way to the log.
+//! How often what becomes of an environment's files is told.
 //!
 //! Whoever may write a file can have it loaded and refused at every look. Invariant: what came last
-//! is told at once, or a few seconds later where much was told before; what is left out is counted.
+//! is told at once, or a few seconds later where much was told before; what is left out is counted,
+//! and the gravest alarm of it is told. Good news takes no alarm's turn.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -12,68 +13,68 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::config::IDENTITY_ADVICE;
-use crate::adapters::sops::{Failed, Loaded};
-use crate::domain::names::{Environment, some_of};
-use crate::domain::ports::FileFault;
+use super::telling::Told;
+use crate::adapters::sops::Brief;
+use crate::domain::names::Environment;
 
-/// How many outcomes of one environment are told without a pause.
+/// How many outcomes of one environment are told without a pause, of alarms and of others each.
 const AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("it is some");
 
-/// How many environments a line names.
-pub(super) const MOST_NAMED: usize = 10;
-
 /// How long it takes until one more may be.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE_OF_OUTCOMES: Duration = Duration::from_secs(5);
 
-/// What became of one environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Another version is served.
-    Loaded(Loaded),
-    /// The newest version is not.
-    Failed(Failed),
-    /// Its file is gone.
-    Removed(Environment),
-}
+/// How often an environment's brief refusals are told, all since the last time as one.
+const PAUSE_OF_BRIEF: Duration = Duration::from_mins(1);
 
-/// One that is told, and how many before it were not.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    outcome: Outcome,
-    left_out: u64,
+/// A pace for each environment.
+type Pace<C> = RateLimiter<
+    Environment,
+    HashMapStateStore<Environment>,
+    C,
+    NoOpMiddleware<<C as Clock>::Instant>,
+>;
+
+fn pace<C: Clock + Clone>(pause: Duration, at_once: NonZeroU32, clock: &C) -> Pace<C> {
+    let quota = Quota::with_period(pause).expect("a pause takes time").allow_burst(at_once);
+    RateLimiter::hashmap_with_clock(quota, clock.clone())
 }
 
 /// What was told of which environments of late.
 pub(super) struct Outcomes<C: Clock = DefaultClock> {
-    limiter: RateLimiter<
-        Environment,
-        HashMapStateStore<Environment>,
-        C,
-        NoOpMiddleware<<C as Clock>::Instant>,
-    >,
+    alarms: Pace<C>,
+    others: Pace<C>,
     /// What came last of those of which no more is to be told yet.
     held: BTreeMap<Environment, Told>,
+    brief: Pace<C>,
+    /// What was refused for a moment and not told yet, and how often.
+    held_brief: BTreeMap<Environment, (Brief, u64)>,
 }
 
 impl Default for Outcomes {
     fn default() -> Self {
-        Self::new(DefaultClock::default())
+        Self::new(&DefaultClock::default())
     }
 }
 
-impl<C: Clock> Outcomes<C> {
-    fn new(clock: C) -> Self {
-        let quota = Quota::with_period(PAUSE).expect("a pause takes time").allow_burst(AT_ONCE);
-        Self { limiter: RateLimiter::hashmap_with_clock(quota, clock), held: BTreeMap::new() }
+impl<C: Clock + Clone> Outcomes<C> {
+    fn new(clock: &C) -> Self {
+        Self {
+            alarms: pace(PAUSE_OF_OUTCOMES, AT_ONCE, clock),
+            others: pace(PAUSE_OF_OUTCOMES, AT_ONCE, clock),
+            held: BTreeMap::new(),
+            brief: pace(PAUSE_OF_BRIEF, NonZeroU32::MIN, clock),
+            held_brief: BTreeMap::new(),
+        }
     }
 
     /// Takes what became of an environment, and gives what is to be told now.
-    pub(super) fn take(&mut self, outcome: Outcome) -> Option<Told> {
-        let environment = outcome.environment().clone();
-        let left_out = self.held.remove(&environment).map_or(0, |before| before.left_out + 1);
-        let told = Told { outcome, left_out };
-        if self.limiter.check_key(&environment).is_ok() {
+    pub(super) fn take(&mut self, told: Told) -> Option<Told> {
+        let environment = told.outcome.environment().clone();
+        let told = match self.held.remove(&environment) {
+            Some(before) => told.instead_of(before),
+            None => told,
+        };
+        if may_be_told(&self.alarms, &self.others, &told) {
             return Some(told);
         }
         self.held.insert(environment, told);
@@ -82,128 +83,39 @@ impl<C: Clock> Outcomes<C> {
 
     /// What was held back and is to be told now.
     pub(super) fn due(&mut self) -> Vec<Told> {
-        let Self { limiter, held } = self;
-        let due = held.extract_if(.., |environment, _| limiter.check_key(environment).is_ok());
+        let Self { alarms, others, held, .. } = self;
+        let due = held.extract_if(.., |_, told| may_be_told(alarms, others, told));
         let due = due.map(|(_, told)| told).collect();
-        limiter.retain_recent();
+        alarms.retain_recent();
+        others.retain_recent();
+        due
+    }
+
+    /// Takes that versions were refused for a moment.
+    pub(super) fn take_brief(&mut self, brief: Brief) {
+        let times = self.held_brief.get(&brief.environment).map_or(0, |(_, times)| *times) + 1;
+        self.held_brief.insert(brief.environment.clone(), (brief, times));
+    }
+
+    /// What is to be told of that now, and how often it was.
+    pub(super) fn brief_due(&mut self) -> Vec<(Brief, u64)> {
+        let Self { brief, held_brief, .. } = self;
+        let may = |environment: &Environment| brief.check_key(environment).is_ok();
+        let due = held_brief.extract_if(.., |environment, _| may(environment));
+        let due = due.map(|(_, of)| of).collect();
+        brief.retain_recent();
         due
     }
 }
 
-impl Outcome {
-    /// Of which environment it is.
-    pub(super) fn environment(&self) -> &Environment {
-        match self {
-            Self::Loaded(Loaded { environment, .. })
-            | Self::Failed(Failed { environment, .. })
-            | Self::Removed(environment) => environment,
-        }
-    }
-}
-
-/// Writes into the log what is told at one time: what several environments fail for in common is
-/// one line, such as trusted signers or an identity file that cannot be read.
-pub(super) fn log(told: Vec<Told>) {
-    let mut failed: Vec<Refused> = Vec::new();
-    for Told { outcome, left_out } in told {
-        match outcome {
-            Outcome::Loaded(loaded) => log_loaded(loaded, counted(left_out)),
-            Outcome::Failed(of) => Refused::add(&mut failed, of, left_out),
-            Outcome::Removed(environment) => {
-                let (environment, left_out) = (environment.as_str(), counted(left_out));
-                tracing::warn!(
-                    environment,
-                    left_out,
-                    "the environment's file is gone: nothing of it is served any more"
-                );
-            }
-        }
-    }
-    failed.into_iter().for_each(Refused::log);
-}
-
-fn counted(left_out: u64) -> Option<u64> {
-    (left_out > 0).then_some(left_out)
-}
-
-/// Environments that were not loaded for one and the same reason.
-#[derive(Debug, PartialEq, Eq)]
-struct Refused {
-    first: Failed,
-    others: Vec<Environment>,
-    /// How many of them are served in an earlier version.
-    served: usize,
-    left_out: u64,
-}
-
-impl Refused {
-    fn add(refused: &mut Vec<Self>, failed: Failed, left_out: u64) {
-        let served = usize::from(failed.serves_earlier);
-        let same = |of: &&mut Self| {
-            of.first.reason == failed.reason
-                && of.first.alarm == failed.alarm
-                && of.first.fault == failed.fault
-        };
-        match refused.iter_mut().find(same) {
-            Some(of) => {
-                of.others.push(failed.environment);
-                of.served += served;
-                of.left_out += left_out;
-            }
-            None => refused.push(Self { first: failed, others: Vec::new(), served, left_out }),
-        }
-    }
-
-    fn log(self) {
-        let Failed { environment, fault, alarm, reason, serves_earlier } = &self.first;
-        let (alarm, left_out) = (alarm.name(), counted(self.left_out));
-        let advice = (*fault == FileFault::NoIdentity).then_some(IDENTITY_ADVICE);
-        if self.others.is_empty() {
-            let environment = environment.as_str();
-            tracing::error!(
-                environment,
-                alarm,
-                reason,
-                serves_earlier,
-                advice,
-                left_out,
-                "the environment was not loaded"
-            );
-        } else {
-            tracing::error!(
-                environments = self.names(),
-                alarm,
-                reason,
-                not_loaded = self.others.len() + 1,
-                serve_earlier = self.served,
-                advice,
-                left_out,
-                "several environments were not loaded, all for the same reason"
-            );
-        }
-    }
-
-    fn names(&self) -> String {
-        some_of(std::iter::once(&self.first.environment).chain(&self.others), MOST_NAMED)
-    }
-}
-
-fn log_loaded(loaded: Loaded, left_out: Option<u64>) {
-    let (environment, signer) = (loaded.environment.as_str(), loaded.signer.as_deref());
-    let keys = loaded.keys;
-    tracing::info!(environment, keys, signer, left_out, "the environment was loaded");
-    if let Some((alarm, reason)) = &loaded.alarm {
-        let alarm = alarm.name();
-        tracing::error!(
-            environment,
-            alarm,
-            reason,
-            "the environment was loaded, and should perhaps not have been"
-        );
-    }
-    for warning in loaded.warnings {
-        // Its text says what it is; names of strangers in it are escaped and cut.
-        tracing::warn!(environment, "the environment was loaded, and {warning}");
+/// Whether there is room for it: alarms and others have a pace each, and an alarm that was left out
+/// goes with whichever is first.
+fn may_be_told<C: Clock>(alarms: &Pace<C>, others: &Pace<C>, told: &Told) -> bool {
+    let may = |pace: &Pace<C>| pace.check_key(told.outcome.environment()).is_ok();
+    match (told.outcome.alarm(), &told.passed) {
+        (Some(_), _) => may(alarms),
+        (None, Some(_)) => may(others) || may(alarms),
+        (None, None) => may(others),
     }
 }
 
@@ -211,73 +123,59 @@ fn log_loaded(loaded: Loaded, left_out: Option<u64>) {
 mod tests {
     use governor::clock::FakeRelativeClock;
 
+    use super::super::telling::Outcome;
+    use super::super::telling::tests::{failed as failed_for, loaded};
     use super::*;
     use crate::adapters::sops::Alarm;
 
     const MOMENT: Duration = Duration::from_millis(1);
 
     fn failed(environment: &str, reason: u32) -> Outcome {
-        Outcome::Failed(Failed {
-            environment: environment.parse().unwrap(),
-            fault: FileFault::Refused,
-            alarm: Alarm::Refused,
-            reason: reason.to_string(),
-            serves_earlier: false,
-        })
+        failed_for(environment, Alarm::Refused, &reason.to_string())
+    }
+
+    impl<C: Clock + Clone> Outcomes<C> {
+        fn take_one(&mut self, outcome: Outcome) -> Option<Told> {
+            self.take(outcome.into())
+        }
     }
 
     /// With a clock that goes on when it is told to.
     fn outcomes() -> (Outcomes<FakeRelativeClock>, FakeRelativeClock) {
         let clock = FakeRelativeClock::default();
-        (Outcomes::new(clock.clone()), clock)
+        (Outcomes::new(&clock), clock)
     }
 
     #[test]
     fn what_came_last_is_told_after_a_pause_with_how_many_were_not() {
         let (mut outcomes, clock) = outcomes();
         for at in 0..AT_ONCE.get() {
-            let told = outcomes.take(failed("dev", at));
-            assert_eq!(told, Some(Told { outcome: failed("dev", at), left_out: 0 }));
+            let told = outcomes.take_one(failed("dev", at));
+            assert_eq!(told, Some(failed("dev", at).into()));
         }
         for at in 0..4 {
-            assert_eq!(outcomes.take(failed("dev", 100 + at)), None);
+            assert_eq!(outcomes.take_one(failed("dev", 100 + at)), None);
         }
-        assert!(outcomes.take(failed("prod", 0)).is_some(), "each has a pace of its own");
-        clock.advance(PAUSE.saturating_sub(MOMENT));
+        assert!(outcomes.take_one(failed("prod", 0)).is_some(), "each has a pace of its own");
+        clock.advance(PAUSE_OF_OUTCOMES.saturating_sub(MOMENT));
         assert_eq!(outcomes.due(), []);
         clock.advance(MOMENT);
-        let last = Told { outcome: failed("dev", 103), left_out: 3 };
-        assert_eq!(outcomes.due(), [last]);
+        let [Told { outcome, left_out, .. }] = &outcomes.due()[..] else { panic!("one is due") };
+        assert_eq!((outcome, *left_out), (&failed("dev", 103), 3));
         assert_eq!(outcomes.due(), [], "it is told once");
-    }
-
-    #[test]
-    fn environments_that_fail_for_one_reason_are_one_line_that_counts_them() {
-        let mut refused = Vec::new();
-        let reason_of = |at: usize| u32::from(at == 3);
-        for at in 0..500 {
-            let Outcome::Failed(of) = failed(&format!("e{at}"), reason_of(at)) else {
-                unreachable!("it is one that failed")
-            };
-            Refused::add(&mut refused, Failed { serves_earlier: at < 7, ..of }, 1);
-        }
-        assert_eq!(refused.len(), 2);
-        assert_eq!((refused[0].served, refused[0].left_out), (6, 499));
-        assert_eq!(refused[0].names(), "e0, e1, e2, e4, e5, e6, e7, e8, e9, e10 and 489 more");
-        assert_eq!(refused[1].names(), "e3");
     }
 
     #[test]
     fn an_environment_of_which_nothing_was_told_for_long_is_forgotten() {
         let (mut outcomes, clock) = outcomes();
-        outcomes.take(failed("dev", 0));
+        outcomes.take_one(failed("dev", 0));
         // The limiter keeps one for a pause beyond that in which it is of use.
-        clock.advance((2 * PAUSE).saturating_sub(MOMENT));
+        clock.advance((2 * PAUSE_OF_OUTCOMES).saturating_sub(MOMENT));
         outcomes.due();
-        assert_eq!(outcomes.limiter.len(), 1);
+        assert_eq!(outcomes.alarms.len(), 1);
         clock.advance(MOMENT);
         outcomes.due();
-        assert!(outcomes.limiter.is_empty() && outcomes.held.is_empty());
+        assert!(outcomes.alarms.is_empty() && outcomes.held.is_empty());
     }
 
     #[test]
@@ -286,11 +184,65 @@ mod tests {
         let look = Duration::from_millis(200);
         let mut told = 0;
         for at in 0..1500 {
-            told += usize::from(outcomes.take(failed("dev", at)).is_some());
+            told += usize::from(outcomes.take_one(failed("dev", at)).is_some());
             told += outcomes.due().len();
             clock.advance(look);
         }
         // Five minutes: what is told at once, and one each pause.
         assert_eq!(told, 10 + 59);
+    }
+
+    #[test]
+    fn good_news_takes_no_alarms_turn() {
+        let (mut outcomes, _clock) = outcomes();
+        for _ in 0..100 {
+            outcomes.take_one(loaded("dev"));
+        }
+        let told = outcomes.take_one(failed("dev", 0)).expect("it is told at once");
+        assert_eq!((&told.outcome, told.left_out), (&failed("dev", 0), 90));
+    }
+
+    #[test]
+    fn an_alarm_that_was_held_back_is_told_with_the_good_news_that_came_after_it() {
+        let (mut outcomes, clock) = outcomes();
+        for at in 0..AT_ONCE.get() {
+            assert!(outcomes.take_one(failed("dev", at)).is_some());
+        }
+        let of_other = || failed_for("dev", Alarm::Environment, "of prod");
+        assert_eq!(outcomes.take_one(of_other()), None);
+        let told = outcomes.take_one(loaded("dev")).expect("good news has its own pace");
+        assert_eq!(told.passed, Some((Alarm::Environment, "of prod".to_owned())));
+        // Where neither has a turn left, both wait for the first.
+        for _ in 0..AT_ONCE.get() {
+            outcomes.take_one(loaded("dev"));
+        }
+        outcomes.take_one(of_other());
+        assert_eq!(outcomes.take_one(loaded("dev")), None);
+        clock.advance(PAUSE_OF_OUTCOMES);
+        let due = outcomes.due();
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].outcome, loaded("dev"));
+        assert_eq!(due[0].passed, Some((Alarm::Environment, "of prod".to_owned())));
+    }
+
+    #[test]
+    fn what_is_refused_for_a_moment_again_and_again_is_told_once_a_minute_with_how_often() {
+        let (mut outcomes, clock) = outcomes();
+        let brief = |environment: &str| Brief {
+            environment: environment.parse().unwrap(),
+            alarm: Alarm::Refused,
+            reason: "x".to_owned(),
+        };
+        let mut times = Vec::new();
+        for _ in 0..120 {
+            outcomes.take_brief(brief("dev"));
+            times.extend(outcomes.brief_due().into_iter().map(|(_, times)| times));
+            clock.advance(Duration::from_secs(1));
+        }
+        assert_eq!(times, [1, 60]);
+        outcomes.take_brief(brief("prod"));
+        let due: Vec<Brief> = outcomes.brief_due().into_iter().map(|(brief, _)| brief).collect();
+        assert_eq!(due, [brief("dev"), brief("prod")], "each has a pace of its own");
+        assert_eq!(outcomes.brief_due(), []);
     }
 }

@@ -17,9 +17,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::alarms::{Alarms, Raised};
 use super::config::read_signing_keys;
 use super::freshness::LastSeen;
-use super::newcomers::{Newcomers, Reasons};
-use super::outcomes::{self, MOST_NAMED, Outcome, Outcomes, Told};
+use super::newcomers::Newcomers;
+use super::outcomes::Outcomes;
+use super::reasons::Reasons;
 use super::standing::Standing;
+use super::telling::{self, MOST_NAMED, Outcome, Told};
 use crate::adapters::access::AccessFolder;
 use crate::adapters::files::Watch;
 use crate::adapters::identity::{ClientCredentials, OidcIssuers};
@@ -256,9 +258,15 @@ impl WatchedSecrets {
         let admitted = self.newcomers().due();
         let told = admitted.into_iter().filter_map(|of| self.outcomes().take(of));
         let told: Vec<Told> = told.collect();
-        outcomes::log(told);
-        let due = self.outcomes().due();
-        outcomes::log(due);
+        telling::log(told);
+        let (due, brief) = {
+            let mut outcomes = self.outcomes();
+            (outcomes.due(), outcomes.brief_due())
+        };
+        telling::log(due);
+        for (brief, times) in brief {
+            telling::log_brief(&brief, times);
+        }
     }
 
     /// Takes the files of ConfigMaps in the place of those before.
@@ -273,6 +281,10 @@ impl WatchedSecrets {
     /// room for.
     pub(super) fn report(&self, report: RefreshReport) {
         self.alarms.forget(&report.removed, &self.metrics);
+        // Before it is said which environments there are, since its file may be gone.
+        for brief in &report.brief {
+            self.metrics.sources.brief_refusal(brief.environment.as_str());
+        }
         // How they stand before what is counted of it: whoever sees the one finds the other.
         let status = self.store.status().into_iter();
         self.metrics.sources.environments(status.map(|status| EnvironmentStanding {
@@ -304,6 +316,11 @@ impl WatchedSecrets {
         for reason in report.accepts_nothing {
             tracing::warn!(reason, "VANTA_SOPS_ACCEPT_ROLLBACK names a version that is not there");
         }
+        for brief in report.brief {
+            if self.newcomers().knows(&brief.environment) {
+                self.outcomes().take_brief(brief);
+            }
+        }
         let removed = report.removed.into_iter().map(Outcome::Removed);
         let mut told: Vec<Told> = removed.filter_map(|outcome| self.told(outcome)).collect();
         for loaded in report.loaded {
@@ -324,7 +341,7 @@ impl WatchedSecrets {
             self.metrics.sources.reload(Reload::Secrets, false);
             told.extend(self.told(Outcome::Failed(failed)));
         }
-        outcomes::log(told);
+        telling::log(told);
         if !report.awaited.is_empty() {
             let environments = some_of(&report.awaited, MOST_NAMED);
             tracing::info!(environments, "sops is being asked for data keys");

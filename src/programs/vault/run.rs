@@ -29,7 +29,7 @@ use crate::adapters::identity::{ClientCredentials, OidcIssuers};
 use crate::adapters::jwt::CurrentRing;
 use crate::adapters::process::Status;
 use crate::adapters::serve::{self, Exported, Listener, Metrics, Signals, Traces};
-use crate::adapters::sops::{RefreshReport, SETTLING, SopsStore, StoreOptions};
+use crate::adapters::sops::{RefreshReport, SETTLING_OF_FILE, SopsStore, StoreOptions};
 use crate::adapters::state::{StateSource, StateStore};
 
 /// How long requests in progress may take once the vault is told to end.
@@ -294,7 +294,7 @@ async fn open_secrets(
         identities_folder: sources.age_identities_path,
         leave: sources.leave,
         authorship: sources.authorship,
-        settling: SETTLING,
+        settling: SETTLING_OF_FILE,
         key_service,
     };
     let (store, report) = SopsStore::open_again(options, history.clone());

@@ -169,8 +169,9 @@ fn keys_that_only_look_like_a_file_are_reported_once_with_their_config_map() {
     let store = store();
     let misnamed = [("a", "Prod.enc.yaml", ""), ("a", "prod.yaml", ""), ("b", "prod.enc.toml", "")];
     let report = take(&store, &misnamed);
+    let reasons: Vec<String> = report.ignored.into_iter().map(|of| of.reason).collect();
     assert_eq!(
-        report.ignored,
+        reasons,
         [
             "ConfigMap a: \"prod.yaml\": a file of secrets is named {environment}.enc.yaml, .enc.json, .enc.env, .enc.ini or .enc.bin",
             "ConfigMap a: environment \"Prod\" is refused: use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit",

@@ -13,6 +13,7 @@ use super::made::keys::OURS;
 use super::workshop::{Workshop, alarm, read, reason};
 use crate::support::program::until;
 use crate::support::sops;
+use crate::support::ssh_keygen::SigningKey;
 
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_hours(1);
@@ -109,14 +110,81 @@ fn where_nothing_is_served_it_is_told_at_once() {
 }
 
 #[test]
-fn an_older_version_that_is_denied_is_told_as_soon_as_another_bad_file() {
+fn what_a_whole_file_says_is_told_at_once() {
     let authorship = Authorship { rollback: Rollback::Deny, ..unnamed() };
-    let served = Served::with(SHORT, authorship);
-    let newer = text("names.enc.yaml");
-    assert_eq!(served.write(&newer).loaded.len(), 1);
-    assert!(served.write(&text("app.enc.yaml")).is_empty());
-    until("it is told", || (!served.store.refresh().failed.is_empty()).then_some(()));
+    let served = Served::with(LONG, authorship);
+    assert_eq!(served.write(&text("names.enc.yaml")).loaded.len(), 1);
+    let report = served.write(&text("app.enc.yaml"));
+    assert_eq!(report.failed[0].alarm, Alarm::Rollback);
     assert_eq!(alarm(&served.store, "prod").unwrap().0, Alarm::Rollback);
+    assert!(report.brief.is_empty(), "{report:?}");
+}
+
+#[test]
+fn bad_versions_that_are_gone_before_they_are_an_alarm_are_reported_as_one_that_was_brief() {
+    let served = Served::new(LONG);
+    let good = text("app.enc.yaml");
+    for _ in 0..2 {
+        assert!(served.write("a: [").is_empty());
+        assert!(served.write("b: ]").is_empty());
+        let report = served.write(&good);
+        assert_eq!((report.loaded.len(), report.failed.len(), report.brief.len()), (1, 0, 1));
+        let brief = &report.brief[0];
+        assert_eq!((brief.environment.as_str(), brief.alarm), ("prod", Alarm::Refused));
+        assert!(brief.reason.contains("YAML"), "{}", brief.reason);
+    }
+    assert!(served.store.refresh().is_empty());
+    assert!(served.write("a: [").is_empty());
+    fs::remove_file(served.folder.path().join("prod.enc.yaml")).unwrap();
+    let report = served.store.refresh();
+    assert_eq!((report.removed.len(), report.brief.len()), (1, 1), "its file may go as well");
+}
+
+#[test]
+fn what_was_told_is_not_reported_as_brief_as_well() {
+    let served = Served::new(SHORT);
+    assert!(served.write("a: [").is_empty());
+    let report =
+        until("it is told", || Some(served.store.refresh()).filter(|report| !report.is_empty()));
+    assert_eq!((report.failed.len(), report.brief.len()), (1, 0));
+    assert_eq!(served.write(&text("app.enc.yaml")).brief, []);
+}
+
+#[test]
+fn of_what_was_brief_the_gravest_is_reported_also_where_another_is_told() {
+    let (Some(workshop), Some(key)) = (Workshop::new(), SigningKey::new("ed25519", None)) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let signers = folder.path().join("signers");
+    fs::write(&signers, key.line("ci", "")).unwrap();
+    let good = workshop.encrypt("prod.enc.yaml", "A: v0\n", OURS);
+    let put = |bytes: &[u8], signed: bool| {
+        workshop.put("prod.enc.yaml", bytes);
+        let signature = if signed { key.sign("vanta-sops:prod", bytes) } else { b"x".to_vec() };
+        workshop.put("prod.enc.yaml.sig", &signature);
+    };
+    for settling in [LONG, Duration::ZERO] {
+        let trusted_signers = Some(signers.clone());
+        let authorship = Authorship { trusted_signers, signature_grace: LONG, ..unnamed() };
+        put(&good, true);
+        let options = StoreOptions { settling, ..workshop.options(authorship) };
+        let (store, report) = SopsStore::open(options);
+        assert_eq!(report.loaded.len(), 1, "{report:?}");
+        put(b"a: [", false);
+        assert!(store.refresh().is_empty(), "its signature may come");
+        put(b"a: [", true);
+        let report = store.refresh();
+        let report = if settling.is_zero() {
+            assert_eq!(report.failed[0].alarm, Alarm::Refused);
+            report
+        } else {
+            assert!(report.is_empty(), "it may be half a file");
+            put(&good, true);
+            store.refresh()
+        };
+        assert_eq!(report.brief[0].alarm, Alarm::Signature, "{report:?}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use vanta::adapters::identity::{ClientCredentials, OidcIssuers};
 use vanta::adapters::jwt::{CurrentRing, KeyRing};
 use vanta::adapters::serve::Metrics;
 use vanta::adapters::sops::{
-    Authorship, Leave, RequireLeaf, SETTLING, SharedIdentities, SopsStore, StoreOptions,
+    Authorship, Leave, RequireLeaf, SETTLING_OF_FILE, SharedIdentities, SopsStore, StoreOptions,
 };
 use vanta::adapters::state::{StateSource, StateStore};
 use vanta::contract::clients::ClientEntry;
@@ -214,7 +214,7 @@ impl Vault {
             leave: Leave::default(),
             // Both environments are the example, which names none.
             authorship: Authorship { leaf: RequireLeaf::Never, ..Authorship::default() },
-            settling: SETTLING,
+            settling: SETTLING_OF_FILE,
             key_service: None,
         });
         assert!(report.failed.is_empty(), "{report:?}");

@@ -1,6 +1,7 @@
 //! What whoever runs the vault is told of bad and missing files: in the log, and in `/readyz`.
 
 use std::fs;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -142,4 +143,34 @@ fn what_is_odd_about_a_file_is_what_the_line_says() {
     let said =
         "the environment was loaded, and \"with space\" is not served: it is not the name of a key";
     assert_eq!(lines(&vault, said)[0]["environment"], json!("names"), "{}", vault.log());
+}
+
+#[test]
+fn a_bad_version_that_is_gone_at_once_leaves_a_trace_in_the_log_and_in_a_metric_that_stays() {
+    let site = Site::new();
+    let vault = site.start();
+    let good = fs::read_to_string(example("dev.enc.yaml")).unwrap();
+    let series = r#"vanta_environment_brief_refusals_total{environment="dev"} "#;
+    let count = || {
+        let metrics = vault.health("/metrics").1;
+        metrics.lines().find_map(|line| line.strip_prefix(series))?.parse::<u64>().ok()
+    };
+    assert_eq!(count(), Some(0));
+    // Each for longer than it is between two looks, and for less than what is an alarm.
+    let began = Instant::now();
+    until("it is counted", || {
+        let is_bad = (began.elapsed().as_millis() / 400).is_multiple_of(2);
+        site.write("secrets/dev.enc.yaml", if is_bad { "a: [" } else { &good });
+        (count()? > 0).then_some(())
+    });
+    let said = "versions of the environment's file were refused, and gone before that was an alarm";
+    let line = until("the log says so", || lines(&vault, said).pop());
+    assert_eq!((&line["environment"], &line["kind"]), (&json!("dev"), &json!("refused")));
+    assert_eq!((&line["level"], &line["times"]), (&json!("INFO"), &json!(1)));
+    assert!(line["reason"].as_str().unwrap().contains("YAML"), "{line}");
+    // What was counted outlives the file.
+    fs::remove_file(site.path("secrets/dev.enc.yaml")).unwrap();
+    let gone = || !vault.health("/metrics").1.contains("vanta_environment_healthy{");
+    until("it is gone", || gone().then_some(()));
+    assert!(count().unwrap() > 0);
 }

@@ -1,6 +1,7 @@
 //! What is counted of the vault (OpenMetrics). No key, subject, pod or token is in a name or label,
 //! and each label has few values.
 
+mod alarm_counts;
 mod decisions;
 mod http;
 mod registrar;

@@ -9,6 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::alarm_counts::AlarmCounts;
 use super::registrar::Registrar;
 use super::{Seconds, whole};
 
@@ -67,7 +68,7 @@ pub struct SourceMetrics {
     keys: Family<EnvironmentLabels, Gauge>,
     loaded: Family<EnvironmentLabels, Gauge>,
     alarms: Family<AlarmLabels, Gauge>,
-    raised: Family<AlarmLabels, Counter>,
+    counts: AlarmCounts,
     listed: Gauge,
     /// The environments that have gauges, with the kinds of alarms.
     shown: Mutex<BTreeMap<String, Vec<&'static str>>>,
@@ -117,11 +118,7 @@ impl SourceMetrics {
                 "1 while something is wrong with the newest version of an environment's file",
                 Family::default(),
             ),
-            raised: registrar.register(
-                "environment_alarms",
-                "Alarms that were raised about an environment's file",
-                Family::default(),
-            ),
+            counts: AlarmCounts::new(registrar),
             listed: registrar.register(
                 "environments_listed",
                 "1 where it is known which environments there are, and none is left out",
@@ -173,8 +170,12 @@ impl SourceMetrics {
 
     /// Counts that an alarm was raised.
     pub fn alarm(&self, environment: &str, alarm: &'static str) {
-        let labels = AlarmLabels { environment: environment.to_owned(), alarm };
-        self.raised.get_or_create(&labels).inc();
+        self.counts.raised(environment, alarm);
+    }
+
+    /// Counts that versions were refused, and gone before that was an alarm.
+    pub fn brief_refusal(&self, environment: &str) {
+        self.counts.brief(environment);
     }
 
     /// Says how every environment stands; there are no others.
@@ -188,8 +189,6 @@ impl SourceMetrics {
             for (alarm, is_raised) in alarms {
                 let labels = AlarmLabels { environment: environment.clone(), alarm };
                 self.alarms.get_or_create(&labels).set(i64::from(is_raised));
-                // From nought, for whoever asks for its increase.
-                drop(self.raised.get_or_create(&labels));
             }
             let labels = EnvironmentLabels { environment };
             self.healthy.get_or_create(&labels).set(i64::from(healthy));
@@ -203,9 +202,9 @@ impl SourceMetrics {
             for alarm in kinds {
                 let labels = AlarmLabels { environment: gone.clone(), alarm };
                 self.alarms.remove(&labels);
-                self.raised.remove(&labels);
             }
         }
+        self.counts.there_are(&there);
         *shown = there;
     }
 
@@ -293,9 +292,9 @@ mod tests {
         metrics.alarm("prod", "refused");
         metrics.environments([standing("dev", false)]);
         let text = registrar.encode();
-        assert!(
-            text.contains("healthy{environment=\"dev\"} 0") && !text.contains("prod"),
-            "{text}"
-        );
+        assert!(text.contains("healthy{environment=\"dev\"} 0"), "{text}");
+        let of_prod = text.lines().filter(|line| line.contains("prod"));
+        assert!(of_prod.clone().all(|line| line.contains("_total{")), "{text}");
+        assert_eq!(of_prod.filter(|line| line.ends_with(" 1")).count(), 1, "what is counted stays");
     }
 }

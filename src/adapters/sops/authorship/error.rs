@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::allowed_signers::LineError;
 use super::{Alarm, WhyNamed};
 
-/// How long a file rests as a rule for which there is hope.
-const REST: Duration = Duration::from_secs(1);
+/// How long a file rests as a rule that may be good later without a change.
+const HOPEFUL_REST: Duration = Duration::from_secs(1);
 
-/// How long one rests at the most.
-const LONGEST_REST: Duration = Duration::from_mins(1);
+/// How long one of the future rests at the most.
+const LONGEST_REST_OF_FUTURE: Duration = Duration::from_mins(1);
 
 /// Why a file is refused that nobody vouches for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -343,7 +343,26 @@ impl AuthorshipError {
             Self::UnreadableSignature { passing, .. } | Self::UnreadableSigners { passing, .. } => {
                 *passing
             }
-            _ => false,
+            Self::NoName { .. }
+            | Self::NameTakenOut { .. }
+            | Self::NoNameInBinary { .. }
+            | Self::OtherName { .. }
+            | Self::NotAName { .. }
+            | Self::PlainName { .. }
+            | Self::MovedName { .. }
+            | Self::SharedDataKey { .. }
+            | Self::Older { .. }
+            | Self::OtherContent { .. }
+            | Self::NotSigned { .. }
+            | Self::NotASignature { .. }
+            | Self::OtherNamespace { .. }
+            | Self::NotTrusted { .. }
+            | Self::NotForEnvironment { .. }
+            | Self::WeakHash { .. }
+            | Self::NotTouched { .. }
+            | Self::WrongSignature { .. }
+            | Self::BadSigners { .. }
+            | Self::NoSigners { .. } => false,
         }
     }
 
@@ -352,8 +371,8 @@ impl AuthorshipError {
     pub fn rest(&self) -> Duration {
         match self {
             // The clock may be set meanwhile.
-            Self::Future { wait, .. } => (*wait).min(LONGEST_REST),
-            _ if self.is_passing() => REST,
+            Self::Future { wait, .. } => (*wait).min(LONGEST_REST_OF_FUTURE),
+            _ if self.is_passing() => HOPEFUL_REST,
             _ => Duration::ZERO,
         }
     }

@@ -127,7 +127,7 @@ pub enum Rollback {
     Deny,
 }
 
-/// What is wrong with an environment's file, for whoever watches.
+/// What is wrong with an environment's file, for whoever watches; the gravest is the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Alarm {
     /// It does not open, is refused for what it holds, or has waited long for its data key.

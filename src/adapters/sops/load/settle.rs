@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::authorship::Alarm;
 use super::super::candidate::Opened;
-use super::super::refusal::Refusal;
+use super::super::refusal::{Grace, Outlook, Refusal};
 use super::super::report::{Failed, Loaded, RefreshReport};
 use super::super::store::StoreOptions;
-use super::{Awaited, Looked, Read, Seen, Slot, Version};
+use super::{Awaited, Looked, Read, Seen, Slot, Spell, Unserved, Version};
 use crate::domain::history::Served;
 use crate::domain::names::Environment;
 use crate::domain::ports::FileFault;
@@ -35,7 +34,7 @@ impl Settle<'_> {
     pub(in super::super) fn with(self, looked: Looked) -> Seen {
         match looked {
             Looked::Unchanged(mut seen) => {
-                if let Some(place) = seen.place.take().filter(|_| self.slot.error.is_none()) {
+                if let Some(place) = seen.place.take().filter(|_| self.slot.unserved.is_none()) {
                     let environment = self.environment.clone();
                     self.served.push(Served { environment, mark: None, data_key: None, place });
                 }
@@ -48,57 +47,75 @@ impl Settle<'_> {
         }
     }
 
-    fn with_read(self, read: Read) -> Seen {
-        let Read { sources, around, digest, settled, loaded, refused_since, claim, .. } = read;
+    fn with_read(mut self, read: Read) -> Seen {
+        let Read { sources, around, digest, settled, loaded, claim, .. } = read;
         let (last_answer, before) = (read.last_answer, read.awaited_before);
-        let refusal = loaded.as_ref().err();
-        let awaited = refusal.is_some_and(|refusal| refusal.awaited).then(|| Awaited {
+        let outlook = loaded.as_ref().err().map(|refusal| refusal.outlook);
+        let awaited = (outlook == Some(Outlook::Awaited)).then(|| Awaited {
             since: before.map_or_else(Instant::now, |before| before.since),
             last_answer,
         });
-        let refused_since = match refusal {
-            None => None,
-            // It is none yet: whoever rewrites the file again and again gains no time by it.
-            Some(Refusal { awaited: true, .. }) => refused_since,
-            Some(_) => Some(refused_since.unwrap_or(self.now)),
+        let (spell, silent_until) = self.spell(&loaded, read.spell);
+        let rests_until = match outlook {
+            Some(Outlook::Passing { rest }) if !rest.is_zero() => Some(Instant::now() + rest),
+            _ => None,
         };
-        let grace_ends = refusal.and_then(|refusal| Some(refused_since? + self.grace(refusal)));
-        let waits = self.slot.version.is_some() && grace_ends.is_some_and(|end| self.now < end);
-        let rest = refusal.map(|refusal| refusal.rest).filter(|rest| !rest.is_zero());
-        let rests_until = rest.map(|rest| Instant::now() + rest);
-        let rests_until = match grace_ends.filter(|_| waits) {
+        let rests_until = match silent_until {
             Some(end) => rests_until.map(|rest| rest.min(end)),
             None => rests_until,
         };
         // What may pass by itself is tried again at the next refresh.
-        let passing = waits || refusal.is_some_and(|refusal| refusal.passing);
+        let lasts = silent_until.is_none() && outlook.is_none_or(|of| of == Outlook::Lasting);
         if let Some(awaited) = awaited {
             self.wait(awaited);
-        } else if !waits {
+        } else if silent_until.is_none() {
             self.apply(loaded);
         }
-        let (digest, settled) = if passing { (None, false) } else { (digest, settled) };
-        Seen {
-            sources,
-            around,
-            digest,
-            settled,
-            rests_until,
-            awaited,
-            refused_since,
-            claim,
-            place: None,
+        let (digest, settled) = if lasts { (digest, settled) } else { (None, false) };
+        Seen { sources, around, digest, settled, rests_until, awaited, spell, claim, place: None }
+    }
+
+    /// That no version is good, where none is, and until when nothing is said of that. What is over
+    /// before anything was is reported.
+    fn spell(
+        &mut self,
+        loaded: &Result<Opened, Refusal>,
+        before: Option<Spell>,
+    ) -> (Option<Spell>, Option<Instant>) {
+        let refusal = match loaded {
+            Ok(_) => {
+                let brief = before.and_then(|spell| spell.brief(self.environment));
+                self.report.brief.extend(brief);
+                return (None, None);
+            }
+            // It is none yet: whoever rewrites the file again and again gains no time by it.
+            Err(Refusal { outlook: Outlook::Awaited, .. }) => return (before, None),
+            Err(refusal) => refusal,
+        };
+        let spell = before.unwrap_or(Spell { since: self.now, untold: None });
+        let since = spell.since;
+        let end = since + self.grace(refusal.grace);
+        if self.slot.version.is_some() && self.now < end {
+            let found = (refusal.alarm, refusal.reason.clone());
+            let untold = match spell.untold {
+                Some(graver) if graver.0 > found.0 => graver,
+                _ => found,
+            };
+            return (Some(Spell { since, untold: Some(untold) }), Some(end));
         }
+        // What is told now tells of all before it that was the same.
+        let brief = spell.brief(self.environment).filter(|brief| brief.alarm != refusal.alarm);
+        self.report.brief.extend(brief);
+        (Some(Spell { since, untold: None }), None)
     }
 
     /// How long what is served is left as it is without a word: a file that is written where it
     /// stands is half there for a moment, and may be there before its signature is.
-    fn grace(&self, refusal: &Refusal) -> Duration {
-        match refusal.alarm {
-            // No file is on its way: they are wrong for all environments.
-            Alarm::Signature if refusal.of_signers => Duration::ZERO,
-            Alarm::Signature => self.options.authorship.signature_grace,
-            Alarm::Refused | Alarm::Rollback | Alarm::Environment => self.options.settling,
+    fn grace(&self, grace: Grace) -> Duration {
+        match grace {
+            Grace::None => Duration::ZERO,
+            Grace::Settling => self.options.settling,
+            Grace::Signature => self.options.authorship.signature_grace,
         }
     }
 
@@ -112,8 +129,9 @@ impl Settle<'_> {
             return;
         }
         let Self { environment, slot, report, .. } = self;
-        if slot.version.is_none() && slot.error.is_none() {
-            slot.error = Some((FileFault::Awaited, AWAITED.to_owned()));
+        if slot.version.is_none() && slot.unserved.is_none() {
+            let (fault, reason) = (FileFault::Awaited, AWAITED.to_owned());
+            slot.unserved = Some(Unserved { fault, alarm: None, reason });
             report.awaited.push(environment.clone());
         }
     }
@@ -122,7 +140,7 @@ impl Settle<'_> {
     fn apply(self, loaded: Result<Opened, Refusal>) {
         let Self { options, environment, number, slot, report, served, .. } = self;
         match loaded {
-            Ok(Opened { file, warnings, alarm, signer, mark, place, .. }) => {
+            Ok(Opened { file, origin, warnings, alarm, signer, mark, place, .. }) => {
                 let compares = options.authorship.leaf.compares_data_keys();
                 let data_key = compares.then(|| file.data_key_code());
                 served.push(Served { environment: environment.clone(), mark, data_key, place });
@@ -134,22 +152,21 @@ impl Settle<'_> {
                     alarm: alarm.clone(),
                     signer,
                 });
-                let version = Some(Arc::new(Version { file, keys, number }));
-                *slot = Slot { version, error: None, served_alarm: alarm.clone(), alarm };
+                let version = Some(Arc::new(Version { file, keys, origin, alarm, number }));
+                *slot = Slot { version, unserved: None };
             }
             Err(Refusal { reason, fault, alarm, .. }) => {
-                let error = (fault, reason);
-                if slot.error.as_ref() != Some(&error) {
+                let unserved = Unserved { fault, alarm: Some(alarm), reason };
+                if slot.unserved.as_ref() != Some(&unserved) {
                     report.failed.push(Failed {
                         environment: environment.clone(),
                         fault,
                         alarm,
-                        reason: error.1.clone(),
+                        reason: unserved.reason.clone(),
                         serves_earlier: slot.version.is_some(),
                     });
                 }
-                slot.alarm = Some((alarm, error.1.clone()));
-                slot.error = Some(error);
+                slot.unserved = Some(unserved);
             }
         }
     }
