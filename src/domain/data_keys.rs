@@ -4,25 +4,33 @@
 //! it, or its entries of recipients around the whole other file, and holds no key for it. So a data
 //! key stays that environment's which was served with it first, also after that one has another.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use super::names::Environment;
 
-/// How many data keys of one environment are remembered, the newest. One that is rotated each month
-/// has more than a year's.
-pub const MOST_OF_ONE: usize = 16;
+/// How many data keys of one environment are remembered.
+pub const MOST_OF_ONE: usize = 32;
 
 /// What tells one data key from another. It is a one-way function of a key of 256 random bits, and
 /// tells nobody the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DataKeyCode(pub [u8; 32]);
 
+/// An environment's data key, and when it was first served with it, in epoch milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnDataKey {
+    /// Which one it is.
+    pub code: DataKeyCode,
+    /// Since when.
+    pub since: i64,
+}
+
 /// Which environment was served first with which data key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataKeyOwners {
     owners: BTreeMap<DataKeyCode, Environment>,
     /// Of each environment, the oldest first.
-    of: BTreeMap<Environment, VecDeque<DataKeyCode>>,
+    of: BTreeMap<Environment, Vec<OwnDataKey>>,
 }
 
 impl DataKeyOwners {
@@ -31,9 +39,9 @@ impl DataKeyOwners {
         self.owners.get(&code)
     }
 
-    /// Whether any data key of the environment is known.
-    pub fn knows(&self, environment: &Environment) -> bool {
-        self.of.contains_key(environment)
+    /// The data keys of an environment that are known, the oldest first.
+    pub fn of(&self, environment: &Environment) -> &[OwnDataKey] {
+        self.of.get(environment).map_or(&[], Vec::as_slice)
     }
 
     /// Of how many environments data keys are known.
@@ -42,42 +50,45 @@ impl DataKeyOwners {
     }
 
     /// Each environment with its data keys, the oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (&Environment, DataKeyCode)> {
-        self.of.iter().flat_map(|(of, codes)| codes.iter().map(move |code| (of, *code)))
+    pub fn iter(&self) -> impl Iterator<Item = (&Environment, OwnDataKey)> {
+        self.of.iter().flat_map(|(of, keys)| keys.iter().map(move |key| (of, *key)))
     }
 
-    /// Makes a data key an environment's, unless it is known whose it is; the environment's oldest
-    /// is forgotten where it has too many.
-    pub fn add(&mut self, environment: &Environment, code: DataKeyCode) {
-        if self.owners.contains_key(&code) {
+    /// Makes a data key an environment's, unless it is known whose it is. Where the environment has
+    /// too many, the one is forgotten after which the next one came soonest: whoever exchanges a
+    /// file again and again crowds out what they put there themselves.
+    pub fn add(&mut self, environment: &Environment, key: OwnDataKey) {
+        if self.owners.contains_key(&key.code) {
             return;
         }
-        self.owners.insert(code, environment.clone());
-        let codes = self.of.entry(environment.clone()).or_default();
-        codes.push_back(code);
-        if codes.len() > MOST_OF_ONE
-            && let Some(oldest) = codes.pop_front()
-        {
-            self.owners.remove(&oldest);
+        self.owners.insert(key.code, environment.clone());
+        let keys = self.of.entry(environment.clone()).or_default();
+        keys.push(key);
+        keys.sort_by_key(|key| key.since);
+        if keys.len() > MOST_OF_ONE {
+            let lasted = |at: &usize| keys[at + 1].since.saturating_sub(keys[*at].since);
+            if let Some(shortest) = (0..MOST_OF_ONE).min_by_key(lasted) {
+                self.owners.remove(&keys.remove(shortest).code);
+            }
         }
     }
 
     /// Makes a data key an environment's, whosever it was known to be before.
-    pub fn assign(&mut self, environment: &Environment, code: DataKeyCode) {
-        match self.owners.get(&code) {
+    pub fn assign(&mut self, environment: &Environment, key: OwnDataKey) {
+        match self.owners.get(&key.code) {
             Some(owner) if owner == environment => return,
             Some(owner) => {
-                if let Some(codes) = self.of.get_mut(owner) {
-                    codes.retain(|of| *of != code);
-                    if codes.is_empty() {
+                if let Some(keys) = self.of.get_mut(owner) {
+                    keys.retain(|of| of.code != key.code);
+                    if keys.is_empty() {
                         self.of.remove(owner);
                     }
                 }
-                self.owners.remove(&code);
+                self.owners.remove(&key.code);
             }
             None => {}
         }
-        self.add(environment, code);
+        self.add(environment, key);
     }
 }
 
@@ -93,10 +104,14 @@ mod tests {
         DataKeyCode([number; 32])
     }
 
+    fn key(number: u8, since: i64) -> OwnDataKey {
+        OwnDataKey { code: code(number), since }
+    }
+
     fn owners(of: &[(&str, u8)]) -> DataKeyOwners {
         let mut owners = DataKeyOwners::default();
         for (name, number) in of {
-            owners.add(&environment(name), code(*number));
+            owners.add(&environment(name), key(*number, 0));
         }
         owners
     }
@@ -107,34 +122,50 @@ mod tests {
         assert_eq!(owners.owner(code(1)), Some(&environment("prod")));
         assert_eq!(owners.owner(code(2)), Some(&environment("prod")));
         assert_eq!(owners.owner(code(3)), None);
-        assert!(owners.knows(&environment("prod")) && !owners.knows(&environment("dev")));
-        owners.add(&environment("prod"), code(1));
+        assert_eq!(owners.of(&environment("dev")), []);
+        owners.add(&environment("prod"), key(1, 7));
         let prod = environment("prod");
-        assert_eq!(owners.iter().collect::<Vec<_>>(), [(&prod, code(1)), (&prod, code(2))]);
+        assert_eq!(owners.iter().collect::<Vec<_>>(), [(&prod, key(1, 0)), (&prod, key(2, 0))]);
+        assert_eq!(owners.environments(), 1);
     }
 
     #[test]
-    fn one_that_changes_its_data_key_often_forgets_its_own_oldest_and_no_others() {
-        let mut owners = owners(&[("prod", 100)]);
+    fn what_was_served_for_long_is_not_crowded_out_by_what_comes_and_goes() {
+        let mut owners = owners(&[("dev", 255)]);
         let most = u8::try_from(MOST_OF_ONE).expect("it is small");
-        for number in 0..=most {
-            owners.add(&environment("dev"), code(number));
+        // One for a day, and many for a second each.
+        owners.add(&environment("prod"), key(0, 0));
+        for number in 1..=3 * most {
+            let since = 86_400_000 + 1000 * i64::from(number);
+            owners.add(&environment("prod"), key(number, since));
+        }
+        assert_eq!(owners.owner(code(0)), Some(&environment("prod")));
+        assert_eq!(owners.owner(code(3 * most)), Some(&environment("prod")), "nor is the newest");
+        assert_eq!(owners.owner(code(255)), Some(&environment("dev")));
+        assert_eq!(owners.of(&environment("prod")).len(), MOST_OF_ONE);
+        assert_eq!(owners.owners.len(), MOST_OF_ONE + 1);
+    }
+
+    #[test]
+    fn of_those_that_lasted_as_long_the_oldest_goes_and_their_order_is_that_of_time() {
+        let mut owners = DataKeyOwners::default();
+        let most = u8::try_from(MOST_OF_ONE).expect("it is small");
+        for number in (0..=most).rev() {
+            owners.add(&environment("prod"), key(number, i64::from(number)));
         }
         assert_eq!(owners.owner(code(0)), None);
-        assert_eq!(owners.owner(code(1)), Some(&environment("dev")));
-        assert_eq!(owners.owner(code(most)), Some(&environment("dev")));
-        assert_eq!(owners.owner(code(100)), Some(&environment("prod")));
-        assert_eq!(owners.iter().count(), MOST_OF_ONE + 1);
+        let codes: Vec<DataKeyCode> = owners.iter().map(|(_, key)| key.code).collect();
+        assert_eq!(codes, (1..=most).map(code).collect::<Vec<_>>());
     }
 
     #[test]
     fn what_others_know_of_a_data_key_goes_before_what_was_known() {
         let mut known = owners(&[("dev", 1), ("dev", 2)]);
-        known.assign(&environment("prod"), code(1));
-        known.assign(&environment("dev"), code(2));
+        known.assign(&environment("prod"), key(1, 0));
+        known.assign(&environment("dev"), key(2, 9));
         assert_eq!(known, owners(&[("dev", 2), ("prod", 1)]));
-        known.assign(&environment("prod"), code(2));
-        assert!(!known.knows(&environment("dev")));
+        known.assign(&environment("prod"), key(2, 0));
+        assert_eq!(known.of(&environment("dev")), []);
         assert_eq!(known.environments(), 1);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::data_keys::{DataKeyCode, DataKeyOwners};
+use super::data_keys::{DataKeyCode, DataKeyOwners, OwnDataKey};
 use super::names::Environment;
 use super::versions::{VersionMark, VersionMarks, merge};
 
@@ -40,22 +40,26 @@ pub struct Served {
 impl History {
     /// Whether anything is remembered of the environment.
     pub fn knows(&self, environment: &Environment) -> bool {
-        self.marks.contains_key(environment) || self.data_keys.knows(environment)
+        self.marks.contains_key(environment) || !self.data_keys.of(environment).is_empty()
     }
 
-    /// Takes in what is served; `false` where there is no room for one more environment.
-    pub fn add(&mut self, served: &Served) -> bool {
+    /// Takes in what is served at `now`; `false` where there is no room for one more environment.
+    pub fn add(&mut self, served: &Served, now: Timestamp) -> bool {
         let Served { environment, mark, data_key, place } = served;
         if !self.has_room_for(environment) {
             return false;
         }
-        if let Some(code) = data_key {
-            self.data_keys.add(environment, *code);
+        if let Some(code) = *data_key {
+            self.data_keys.add(environment, OwnDataKey { code, since: now.as_millisecond() });
         }
-        if let Some(mark) = mark {
+        // Somebody else may have served a higher one since this one was looked at.
+        let is_higher = |mark: &&VersionMark| {
+            self.marks.get(environment).is_none_or(|kept| mark.replaces(kept, now))
+        };
+        if let Some(mark) = mark.as_ref().filter(is_higher) {
             self.marks.insert(environment.clone(), *mark);
         }
-        if self.places.get(environment) != Some(place) {
+        if self.knows(environment) && self.places.get(environment) != Some(place) {
             self.places.insert(environment.clone(), place.clone());
         }
         true
@@ -63,14 +67,17 @@ impl History {
 
     /// Takes what others remember into what is known at `now`: of each environment the highest
     /// version, a data key's owner as they have it, and where its file is if that is not known.
-    pub fn hear(&mut self, mut others: Self, now: Timestamp) {
-        for (environment, code) in others.data_keys.iter() {
+    pub fn hear(&mut self, others: Self, now: Timestamp) {
+        for (environment, key) in others.data_keys.iter() {
             if self.has_room_for(environment) {
-                self.data_keys.assign(environment, code);
+                self.data_keys.assign(environment, key);
             }
         }
-        others.marks.retain(|environment, _| self.has_room_for(environment));
-        merge(&mut self.marks, others.marks, now);
+        for (environment, mark) in others.marks {
+            if self.has_room_for(&environment) {
+                merge(&mut self.marks, environment, mark, now);
+            }
+        }
         for (environment, place) in others.places {
             if self.knows(&environment) {
                 self.places.entry(environment).or_insert(place);
@@ -78,6 +85,7 @@ impl History {
         }
     }
 
+    /// Each of the two has as many at the most.
     fn has_room_for(&self, environment: &Environment) -> bool {
         let most = self.marks.len().max(self.data_keys.environments());
         most < MOST_ENVIRONMENTS || self.knows(environment)
@@ -106,7 +114,7 @@ mod tests {
 
     fn history(of: &[Served]) -> History {
         let mut history = History::default();
-        assert!(of.iter().all(|served| history.add(served)));
+        assert!(of.iter().all(|served| history.add(served, NOW)));
         history
     }
 
@@ -124,8 +132,10 @@ mod tests {
         }
         assert!(!history.knows(&environment("dev")));
         // A version of the future is not kept in mind, and its data key is.
-        history.add(&Served { mark: None, ..served("dev", 3) });
-        history.add(&Served { data_key: None, ..served("test", 3) });
+        history.add(&Served { mark: None, ..served("dev", 3) }, NOW);
+        history.add(&Served { data_key: None, ..served("test", 3) }, NOW);
+        let nothing = Served { mark: None, data_key: None, ..served("other", 3) };
+        assert!(history.add(&nothing, NOW) && !history.places.contains_key(&nothing.environment));
         assert!(history.knows(&environment("dev")) && history.knows(&environment("test")));
         assert!(!history.marks.contains_key(&environment("dev")));
     }
@@ -147,16 +157,31 @@ mod tests {
     }
 
     #[test]
+    fn what_was_served_here_puts_no_higher_version_down_that_was_heard_of_meanwhile() {
+        let mut history = history(&[served("prod", 5)]);
+        assert!(history.add(&served("prod", 4), NOW));
+        assert_eq!(
+            history.marks[&environment("prod")],
+            served("prod", 5).mark.expect("it has one")
+        );
+    }
+
+    #[test]
     fn names_beyond_the_bound_are_not_remembered_and_those_before_go_on() {
         let mut full = History::default();
         for at in 0..MOST_ENVIRONMENTS {
-            assert!(full.add(&Served { data_key: None, ..served(&format!("e{at}"), 1) }));
+            assert!(full.add(&Served { data_key: None, ..served(&format!("e{at}"), 1) }, NOW));
         }
-        assert!(!full.add(&served("more", 2)));
-        assert!(full.add(&served("e7", 2)));
+        assert!(!full.add(&served("more", 2), NOW));
+        assert!(full.add(&served("e7", 2), NOW));
         let before = full.clone();
         full.hear(history(&[served("others", 3)]), NOW);
         assert_eq!(full, before);
+        let mut empty = History::default();
+        let mut more = before.clone();
+        more.marks.extend(history(&[served("more", 1), served("most", 1)]).marks);
+        empty.hear(more, NOW);
+        assert_eq!(empty.marks.len(), MOST_ENVIRONMENTS);
         full.hear(history(&[served("e8", 4)]), NOW);
         assert_eq!(full.marks[&environment("e8")], served("e8", 4).mark.expect("it has one"));
         assert_eq!(full.marks.len(), MOST_ENVIRONMENTS);

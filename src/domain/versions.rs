@@ -92,17 +92,20 @@ impl VersionMark {
     }
 }
 
-/// Takes what others have seen into what is known at `now`: of each environment the highest, but
-/// none of the future, whoever says so. With one, all that is saved before that day would be older.
-pub fn merge(known: &mut VersionMarks, others: VersionMarks, now: Timestamp) {
-    for (environment, other) in others {
-        if other.is_yet_to_come(now) {
-            continue;
-        }
-        let mark = known.entry(environment).or_insert(other);
-        if other.last_modified > mark.last_modified {
-            *mark = other;
-        }
+/// Takes what others have seen of an environment into what is known at `now`: the highest, but none
+/// of the future, whoever says so. With one, all that is saved before that day would be older.
+pub fn merge(
+    known: &mut VersionMarks,
+    environment: Environment,
+    other: VersionMark,
+    now: Timestamp,
+) {
+    if other.is_yet_to_come(now) {
+        return;
+    }
+    let mark = known.entry(environment).or_insert(other);
+    if other.last_modified > mark.last_modified {
+        *mark = other;
     }
 }
 
@@ -181,11 +184,9 @@ mod tests {
             of.iter().map(|(name, mark)| (environment(name), *mark)).collect()
         };
         let mut known = marks(&[("a", version(2, 1)), ("b", version(1, 1))]);
-        merge(
-            &mut known,
-            marks(&[("a", version(1, 2)), ("b", version(2, 2)), ("c", version(1, 1))]),
-            NOW,
-        );
+        for (name, mark) in [("a", version(1, 2)), ("b", version(2, 2)), ("c", version(1, 1))] {
+            merge(&mut known, environment(name), mark, NOW);
+        }
         let expected = [("a", version(2, 1)), ("b", version(2, 2)), ("c", version(1, 1))];
         assert_eq!(known, marks(&expected));
     }
@@ -197,10 +198,10 @@ mod tests {
         let future = beyond_clocks(1);
         let ahead = beyond_clocks(0);
         let mut known = VersionMarks::new();
-        merge(&mut known, of(future), NOW);
+        merge(&mut known, environment.clone(), future, NOW);
         assert_eq!(known, VersionMarks::new());
-        merge(&mut known, of(ahead), NOW);
-        merge(&mut known, of(future), NOW);
+        merge(&mut known, environment.clone(), ahead, NOW);
+        merge(&mut known, environment.clone(), future, NOW);
         assert_eq!(known, of(ahead));
     }
 }

@@ -132,9 +132,11 @@ fn no_recipe_has_a_shell_write_into_a_sops_file() {
     for document in DOCUMENTS {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
         let text = std::fs::read_to_string(file).unwrap();
-        for target in text.split(" > ").skip(1) {
-            let target = target.split([' ', '`', '\n']).next().unwrap();
-            assert!(!target.contains(".enc."), "{document} writes into {target} itself");
+        for writes in [">", "tee "] {
+            for target in text.split(writes).skip(1) {
+                let target = target.trim_start_matches(' ').split([' ', '`', '\n']).next().unwrap();
+                assert!(!target.contains(".enc."), "{document} writes into {target} itself");
+            }
         }
     }
 }

@@ -156,7 +156,10 @@ impl<'a> Candidate<'a> {
             Some(Objection { error, .. }) if authorship.rollback == Rollback::Deny => {
                 return Err(Refusal::of_authorship(error));
             }
-            Some(Objection { error, .. }) => alarm = Some((error.alarm(), error.to_string())),
+            Some(Objection { error, .. }) => {
+                let claimed = alarm.map(|(_, claimed)| format!("; and {claimed}"));
+                alarm = Some((error.alarm(), format!("{error}{}", claimed.unwrap_or_default())));
+            }
         }
         let mark = file.mark().highest_with(highest, now);
         let Source { name, origin, format, .. } = self.source;

@@ -78,7 +78,7 @@ pub(super) fn compare(
 /// Who has which data key.
 struct Holders<'a> {
     owners: &'a DataKeyOwners,
-    /// Those that are served with it and are not remembered.
+    /// Those that are served with it.
     served: BTreeMap<DataKeyCode, BTreeSet<&'a Environment>>,
     /// Those whose newest files have it and are good but for that.
     found: BTreeMap<DataKeyCode, BTreeSet<&'a Environment>>,
@@ -92,8 +92,8 @@ impl<'a> Holders<'a> {
     ) -> Self {
         let mut holders = Self { owners, served: BTreeMap::new(), found: BTreeMap::new() };
         for (environment, slot) in slots {
-            let code = slot.version.as_ref().map(|version| version.file.data_key_code());
-            if let Some(code) = code.filter(|code| owners.owner(*code).is_none()) {
+            if let Some(version) = &slot.version {
+                let code = version.file.data_key_code();
                 holders.served.entry(code).or_default().insert(environment);
             }
         }
@@ -111,19 +111,18 @@ impl<'a> Holders<'a> {
         all.map(|(code, of)| (of.clone(), Claim { code, rivals: self.rivals(of, code) }))
     }
 
-    /// Who else has the data key: whoever it is known to be of; or, where that is not known, those
-    /// whose files were found, as nobody can tell which of them is the forged one.
-    fn rivals(&self, environment: &Environment, code: DataKeyCode) -> Rivals {
-        if let Some(owner) = self.owners.owner(code) {
-            let named = if owner == environment { Vec::new() } else { vec![owner.clone()] };
-            return Rivals { named, more: 0 };
+    /// Who else has the data key: whoever it is known to be of, and who is served with it, as before
+    /// another replica said whose it is; or, where there is nobody, those whose files were found, as
+    /// nobody can tell which of them is the forged one.
+    fn rivals(&self, environment: &'a Environment, code: DataKeyCode) -> Rivals {
+        let owner = self.owners.owner(code);
+        let mut all: BTreeSet<&Environment> = owner.into_iter().collect();
+        all.extend(self.served.get(&code).into_iter().flatten());
+        if all.is_empty() {
+            all.extend(self.found.get(&code).into_iter().flatten());
         }
-        let Some(of) = self.served.get(&code).or_else(|| self.found.get(&code)) else {
-            return Rivals::default();
-        };
-        let all = of.len() - usize::from(of.contains(environment));
-        let others = of.iter().filter(|other| **other != environment).take(MAX_NAMED);
-        let named: Vec<Environment> = others.map(|other| Environment::clone(other)).collect();
-        Rivals { more: all - named.len(), named }
+        all.remove(environment);
+        let named: Vec<Environment> = all.iter().take(MAX_NAMED).map(|of| (*of).clone()).collect();
+        Rivals { more: all.len() - named.len(), named }
     }
 }

@@ -123,7 +123,7 @@ pub enum FileError {
     },
     /// A key `-` of ini, of which sops made a comment, without which its MAC is another.
     #[error(
-        "line {line} was a key `-`, of which sops makes a comment with a number that it cannot read back either: give the key a name {BEFORE}"
+        "line {line} is a comment that holds an encrypted value, without which the MAC is another: somebody changed the file (look at `git log -p -- FILE`), or it was a key `-`, of which sops makes such a comment that it cannot read back either. Put back what nobody of yours changed, or give that key a name {BEFORE}"
     )]
     NumberedKey {
         /// From 1.
@@ -349,9 +349,9 @@ impl FileError {
     /// What a caller of the vault is told of it.
     pub fn fault(&self) -> FileFault {
         match self {
-            Self::WrongMac | Self::BadValue { reason: ValueError::Unauthentic, .. } => {
-                FileFault::Tampered
-            }
+            Self::WrongMac
+            | Self::NumberedKey { .. }
+            | Self::BadValue { reason: ValueError::Unauthentic, .. } => FileFault::Tampered,
             Self::NoMac => FileFault::NoMac,
             // Where sops was asked, no identity is missing.
             Self::NoMasterKey { .. } | Self::TooFewGroups { .. }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::authorship::signature_name;
 use super::format::Format;
 use super::report::Misnamed;
-use super::source::{ConfigMapFiles, ConfigMapKey, Place, Source};
+use super::source::{ConfigMapFiles, ConfigMapKey, Place, Source, config_map_origin};
 use crate::domain::names::{Environment, some_of};
 
 /// The most environments that one vault serves.
@@ -131,7 +131,7 @@ impl Listing {
             let signature = files.get(&beside).filter(|_| self.signed).map(Arc::clone);
             let at = At::Key { bytes: Arc::clone(bytes), signature };
             let named = Named { name: name.to_string(), format, at };
-            let origin = format!("ConfigMap {}", name.config_map);
+            let origin = config_map_origin(&name.config_map);
             // The keys of one ConfigMap come one after the other.
             if self.origins.last().is_none_or(|last| last.name != origin) {
                 let most = MAX_ENVIRONMENTS_OF_CONFIG_MAP;
@@ -142,7 +142,7 @@ impl Listing {
             }
         }
         for (config_map, ignored) in ignored {
-            let origin = format!("ConfigMap {config_map}");
+            let origin = config_map_origin(config_map);
             self.ignored.extend(ignored.told(&origin, &format!("{origin}: ")));
         }
     }

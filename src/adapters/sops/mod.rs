@@ -84,5 +84,5 @@ pub use print::NotJson;
 pub use report::{
     Brief, EnvironmentStatus, Failed, IdentitiesRead, Loaded, Misnamed, RefreshReport, Versions,
 };
-pub use source::{ConfigMapFiles, ConfigMapKey};
+pub use source::{ConfigMapFiles, ConfigMapKey, config_map_origin};
 pub use store::{SETTLING_OF_FILE, SharedIdentities, SopsStore, StoreOptions};

@@ -23,8 +23,13 @@ pub struct ConfigMapKey {
 
 impl fmt::Display for ConfigMapKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ConfigMap {}, key {}", self.config_map, self.key)
+        write!(f, "{}, key {}", config_map_origin(&self.config_map), self.key)
     }
+}
+
+/// What people are told of a ConfigMap that files are from.
+pub fn config_map_origin(name: &str) -> String {
+    format!("ConfigMap {name}")
 }
 
 /// The files of ConfigMaps, all that there are.

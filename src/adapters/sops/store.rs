@@ -228,6 +228,8 @@ impl SopsStore {
             watch.seen.insert(environment, seen);
         }
         report.identities = self.identities.end();
+        // So that it is not copied to be changed.
+        drop(history);
         self.add_to_history(&served, &mut report);
         if !report.is_empty() {
             let versions = after.iter().filter_map(|(environment, slot)| {
@@ -279,10 +281,11 @@ impl SopsStore {
         if served.is_empty() {
             return;
         }
-        let mut forgotten = BTreeSet::new();
+        let (now, mut forgotten) = (Timestamp::now(), BTreeSet::new());
         self.history.send_modify(|history| {
             let history = Arc::make_mut(history);
-            forgotten.extend(served.iter().filter(|of| !history.add(of)).map(|of| &of.environment));
+            let beyond = served.iter().filter(|served| !history.add(served, now));
+            forgotten.extend(beyond.map(|served| &served.environment));
         });
         for loaded in &mut report.loaded {
             if forgotten.contains(&loaded.environment) {

@@ -13,7 +13,7 @@ use super::view::View;
 use super::{CheckpointQuery, StateSource, checkpoints, history, revocations};
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::claims::{Claims, TokenId};
-use crate::domain::data_keys::DataKeyCode;
+use crate::domain::data_keys::{DataKeyCode, OwnDataKey};
 use crate::domain::history::History;
 use crate::domain::identity::Subject;
 use crate::domain::names::Environment;
@@ -122,12 +122,12 @@ impl StateStore {
         history::keep_version(&self.database, environment, mark, now).await
     }
 
-    /// Keeps in mind where the file of an environment is of which a version is kept.
+    /// Keeps in mind where the file of an environment is; `false` where no version of it is kept.
     pub async fn keep_place(
         &self,
         environment: &Environment,
         place: &str,
-    ) -> Result<(), StateError> {
+    ) -> Result<bool, StateError> {
         history::keep_place(&self.database, environment, place).await
     }
 
@@ -135,29 +135,28 @@ impl StateStore {
     pub async fn keep_data_key(
         &self,
         environment: &Environment,
-        code: DataKeyCode,
-        now: Timestamp,
+        key: OwnDataKey,
     ) -> Result<(), StateError> {
-        history::keep_data_key(&self.database, environment, code, now).await
+        history::keep_data_key(&self.database, environment, key).await
     }
 
-    /// Keeps in mind that an environment is still served at `now`.
-    pub async fn touch_history(
+    /// Forgets that an environment was served with a data key.
+    pub async fn forget_data_key(
         &self,
         environment: &Environment,
-        now: Timestamp,
+        code: DataKeyCode,
     ) -> Result<(), StateError> {
-        history::touch(&self.database, environment, now).await
-    }
-
-    /// Forgets environments that were served last 400 days before any other.
-    pub async fn forget_old_history(&self) -> Result<(), StateError> {
-        history::forget_old(&self.database).await
+        history::forget_data_key(&self.database, environment, code).await
     }
 
     /// What was served of each environment, by whichever replica.
     pub async fn history(&self) -> Result<History, StateError> {
-        history::all(&self.database).await
+        history::read(&self.database, i64::MIN).await
+    }
+
+    /// The same, of data keys those alone that are known since `since` (epoch milliseconds).
+    pub async fn history_since(&self, since: i64) -> Result<History, StateError> {
+        history::read(&self.database, since).await
     }
 
     /// Whether other replicas write to it too.

@@ -14,7 +14,9 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::adapters::kubernetes::{About, ConfigMaps, Notice, ObjectMark};
 use crate::adapters::serve::Metrics;
-use crate::adapters::sops::{Alarm, Failed, Loaded, SopsStore, environment_of_file};
+use crate::adapters::sops::{
+    Alarm, Failed, Loaded, SopsStore, config_map_origin, environment_of_file,
+};
 use crate::domain::names::Environment;
 
 /// How many ConfigMaps are told of one environment that they all have a file of.
@@ -211,7 +213,7 @@ fn first_told(
     served: Option<&str>,
 ) -> Vec<(Option<ObjectMark>, String)> {
     all.sort_by_key(|(mark, name)| {
-        let is_served = served == Some(format!("ConfigMap {name}").as_str());
+        let is_served = served == Some(config_map_origin(name).as_str());
         let created = mark.as_ref().and_then(|mark| mark.created);
         // One of which it is not known when it was made is no older one.
         (!is_served, created.is_none(), created)

@@ -132,7 +132,8 @@ fn secrets(
     let unread = health.cluster.as_ref().and_then(ClusterHealth::secrets).into_iter();
     let (unlisted, identities) = (health.secrets.problems(), health.secrets.identity_problems());
     let identities = identities.iter().map(|problem| kept(problem));
-    let of_all: Vec<String> = unread.chain(unlisted.iter().cloned()).chain(identities).collect();
+    let mut of_all: Vec<String> =
+        unread.chain(unlisted.iter().cloned()).chain(identities).collect();
     let mut secrets = BTreeMap::new();
     let gone = health.secrets.gone();
     let gone = gone.iter().map(|environment| (environment, GONE.to_owned()));
@@ -140,6 +141,7 @@ fn secrets(
     for (environment, said) in gone.chain(known) {
         secrets.insert(environment.to_string(), said);
     }
+    of_all.extend(tell_once(&mut secrets));
     if !of_all.is_empty() {
         secrets.insert(ALL.to_owned(), of_all.join("; "));
     } else if secrets.is_empty() {
@@ -148,6 +150,29 @@ fn secrets(
     }
     secrets
 }
+
+/// Takes out what is wrong with many environments alike, the trusted signers say, and gives it with
+/// how many they are.
+fn tell_once(secrets: &mut BTreeMap<String, String>) -> Vec<String> {
+    let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
+    for said in secrets.values().filter(|said| *said != OK && *said != GONE) {
+        *alike.entry(said).or_default() += 1;
+    }
+    let often = alike.into_iter().filter(|(_, count)| *count >= ALIKE);
+    let often: Vec<(String, usize)> = often.map(|(said, count)| (said.to_owned(), count)).collect();
+    for said in secrets.values_mut() {
+        if often.iter().any(|(told, _)| told == said) {
+            ALIKE_SAID.clone_into(said);
+        }
+    }
+    often.into_iter().map(|(said, count)| format!("{count} environments: {said}")).collect()
+}
+
+/// How many environments have something wrong with them alike that is told once.
+const ALIKE: usize = 10;
+
+/// What is said of each of them.
+const ALIKE_SAID: &str = "as many others: see *";
 
 /// How an environment stands: what is wrong with its newest version, and with the one that is
 /// served.

@@ -12,20 +12,24 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::adapters::sops::SopsStore;
 use crate::adapters::state::{StateError, StateStore};
+use crate::domain::data_keys::{DataKeyOwners, MOST_OF_ONE};
 use crate::domain::history::History;
 use crate::domain::names::Environment;
 
 /// How often other replicas are asked what they have served, and what failed is tried again.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// How often it is written down which environments are still served, and forgotten what was served
-/// last long ago.
-const TOUCH_PERIOD: Duration = Duration::from_hours(24);
+/// Of how long ago news is asked for: clocks of replicas may be so far apart, and a replica may have
+/// tried for so long to write it.
+const NEWS_OF: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often all is asked for, and not the news alone.
+const ALL_PERIOD: Duration = Duration::from_mins(10);
 
 /// How long the last write may take when the vault ends.
 const LAST: Duration = Duration::from_secs(3);
@@ -34,18 +38,20 @@ const LAST: Duration = Duration::from_secs(3);
 pub(super) struct KeptHistory {
     store: Arc<SopsStore>,
     state: Arc<StateStore>,
-    /// What the state had last, as far as it was not of the future.
+    /// What the state had last, as far as it was not of the future; of places, what was written.
     kept: History,
     /// Of which environments what the state has is of the future.
     yet_to_come: BTreeSet<Environment>,
+    all_heard: Instant,
     failing: bool,
 }
 
 impl KeptHistory {
     /// That of the store, of which the state has this.
     pub(super) fn new(store: Arc<SopsStore>, state: Arc<StateStore>, has: History) -> Self {
-        let (kept, yet_to_come) = (History::default(), BTreeSet::new());
-        let mut history = Self { store, state, kept, yet_to_come, failing: false };
+        let kept = History { places: has.places.clone(), ..History::default() };
+        let (yet_to_come, all_heard) = (BTreeSet::new(), Instant::now());
+        let mut history = Self { store, state, kept, yet_to_come, all_heard, failing: false };
         history.take(has, Timestamp::now());
         history
     }
@@ -54,23 +60,17 @@ impl KeptHistory {
     pub(super) async fn run(&mut self) -> Infallible {
         let mut served = self.store.history();
         served.mark_changed();
-        let ticks_of = |period| {
-            let mut ticks = interval(period);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            ticks
-        };
-        let (mut ticks, mut touches) = (ticks_of(PERIOD), ticks_of(TOUCH_PERIOD));
+        let mut ticks = interval(PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let done = tokio::select! {
+            let is_tick = tokio::select! {
                 // The store lives as long as this does.
-                _ = served.changed() => self.keep().await,
-                _ = ticks.tick() => {
-                    let heard = if self.state.is_shared() { self.hear().await } else { Ok(()) };
-                    heard.and(self.keep().await)
-                }
-                _ = touches.tick() => self.touch().await,
+                _ = served.changed() => false,
+                _ = ticks.tick() => true,
             };
-            self.tell(done);
+            let heard = if is_tick && self.state.is_shared() { self.hear().await } else { Ok(()) };
+            let kept = self.keep().await;
+            self.tell(heard.and(kept));
         }
     }
 
@@ -90,36 +90,53 @@ impl KeptHistory {
             }
         }
         for (environment, place) in &served.places {
-            if self.kept.places.get(environment) != Some(place) {
-                self.state.keep_place(environment, place).await?;
+            if self.kept.places.get(environment) != Some(place)
+                && self.state.keep_place(environment, place).await?
+            {
                 self.kept.places.insert(environment.clone(), place.clone());
             }
         }
-        for (environment, code) in served.data_keys.iter() {
-            if self.kept.data_keys.owner(code) != Some(environment) {
-                self.state.keep_data_key(environment, code, now).await?;
-                self.kept.data_keys.assign(environment, code);
+        for (environment, key) in served.data_keys.iter() {
+            if self.kept.data_keys.owner(key.code) != Some(environment) {
+                self.state.keep_data_key(environment, key).await?;
+                self.forget_beyond(environment, &served.data_keys).await?;
+                self.kept.data_keys.assign(environment, key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was kept of an environment's data keys and is remembered no more.
+    async fn forget_beyond(
+        &self,
+        environment: &Environment,
+        remembered: &DataKeyOwners,
+    ) -> Result<(), StateError> {
+        if remembered.of(environment).len() < MOST_OF_ONE {
+            return Ok(());
+        }
+        for key in self.kept.data_keys.of(environment) {
+            if remembered.owner(key.code).is_none() {
+                self.state.forget_data_key(environment, key.code).await?;
             }
         }
         Ok(())
     }
 
     async fn hear(&mut self) -> Result<(), StateError> {
-        let heard = self.state.history().await?;
-        self.store.remember(heard.clone());
-        self.take(heard, Timestamp::now());
-        Ok(())
-    }
-
-    /// Has the state remember what is served, and forget what was served last long ago.
-    async fn touch(&self) -> Result<(), StateError> {
-        let now = Timestamp::now();
-        for status in self.store.status() {
-            if status.keys.is_some() {
-                self.state.touch_history(&status.environment, now).await?;
-            }
+        let (asked, now) = (Instant::now(), Timestamp::now());
+        let all = self.all_heard.elapsed() >= ALL_PERIOD;
+        let heard = if all {
+            self.state.history().await?
+        } else {
+            self.state.history_since((now - NEWS_OF).as_millisecond()).await?
+        };
+        if all {
+            self.all_heard = asked;
         }
-        self.state.forget_old_history().await
+        self.store.remember(heard.clone());
+        self.take(heard, now);
+        Ok(())
     }
 
     /// Takes in what the state has, and warns of what the store leaves out of it.
@@ -132,8 +149,9 @@ impl KeptHistory {
                 self.kept.marks.insert(environment, mark);
             }
         }
-        self.kept.data_keys = heard.data_keys;
-        self.kept.places = heard.places;
+        for (environment, key) in heard.data_keys.iter() {
+            self.kept.data_keys.assign(environment, key);
+        }
         let before = std::mem::replace(&mut self.yet_to_come, yet_to_come);
         for environment in self.yet_to_come.difference(&before) {
             tracing::warn!(%environment, "the state says that a version was served which is yet to come: a clock was wrong, or somebody wrote it there. It does not count, and the next version that is served takes its place");
@@ -156,11 +174,10 @@ impl KeptHistory {
 mod tests {
     use std::path::Path;
 
-    use jiff::SignedDuration;
-
     use super::*;
     use crate::adapters::sops::{Authorship, Leave, SharedIdentities, StoreOptions};
     use crate::adapters::state::StateSource;
+    use crate::domain::data_keys::{DataKeyCode, OwnDataKey};
     use crate::domain::versions::{VersionMark, VersionMarks};
 
     const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -238,6 +255,53 @@ mod tests {
             replica.keep().await.unwrap();
             assert_eq!(has(&state).await, ahead);
         }
+    }
+
+    #[tokio::test]
+    async fn whose_a_data_key_is_and_where_a_file_was_are_kept_and_heard_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = state(folder.path()).await;
+        let ours = mark(Timestamp::now() - HOUR);
+        let mut here = replica(&state, folder.path(), ours).await;
+        let key = |number: usize, since: usize| OwnDataKey {
+            code: DataKeyCode([u8::try_from(number).unwrap(); 32]),
+            since: i64::try_from(since).unwrap(),
+        };
+        let mut served = History::clone(&here.store.history().borrow());
+        served.data_keys.add(&environment(), key(0, 0));
+        served.places.insert(environment(), "prod.enc.yaml".to_owned());
+        here.store.remember(served.clone());
+        here.keep().await.unwrap();
+        let has = state.history().await.unwrap();
+        assert_eq!((&has.data_keys, &has.places), (&served.data_keys, &served.places));
+
+        // Another one says whose it is, and where its own file is.
+        let dev: Environment = "dev".parse().unwrap();
+        let first = key(0, 0).code;
+        state.forget_data_key(&environment(), first).await.unwrap();
+        state.keep_data_key(&dev, key(0, 0)).await.unwrap();
+        state.keep_place(&environment(), "prod.enc.json").await.unwrap();
+        here.all_heard = Instant::now() - ALL_PERIOD;
+        here.hear().await.unwrap();
+        here.keep().await.unwrap();
+        assert_eq!(here.store.history().borrow().data_keys.owner(first), Some(&dev));
+        let has = state.history().await.unwrap();
+        assert_eq!(has.data_keys.owner(first), Some(&dev));
+        assert_eq!(has.places[&environment()], "prod.enc.json", "two do not write it in turn");
+
+        // Of those that are too many, the state forgets the same one.
+        let mut many = History::default();
+        for number in 1..=MOST_OF_ONE + 1 {
+            many.data_keys.add(&environment(), key(number, number));
+            here.store.remember(many.clone());
+            here.keep().await.unwrap();
+        }
+        let kept = state.history().await.unwrap().data_keys;
+        assert_eq!(kept.of(&environment()).len(), MOST_OF_ONE);
+        assert_eq!(
+            kept.of(&environment()),
+            here.store.history().borrow().data_keys.of(&environment())
+        );
     }
 
     #[tokio::test]

@@ -27,6 +27,7 @@ mod newcomers;
 mod observed;
 mod openapi;
 mod outcomes;
+mod pace;
 mod prefer;
 mod reasons;
 mod reload;

@@ -46,7 +46,7 @@ impl<C: Clock> Newcomers<C> {
     }
 
     /// Whether the log was told of it; where not, that there was more to tell is counted.
-    pub(super) fn knows(&mut self, environment: &Environment) -> bool {
+    pub(super) fn admits_brief(&mut self, environment: &Environment) -> bool {
         let knows = self.known.contains(environment);
         self.left_out += u64::from(!knows);
         knows

@@ -9,10 +9,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
 
+use super::pace::{Pace, pace};
 use super::telling::Told;
 use crate::adapters::sops::Brief;
 use crate::domain::names::Environment;
@@ -26,26 +24,13 @@ const PAUSE_OF_OUTCOMES: Duration = Duration::from_secs(5);
 /// How often an environment's brief refusals are told, all since the last time as one.
 const PAUSE_OF_BRIEF: Duration = Duration::from_mins(1);
 
-/// A pace for each environment.
-type Pace<C> = RateLimiter<
-    Environment,
-    HashMapStateStore<Environment>,
-    C,
-    NoOpMiddleware<<C as Clock>::Instant>,
->;
-
-fn pace<C: Clock + Clone>(pause: Duration, at_once: NonZeroU32, clock: &C) -> Pace<C> {
-    let quota = Quota::with_period(pause).expect("a pause takes time").allow_burst(at_once);
-    RateLimiter::hashmap_with_clock(quota, clock.clone())
-}
-
 /// What was told of which environments of late.
 pub(super) struct Outcomes<C: Clock = DefaultClock> {
-    alarms: Pace<C>,
-    others: Pace<C>,
+    alarms: Pace<Environment, C>,
+    others: Pace<Environment, C>,
     /// What came last of those of which no more is to be told yet.
     held: BTreeMap<Environment, Told>,
-    brief: Pace<C>,
+    brief: Pace<Environment, C>,
     /// What was refused for a moment and not told yet, and how often.
     held_brief: BTreeMap<Environment, (Brief, u64)>,
 }
@@ -91,10 +76,18 @@ impl<C: Clock + Clone> Outcomes<C> {
         due
     }
 
-    /// Takes that versions were refused for a moment.
+    /// Takes that versions were refused for a moment: the gravest of an environment is told, and of
+    /// those that are as grave the last.
     pub(super) fn take_brief(&mut self, brief: Brief) {
-        let times = self.held_brief.get(&brief.environment).map_or(0, |(_, times)| *times) + 1;
-        self.held_brief.insert(brief.environment.clone(), (brief, times));
+        match self.held_brief.get_mut(&brief.environment) {
+            None => drop(self.held_brief.insert(brief.environment.clone(), (brief, 1))),
+            Some((gravest, times)) => {
+                *times += 1;
+                if brief.alarm >= gravest.alarm {
+                    *gravest = brief;
+                }
+            }
+        }
     }
 
     /// What is to be told of that now, and how often it was.
@@ -110,8 +103,12 @@ impl<C: Clock + Clone> Outcomes<C> {
 
 /// Whether there is room for it: alarms and others have a pace each, and an alarm that was left out
 /// goes with whichever is first.
-fn may_be_told<C: Clock>(alarms: &Pace<C>, others: &Pace<C>, told: &Told) -> bool {
-    let may = |pace: &Pace<C>| pace.check_key(told.outcome.environment()).is_ok();
+fn may_be_told<C: Clock>(
+    alarms: &Pace<Environment, C>,
+    others: &Pace<Environment, C>,
+    told: &Told,
+) -> bool {
+    let may = |pace: &Pace<Environment, C>| pace.check_key(told.outcome.environment()).is_ok();
     match (told.outcome.alarm(), &told.passed) {
         (Some(_), _) => may(alarms),
         (None, Some(_)) => may(others) || may(alarms),

@@ -10,10 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::HashMapStateStore;
-use governor::{Quota, RateLimiter};
 
+use super::pace::{Pace, pace};
 use crate::adapters::sops::Misnamed;
 
 /// How many lines of one folder or ConfigMap are written at once: twice what one may have to say.
@@ -28,23 +26,20 @@ const AT_ONCE_OF_LINE: NonZeroU32 = NonZeroU32::new(3).expect("it is some");
 /// How long it takes until it may be once more.
 const PAUSE_OF_LINE: Duration = Duration::from_mins(1);
 
-/// How many folders and ConfigMaps have a pace of their own; while there are more, all share one.
+/// How many folders and ConfigMaps have a pace of their own; while there are as many, all share one.
 const MOST_ORIGINS: usize = 1000;
 
-/// How many lines have; while there are more, each has that of its origin alone.
+/// How many lines have; while there are as many, each has that of its origin alone.
 const MOST_LINES: usize = 10_000;
 
 /// Whose pace it is that there are more environments than are read, and that of all origins beyond
 /// those with a pace of their own.
 const EVERYBODY: &str = "";
 
-type Pace<C> =
-    RateLimiter<String, HashMapStateStore<String>, C, NoOpMiddleware<<C as Clock>::Instant>>;
-
 /// Tells of files that are no environment's, and of environments that are left out.
 pub(super) struct Reasons<C: Clock = DefaultClock> {
-    lines: Pace<C>,
-    origins: Pace<C>,
+    lines: Pace<String, C>,
+    origins: Pace<String, C>,
     left_out: AtomicU64,
 }
 
@@ -52,11 +47,6 @@ impl Default for Reasons {
     fn default() -> Self {
         Self::new(&DefaultClock::default())
     }
-}
-
-fn pace<C: Clock + Clone>(pause: Duration, at_once: NonZeroU32, clock: &C) -> Pace<C> {
-    let quota = Quota::with_period(pause).expect("a pause takes time").allow_burst(at_once);
-    RateLimiter::hashmap_with_clock(quota, clock.clone())
 }
 
 impl<C: Clock + Clone> Reasons<C> {
@@ -70,6 +60,7 @@ impl<C: Clock + Clone> Reasons<C> {
 
     /// Writes into the log what there is room for.
     pub(super) fn log(&self, ignored: Vec<Misnamed>, left_out: Vec<String>) {
+        self.forget();
         for reason in left_out {
             if let Some(count) = self.admit(EVERYBODY, &reason) {
                 let lines_left_out = (count > 0).then_some(count);
@@ -88,10 +79,16 @@ impl<C: Clock + Clone> Reasons<C> {
         }
     }
 
+    /// Forgets those of which nothing was told for long.
+    fn forget(&self) {
+        self.origins.retain_recent();
+        self.lines.retain_recent();
+    }
+
     /// How many lines there was no room for before this one, where there is for it.
     fn admit(&self, origin: &str, line: &str) -> Option<u64> {
-        let origin = if has_place(&self.origins, MOST_ORIGINS) { origin } else { EVERYBODY };
-        let line = has_place(&self.lines, MOST_LINES).then_some(line);
+        let origin = if self.origins.len() < MOST_ORIGINS { origin } else { EVERYBODY };
+        let line = (self.lines.len() < MOST_LINES).then_some(line);
         // The line first, so that one that comes again and again takes nothing of its origin's.
         let may = line.is_none_or(|line| self.lines.check_key(&line.to_owned()).is_ok())
             && self.origins.check_key(&origin.to_owned()).is_ok();
@@ -101,15 +98,6 @@ impl<C: Clock + Clone> Reasons<C> {
         }
         Some(self.left_out.swap(0, Ordering::Relaxed))
     }
-}
-
-/// Whether there is room for one more pace, once those are forgotten of which nothing was told for
-/// long.
-fn has_place<C: Clock>(paces: &Pace<C>, most: usize) -> bool {
-    if paces.len() >= most {
-        paces.retain_recent();
-    }
-    paces.len() < most
 }
 
 #[cfg(test)]
@@ -162,8 +150,7 @@ mod tests {
         // All of those with a pace of their own, and what the others have together.
         assert!((5 * (MOST_ORIGINS - 1)..=5 * MOST_ORIGINS + 22).contains(&told), "{told}");
         clock.advance(2 * PAUSE_OF_LINE * AT_ONCE_OF_LINE.get());
-        for map in [&reasons.origins, &reasons.lines] {
-            assert!(has_place(map, 1) && map.is_empty());
-        }
+        reasons.forget();
+        assert!(reasons.origins.is_empty() && reasons.lines.is_empty());
     }
 }

@@ -317,7 +317,7 @@ impl WatchedSecrets {
             tracing::warn!(reason, "VANTA_SOPS_ACCEPT_ROLLBACK names a version that is not there");
         }
         for brief in report.brief {
-            if self.newcomers().knows(&brief.environment) {
+            if self.newcomers().admits_brief(&brief.environment) {
                 self.outcomes().take_brief(brief);
             }
         }

@@ -195,7 +195,7 @@ fn log_loaded(loaded: &Loaded, lines_left_out: Option<u64>) {
 /// Writes into the log what was refused for a moment, and how often.
 pub(super) fn log_brief(Brief { environment, alarm, reason }: &Brief, times: u64) {
     let (environment, kind) = (environment.as_str(), alarm.name());
-    tracing::info!(
+    tracing::warn!(
         environment,
         times,
         kind,

@@ -287,6 +287,35 @@ fn two_that_take_one_data_key_at_one_look_are_refused_and_their_earlier_versions
 }
 
 #[test]
+fn what_is_served_goes_on_beside_the_owner_that_another_replica_knows_of_and_no_third_is_let_in() {
+    let Some(workshop) = Workshop::new() else { return };
+    let (dev, prod, forged) = own_identities(&workshop);
+    let keys = tempfile::tempdir().unwrap();
+    let options = || own_options(&workshop, &keys, Authorship::default());
+    put(&workshop, "dev", &dev);
+    let (elsewhere, _) = SopsStore::open(options());
+    fs::remove_file(workshop.path("dev.enc.yaml")).unwrap();
+    put(&workshop, "prod", &prod);
+    let (store, _) = SopsStore::open(options());
+    is_served(&store, "prod");
+    // Both were made with one data key, and the other replica came first.
+    store.remember(elsewhere.history().borrow().as_ref().clone());
+    put(&workshop, "dev", &dev);
+    look(&store);
+    is_served(&store, "prod");
+    is_refused(&store, "dev", "prod");
+    // What is saved anew in prod has to be rotated, too.
+    put(&workshop, "prod", &forged);
+    look(&store);
+    assert_eq!(read(&store, "prod", "PASSWORD").unwrap(), "of-prod");
+    let saved = ["set", "prod.enc.yaml", "[\"PASSWORD\"]", "\"new\""];
+    put(&workshop, "prod", &workshop.change("prod.enc.yaml", &prod, &saved));
+    look(&store);
+    is_refused(&store, "prod", "dev");
+    assert_eq!(read(&store, "prod", "PASSWORD").unwrap(), "of-prod");
+}
+
+#[test]
 fn a_data_key_that_one_leaves_does_not_go_on_to_another() {
     let Some(workshop) = Workshop::new() else { return };
     let dev = made(&workshop, "dev");

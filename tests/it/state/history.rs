@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
-use vanta::domain::data_keys::{DataKeyCode, MOST_OF_ONE};
+use jiff::Timestamp;
+use vanta::domain::data_keys::{DataKeyCode, OwnDataKey};
 use vanta::domain::history::History;
 use vanta::domain::names::Environment;
 use vanta::domain::versions::{VersionMark, VersionMarks};
@@ -14,8 +14,8 @@ fn environment(name: &str) -> Environment {
     name.parse().unwrap()
 }
 
-fn code(number: usize) -> DataKeyCode {
-    DataKeyCode([u8::try_from(number).unwrap(); 32])
+fn key(number: u8, since: i64) -> OwnDataKey {
+    OwnDataKey { code: DataKeyCode([number; 32]), since }
 }
 
 #[tokio::test]
@@ -39,14 +39,12 @@ async fn the_highest_version_is_kept_whoever_writes_and_a_restart_does_not_forge
         let expected: VersionMarks =
             [(environment("dev"), version(9, 3)), (environment("prod"), version(100, 1))].into();
         assert_eq!(state.history().await.unwrap().marks, expected);
-        state.keep_place(&environment("dev"), "ConfigMap b, key dev.enc.json").await.unwrap();
+        let place_of_dev = "ConfigMap b, key dev.enc.json";
+        assert!(state.keep_place(&environment("dev"), place_of_dev).await.unwrap());
         drop(state);
         let History { marks, places, .. } = place.open().await.history().await.unwrap();
         assert_eq!(marks, expected);
-        assert_eq!(
-            places,
-            [(environment("dev"), "ConfigMap b, key dev.enc.json".to_owned())].into()
-        );
+        assert_eq!(places, [(environment("dev"), place_of_dev.to_owned())].into());
     }
 }
 
@@ -94,25 +92,27 @@ async fn a_version_of_the_future_is_replaced_by_an_older_one_and_no_other_is() {
 }
 
 #[tokio::test]
-async fn a_data_key_stays_that_of_the_first_and_of_one_environment_the_newest_are_kept() {
-    let at = |seconds: usize| Timestamp::from_second(i64::try_from(seconds).unwrap()).unwrap();
+async fn a_data_key_stays_that_of_the_first_through_a_restart_until_it_is_forgotten() {
     for place in places() {
         let state = place.open().await;
-        let keep = async |name: &str, number: usize, seconds: usize| {
-            state.keep_data_key(&environment(name), code(number), at(seconds)).await.unwrap();
+        let keep = async |name: &str, number: u8, since: i64| {
+            state.keep_data_key(&environment(name), key(number, since)).await.unwrap();
         };
-        keep("prod", 100, 1).await;
-        keep("dev", 100, 2).await;
-        for number in 0..=MOST_OF_ONE {
-            keep("dev", number, 10 + number).await;
-        }
+        keep("prod", 1, 1_000).await;
+        keep("dev", 1, 2_000).await;
+        keep("dev", 3, 4_000).await;
+        keep("dev", 2, 3_000).await;
+        // What another environment has is not forgotten for this one.
+        state.forget_data_key(&environment("dev"), key(1, 0).code).await.unwrap();
         drop(state);
-        let kept = place.open().await.history().await.unwrap().data_keys;
-        assert_eq!(kept.owner(code(100)), Some(&environment("prod")));
-        assert_eq!(kept.owner(code(0)), None);
-        let of_dev = kept.iter().filter(|(of, _)| **of == environment("dev"));
-        let of_dev: Vec<DataKeyCode> = of_dev.map(|(_, code)| code).collect();
-        assert_eq!(of_dev, (1..=MOST_OF_ONE).map(code).collect::<Vec<_>>(), "the oldest first");
+        let state = place.open().await;
+        let kept = state.history().await.unwrap().data_keys;
+        assert_eq!(kept.of(&environment("prod")), [key(1, 1_000)]);
+        assert_eq!(kept.of(&environment("dev")), [key(2, 3_000), key(3, 4_000)]);
+        let news = state.history_since(3_001).await.unwrap().data_keys;
+        assert_eq!(news.iter().collect::<Vec<_>>(), [(&environment("dev"), key(3, 4_000))]);
+        state.forget_data_key(&environment("prod"), key(1, 0).code).await.unwrap();
+        assert_eq!(state.history().await.unwrap().data_keys.of(&environment("prod")), []);
     }
 }
 
@@ -124,8 +124,7 @@ async fn replicas_that_serve_two_environments_with_one_data_key_at_once_agree_wh
             let state = Arc::clone(&state);
             tokio::spawn(async move {
                 for number in 0..20 {
-                    let now = Timestamp::now();
-                    state.keep_data_key(&environment(name), code(number), now).await.unwrap();
+                    state.keep_data_key(&environment(name), key(number, 0)).await.unwrap();
                 }
             })
         });
@@ -133,43 +132,16 @@ async fn replicas_that_serve_two_environments_with_one_data_key_at_once_agree_wh
             writer.await.unwrap();
         }
         let kept = state.history().await.unwrap().data_keys;
-        assert!(kept.iter().count() <= 20, "each is of one");
-        assert!(kept.owner(code(19)).is_some());
+        assert_eq!(kept.iter().count(), 20, "each is of one");
     }
 }
 
 #[tokio::test]
-async fn what_was_served_last_long_before_the_rest_is_forgotten_however_wrong_a_clock_is() {
-    let days = |days: i64| Timestamp::now() + SignedDuration::from_hours(24 * days);
+async fn a_place_is_kept_beside_a_version_and_not_without_one() {
     for place in places() {
         let state = place.open().await;
-        let keep = async |name: &str, number: usize| {
-            let mark = VersionMark { last_modified: days(-500), digest: [1; 32] };
-            state.keep_version(&environment(name), &mark, days(-401)).await.unwrap();
-            state.keep_data_key(&environment(name), code(number), days(-401)).await.unwrap();
-        };
-        for (number, name) in ["gone", "there", "prod"].into_iter().enumerate() {
-            keep(name, number).await;
-        }
-        let names = async || {
-            state.forget_old_history().await.unwrap();
-            let History { marks, data_keys, .. } = state.history().await.unwrap();
-            let names: Vec<String> = marks.keys().map(ToString::to_string).collect();
-            let owners: Vec<_> = data_keys.iter().map(|(of, _)| of.to_string()).collect();
-            assert_eq!(names.len(), owners.len(), "{names:?}, {owners:?}");
-            names.join(" ")
-        };
-        assert_eq!(names().await, "gone prod there", "none was served long after the others");
-        for name in ["there", "prod"] {
-            state.touch_history(&environment(name), days(-2)).await.unwrap();
-        }
-        assert_eq!(names().await, "gone prod there", "400 days are not over");
-        state.touch_history(&environment("prod"), days(0)).await.unwrap();
-        assert_eq!(names().await, "prod there");
-        // A clock that is years ahead takes nothing of what is served by it.
-        for name in ["there", "prod"] {
-            state.touch_history(&environment(name), days(4000)).await.unwrap();
-        }
-        assert_eq!(names().await, "prod there");
+        let dev = environment("dev");
+        assert!(!state.keep_place(&dev, "dev.enc.yaml").await.unwrap());
+        assert_eq!(state.history().await.unwrap(), History::default());
     }
 }

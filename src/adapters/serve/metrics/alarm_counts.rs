@@ -71,13 +71,16 @@ impl AlarmCounts {
 
     /// Counts that an alarm was raised.
     pub(super) fn raised(&self, environment: &str, alarm: &'static str) {
-        let environment = self.lock().name(environment);
+        // Held until it is counted, so that its series is not taken away before.
+        let places = self.lock();
+        let environment = places.name(environment);
         self.raised.get_or_create(&AlarmLabels { environment, alarm }).inc();
     }
 
     /// Counts that versions were refused, and gone before that was an alarm.
     pub(super) fn brief(&self, environment: &str) {
-        let environment = self.lock().name(environment);
+        let places = self.lock();
+        let environment = places.name(environment);
         self.brief.get_or_create(&EnvironmentLabels { environment }).inc();
     }
 

@@ -3,14 +3,9 @@
 CREATE TABLE data_keys (
   code TEXT PRIMARY KEY,
   environment TEXT NOT NULL,
-  since BIGINT NOT NULL,
-  served_at BIGINT NOT NULL
+  since BIGINT NOT NULL
 );
-CREATE INDEX data_keys_by_environment ON data_keys (environment, since);
-
--- When something of the environment was served last, in epoch seconds, as far as it is written down:
--- what is not there any more is forgotten in the end.
-ALTER TABLE versions ADD COLUMN served_at BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX data_keys_by_time ON data_keys (since);
 
 -- Where the file was that was served last, as people are told of it.
 ALTER TABLE versions ADD COLUMN place TEXT NOT NULL DEFAULT '';
