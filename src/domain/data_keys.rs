@@ -31,12 +31,36 @@ pub struct DataKeyOwners {
     owners: BTreeMap<DataKeyCode, Environment>,
     /// Of each environment, the oldest first.
     of: BTreeMap<Environment, Vec<OwnDataKey>>,
+    /// Of those that another environment's file had too, which one's.
+    shared: BTreeMap<DataKeyCode, Environment>,
 }
 
 impl DataKeyOwners {
     /// Whose a data key is, where that is known.
     pub fn owner(&self, code: DataKeyCode) -> Option<&Environment> {
         self.owners.get(&code)
+    }
+
+    /// Which other environment's file had the data key too, where one had: values of both may be
+    /// anywhere under it, and it tells them apart no more.
+    pub fn shared_with(&self, code: DataKeyCode) -> Option<&Environment> {
+        self.shared.get(&code)
+    }
+
+    /// Each data key that is known and that another environment's file had too, with which one's.
+    pub fn shared(&self) -> impl Iterator<Item = (DataKeyCode, &Environment)> {
+        self.shared.iter().map(|(code, other)| (*code, other))
+    }
+
+    /// Takes down that another environment's file has the data key of this one too; `false` where it
+    /// is nobody's, or that is known.
+    pub fn share(&mut self, code: DataKeyCode, other: &Environment) -> bool {
+        let is_others = self.owners.get(&code).is_some_and(|owner| owner != other);
+        let is_new = is_others && !self.shared.contains_key(&code);
+        if is_new {
+            self.shared.insert(code, other.clone());
+        }
+        is_new
     }
 
     /// The data keys of an environment that are known, the oldest first.
@@ -68,7 +92,9 @@ impl DataKeyOwners {
         if keys.len() > MOST_OF_ONE {
             let lasted = |at: &usize| keys[at + 1].since.saturating_sub(keys[*at].since);
             if let Some(shortest) = (0..MOST_OF_ONE).min_by_key(lasted) {
-                self.owners.remove(&keys.remove(shortest).code);
+                let code = keys.remove(shortest).code;
+                self.owners.remove(&code);
+                self.shared.remove(&code);
             }
         }
     }
@@ -84,7 +110,9 @@ impl DataKeyOwners {
                         self.of.remove(owner);
                     }
                 }
-                self.owners.remove(&key.code);
+                // Two had it.
+                let before = self.owners.remove(&key.code);
+                self.shared.extend(before.map(|before| (key.code, before)));
             }
             None => {}
         }
@@ -159,11 +187,29 @@ mod tests {
     }
 
     #[test]
+    fn that_another_environments_file_had_it_too_is_known_for_as_long_as_whose_it_is() {
+        let mut owners = owners(&[("prod", 0)]);
+        assert!(!owners.share(code(0), &environment("prod")), "it is its own");
+        assert!(!owners.share(code(1), &environment("dev")), "it is nobody's");
+        assert!(owners.share(code(0), &environment("dev")));
+        assert!(!owners.share(code(0), &environment("test")), "one is enough");
+        assert_eq!(owners.shared_with(code(0)), Some(&environment("dev")));
+        assert_eq!(owners.shared().collect::<Vec<_>>(), [(code(0), &environment("dev"))]);
+        let most = u8::try_from(MOST_OF_ONE).expect("it is small");
+        for number in 1..=most {
+            owners.add(&environment("prod"), key(number, i64::from(number)));
+        }
+        assert_eq!(owners.shared_with(code(0)), None);
+    }
+
+    #[test]
     fn what_others_know_of_a_data_key_goes_before_what_was_known() {
         let mut known = owners(&[("dev", 1), ("dev", 2)]);
         known.assign(&environment("prod"), key(1, 0));
         known.assign(&environment("dev"), key(2, 9));
-        assert_eq!(known, owners(&[("dev", 2), ("prod", 1)]));
+        let mut expected = owners(&[("dev", 2), ("prod", 1)]);
+        assert!(expected.share(code(1), &environment("dev")));
+        assert_eq!(known, expected);
         known.assign(&environment("prod"), key(2, 0));
         assert_eq!(known.of(&environment("dev")), []);
         assert_eq!(known.environments(), 1);

@@ -73,6 +73,9 @@ impl History {
                 self.data_keys.assign(environment, key);
             }
         }
+        for (code, other) in others.data_keys.shared() {
+            self.data_keys.share(code, other);
+        }
         for (environment, mark) in others.marks {
             if self.has_room_for(&environment) {
                 merge(&mut self.marks, environment, mark, now);
@@ -152,6 +155,14 @@ mod tests {
         assert_eq!(owner(5), Some(&environment("prod")));
         assert_eq!(owner(1), Some(&environment("dev")));
         assert_eq!(owner(7), Some(&environment("test")));
+        let mut more = History::default();
+        more.data_keys
+            .add(&environment("dev"), OwnDataKey { code: DataKeyCode([1; 32]), since: 0 });
+        assert!(more.data_keys.share(DataKeyCode([1; 32]), &environment("test")));
+        assert_eq!(here.data_keys.shared_with(DataKeyCode([1; 32])), Some(&environment("prod")));
+        let mut new = History::default();
+        new.hear(more, NOW);
+        assert_eq!(new.data_keys.shared_with(DataKeyCode([1; 32])), Some(&environment("test")));
         let place = |name| here.places[&environment(name)].as_str();
         assert_eq!([place("dev"), place("prod"), place("test")], ["dev-5", "prod-1", "test-7"]);
     }

@@ -97,7 +97,10 @@ impl<'a> Candidate<'a> {
         };
         let digest = Sha256::new().chain_update(file).chain_update(signature);
         // They are an alarm, whatever is in them.
-        self.others.iter().fold(digest, Digest::chain_update).finalize().into()
+        let others = self.others.iter();
+        let others =
+            others.fold(digest, |digest, name| digest.chain_update(name).chain_update([0]));
+        others.finalize().into()
     }
 
     /// The file, as refusals speak of it.

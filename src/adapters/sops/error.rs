@@ -65,7 +65,7 @@ pub enum FileError {
     },
     /// There is nothing in it.
     #[error(
-        "the file is empty: write its values into it, and encrypt it with `sops encrypt --age RECIPIENT -i FILE`"
+        "the file is empty: {RESTORE}; where it is a new one, write its values into it, and encrypt it with `sops encrypt --age RECIPIENT -i FILE`"
     )]
     Empty,
     /// The bytes are not UTF-8.
@@ -205,7 +205,7 @@ pub enum FileError {
     },
     /// There is no `sops` mapping in the first document.
     #[error(
-        "the file has no `sops` metadata, so it is not encrypted: run `sops encrypt --age RECIPIENT -i FILE`"
+        "the file has no `sops` metadata, so it is not encrypted, and whoever saw it knows its values: {RESTORE}; where it is a new one, run `sops encrypt --age RECIPIENT -i FILE`"
     )]
     NoMetadata,
     /// Names of flat metadata that are no tree.
@@ -216,7 +216,7 @@ pub enum FileError {
     },
     /// There is no version, and the administrator does not allow that.
     #[error(
-        "the `sops` metadata has no version, which sops refuses: restore the file where its end is missing; where another tool writes it so, add a `version` (3.9.0, say) by hand, or allow `no-version`"
+        "the `sops` metadata has no version, which sops refuses: restore the file where its end is missing; where another tool writes it so, add a `version` (3.9.0, say) by hand, or allow `no-version` (VANTA_SOPS_ALLOW)"
     )]
     NoVersion,
     /// A field of the metadata is missing or of a wrong kind.
@@ -251,7 +251,7 @@ pub enum FileError {
     },
     /// The MAC leaves out the plain values, and the administrator does not allow that.
     #[error(
-        "the file has mac_only_encrypted, so its plain values prove nothing: decrypt it (`sops decrypt -i FILE`), take `mac_only_encrypted` out of .sops.yaml, and encrypt it (`sops encrypt -i FILE`); or allow `mac-only-encrypted`"
+        "the file has mac_only_encrypted, so its plain values prove nothing: decrypt it (`sops decrypt -i FILE`), take `mac_only_encrypted` out of .sops.yaml, and encrypt it (`sops encrypt -i FILE`); or allow `mac-only-encrypted` (VANTA_SOPS_ALLOW)"
     )]
     MacOnlyEncrypted,
     /// The file lists no key at all.
@@ -301,7 +301,7 @@ pub enum FileError {
     },
     /// An empty value that must be encrypted: SOPS leaves it plain, so anybody can add one.
     #[error(
-        "the value of {path} is empty, which SOPS does not authenticate: take it out with `sops unset`, or allow `plain-empty-strings`"
+        "the value of {path} is empty, which SOPS does not authenticate: take it out with `sops unset`, or allow `plain-empty-strings` (VANTA_SOPS_ALLOW)"
     )]
     PlainEmpty {
         /// The dotted path, escaped and cut.

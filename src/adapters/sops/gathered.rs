@@ -206,8 +206,8 @@ impl Values {
 fn not_served(withheld: &[(PathHash, Withheld)], first: &BTreeSet<Key>) -> Option<String> {
     let count = |why| withheld.iter().filter(|(_, reason)| *reason == why).count();
     let reasons = [
-        (count(Withheld::Plain), "plain (allow `plain-values`)"),
-        (count(Withheld::BelowList), "below lists (allow `leaves-below-lists`)"),
+        (count(Withheld::Plain), "plain (VANTA_SOPS_ALLOW: `plain-values`)"),
+        (count(Withheld::BelowList), "below lists (VANTA_SOPS_ALLOW: `leaves-below-lists`)"),
     ];
     let reasons = reasons.iter().filter(|(count, _)| *count > 0);
     let reasons: Vec<String> = reasons.map(|(count, why)| format!("{count} {why}")).collect();

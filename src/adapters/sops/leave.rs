@@ -45,10 +45,10 @@ impl fmt::Display for Withheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Plain => {
-                "it is not encrypted, so that its name proves nothing: encrypt it, or allow `plain-values`"
+                "it is not encrypted, so that its name proves nothing: encrypt it, or allow `plain-values` (VANTA_SOPS_ALLOW)"
             }
             Self::BelowList => {
-                "it is below a list, in which SOPS authenticates no position: move it out, or allow `leaves-below-lists`"
+                "it is below a list, in which SOPS authenticates no position: move it out, or allow `leaves-below-lists` (VANTA_SOPS_ALLOW)"
             }
         })
     }

@@ -294,6 +294,14 @@ impl Looked {
         }
     }
 
+    /// Which version it is, of a file that was opened and found good.
+    pub(super) fn mark(&self) -> Option<VersionMark> {
+        match self {
+            Self::Unchanged(_) => None,
+            Self::Read(read) => read.loaded.as_ref().ok().map(|of| of.file.mark()),
+        }
+    }
+
     /// How much memory the values take of a file that was opened, in bytes.
     pub(super) fn kept(&self) -> Option<usize> {
         match self {

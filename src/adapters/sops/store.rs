@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 mod listed;
+mod remembered;
 
 use super::authorship::Authorship;
 use super::data_keys;
@@ -28,7 +28,7 @@ use super::report::{EnvironmentStatus, Misnamed, RefreshReport, Versions};
 use super::source::ConfigMapFiles;
 use crate::adapters::files::Fingerprint;
 use crate::adapters::key_service::KeyService;
-use crate::domain::history::{History, MOST_ENVIRONMENTS, Served};
+use crate::domain::history::History;
 use crate::domain::names::{Environment, Key};
 use crate::domain::policy::Grant;
 use crate::domain::ports::{FileFault, SecretStore, SecretStoreError};
@@ -209,8 +209,9 @@ impl SopsStore {
             looked.insert(environment, found);
         }
         // Once all else is found good, so that a file that is refused takes no other down.
+        let mut shared = Vec::new();
         if authorship.leaf.compares_data_keys() {
-            data_keys::compare(&mut looked, &after, &history.data_keys, signers.is_some());
+            shared = data_keys::compare(&mut looked, &after, &history, signers.is_some());
         }
         let mut served = Vec::new();
         for (environment, found) in looked {
@@ -230,7 +231,7 @@ impl SopsStore {
         report.identities = self.identities.end();
         // So that it is not copied to be changed.
         drop(history);
-        self.add_to_history(&served, &mut report);
+        self.add_to_history(&served, &shared, &mut report);
         if !report.is_empty() {
             let versions = after.iter().filter_map(|(environment, slot)| {
                 Some((environment.clone(), slot.version.as_ref()?.number))
@@ -257,41 +258,6 @@ impl SopsStore {
     /// Which versions are served now; it changes after what is read does.
     pub fn changes(&self) -> watch::Receiver<Versions> {
         self.changes.subscribe()
-    }
-
-    /// What was served, as far as it is remembered; it changes with what is served.
-    pub fn history(&self) -> watch::Receiver<Arc<History>> {
-        self.history.subscribe()
-    }
-
-    /// Takes in what was served elsewhere.
-    pub fn remember(&self, others: History) {
-        let now = Timestamp::now();
-        self.history.send_if_modified(|history| {
-            let mut merged = History::clone(history);
-            merged.hear(others, now);
-            let changed = **history != merged;
-            *history = Arc::new(merged);
-            changed
-        });
-    }
-
-    /// Remembers what is served from now on.
-    fn add_to_history(&self, served: &[Served], report: &mut RefreshReport) {
-        if served.is_empty() {
-            return;
-        }
-        let (now, mut forgotten) = (Timestamp::now(), BTreeSet::new());
-        self.history.send_modify(|history| {
-            let history = Arc::make_mut(history);
-            let beyond = served.iter().filter(|served| !history.add(served, now));
-            forgotten.extend(beyond.map(|served| &served.environment));
-        });
-        for loaded in &mut report.loaded {
-            if forgotten.contains(&loaded.environment) {
-                loaded.warnings.push(format!("is not remembered, as {MOST_ENVIRONMENTS} environments were served before it: an older version that is put back will not be known"));
-            }
-        }
     }
 
     /// Every environment, served or not, in order.

@@ -64,6 +64,18 @@ pub(super) async fn keep_data_key(
     Ok(())
 }
 
+/// Keeps that another environment's file had a data key too.
+pub(super) async fn keep_shared(
+    database: &Database,
+    code: DataKeyCode,
+    other: &Environment,
+) -> Result<(), StateError> {
+    const KEEP: &str = "UPDATE data_keys SET shared_with = $2 WHERE code = $1 AND shared_with = ''";
+    let code = hex::encode(code.0);
+    write!(database, control, sqlx::query(KEEP).bind(code.as_str()).bind(other.as_str()))?;
+    Ok(())
+}
+
 /// Forgets an environment's data key.
 pub(super) async fn forget_data_key(
     database: &Database,
@@ -76,11 +88,12 @@ pub(super) async fn forget_data_key(
     Ok(())
 }
 
-/// Of all environments; of data keys, those alone that are known since `since` (epoch milliseconds).
+/// Of all environments; of data keys, those alone that are known since `since` (epoch milliseconds),
+/// and those that two had.
 pub(super) async fn read(database: &Database, since: i64) -> Result<History, StateError> {
     const VERSIONS: &str = "SELECT environment, last_modified, digest, place FROM versions";
-    const DATA_KEYS: &str =
-        "SELECT environment, code, since FROM data_keys WHERE since >= $1 ORDER BY since";
+    const DATA_KEYS: &str = "SELECT environment, code, since, shared_with FROM data_keys \
+        WHERE since >= $1 OR shared_with <> '' ORDER BY since";
     let rows: Vec<(String, i64, String, String)> =
         fetch!(database, control, fetch_all, sqlx::query_as(VERSIONS))?;
     let mut history = History::default();
@@ -91,12 +104,16 @@ pub(super) async fn read(database: &Database, since: i64) -> Result<History, Sta
         }
         history.marks.insert(environment, mark);
     }
-    let rows: Vec<(String, String, i64)> =
+    let rows: Vec<(String, String, i64, String)> =
         fetch!(database, control, fetch_all, sqlx::query_as(DATA_KEYS).bind(since))?;
-    for (environment, code, since) in rows {
-        let code = read_digest(&code).ok_or(StateError::Damaged("a data key"))?;
-        let environment = environment.parse().map_err(|_| StateError::Damaged("a data key"))?;
-        history.data_keys.add(&environment, OwnDataKey { code: DataKeyCode(code), since });
+    for (environment, code, since, shared_with) in rows {
+        let damaged = || StateError::Damaged("a data key");
+        let code = DataKeyCode(read_digest(&code).ok_or_else(damaged)?);
+        let environment = environment.parse().map_err(|_| damaged())?;
+        history.data_keys.add(&environment, OwnDataKey { code, since });
+        if !shared_with.is_empty() {
+            history.data_keys.share(code, &shared_with.parse().map_err(|_| damaged())?);
+        }
     }
     Ok(history)
 }

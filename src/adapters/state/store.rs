@@ -140,6 +140,15 @@ impl StateStore {
         history::keep_data_key(&self.database, environment, key).await
     }
 
+    /// Keeps in mind that another environment's file had a data key too.
+    pub async fn keep_shared_data_key(
+        &self,
+        code: DataKeyCode,
+        other: &Environment,
+    ) -> Result<(), StateError> {
+        history::keep_shared(&self.database, code, other).await
+    }
+
     /// Forgets that an environment was served with a data key.
     pub async fn forget_data_key(
         &self,

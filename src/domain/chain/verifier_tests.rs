@@ -90,6 +90,17 @@ fn each_kind_of_tampering_is_found_where_it_was_done() {
 }
 
 #[test]
+fn what_is_missing_is_told_by_its_numbers() {
+    let what = |from: usize, to: usize| {
+        let mut lines = chain("r", 10);
+        lines.drain(from..to);
+        verify(&lines, &[]).findings[0].what.clone()
+    };
+    assert_eq!(what(4, 5), "entry 5 is missing before it");
+    assert_eq!(what(2, 6), "the entries 3 to 6 are missing before it");
+}
+
+#[test]
 fn a_tail_removed_before_a_checkpoint_is_found_and_one_after_it_is_not() {
     let lines = chain("r", 10);
     let at_8 = [checkpoint(&lines[7])];
@@ -204,6 +215,11 @@ fn a_retired_file_may_end_in_lines_that_nothing_goes_on_from() {
     let report = verify_files(&[(true, &lines), (false, &anew)], &signed);
     assert_eq!(told(&report), [""; 0]);
     assert!(report.notes[0].contains("entries 5 to 6 of r"), "{report:?}");
+    // The entry from which it goes on is known.
+    let twice = [anew.clone(), vec![lines[3].clone()]].concat();
+    let report = verify_files(&[(true, &lines), (false, &twice)], &[]);
+    assert_eq!(told(&report), ["OutOfPlace 4 4"]);
+    assert_eq!(report.findings[0].what, "the entry is there twice");
     // What was signed was no doubt.
     let signed = [checkpoint(&lines[5])];
     let report = verify_files(&[(true, &lines), (false, &anew)], &signed);

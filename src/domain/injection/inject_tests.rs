@@ -239,6 +239,7 @@ fn a_patch_can_be_moved_to_where_a_template_stands() {
     let template = pod(&[], &app());
     let deployment = json!({"spec": {"template": template}});
     let patch = inject(&template, &config()).unwrap().patch;
+    assert_eq!(pod_pointer("Pod"), Some(""));
     let patched = applied(&deployment, &patch.clone().below(pod_pointer("Deployment").unwrap()));
     assert_eq!(patched["spec"]["template"], applied(&template, &patch));
     let written = serde_json::to_value(&patch).unwrap();

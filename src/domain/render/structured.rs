@@ -93,6 +93,7 @@ mod tests {
     #[test]
     fn what_yaml_would_fold_or_refuse_is_escaped() {
         assert_eq!(quoted("a\u{85}\u{2028}\u{7f}\0😀"), r#""a\u0085\u2028\u007f\u0000😀""#);
+        assert_eq!(quoted("a\n\r\t"), r#""a\n\r\t""#);
     }
 
     #[test]

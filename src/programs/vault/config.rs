@@ -34,11 +34,6 @@ const SIGNING_KEY_IS: &str = "the file of the signing key";
 /// The longest file of a signing key.
 const MAX_KEY_FILE_BYTES: u64 = 1024 * 1024;
 
-/// What to do where no identity opens an environment.
-pub(super) const IDENTITY_ADVICE: &str = "put the identity of one of the file's recipients into \
-    VANTA_AGE_IDENTITIES_PATH/{environment}.txt, or, for all environments without such a file, \
-    into SOPS_AGE_KEY_FILE or SOPS_AGE_KEY";
-
 /// The vault's configuration, whole and checked as far as can be done without opening anything.
 pub(super) struct Config {
     pub(super) listen: SocketAddr,

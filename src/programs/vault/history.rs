@@ -103,6 +103,12 @@ impl KeptHistory {
                 self.kept.data_keys.assign(environment, key);
             }
         }
+        for (code, other) in served.data_keys.shared() {
+            if self.kept.data_keys.shared_with(code).is_none() {
+                self.state.keep_shared_data_key(code, other).await?;
+                self.kept.data_keys.share(code, other);
+            }
+        }
         Ok(())
     }
 
@@ -151,6 +157,9 @@ impl KeptHistory {
         }
         for (environment, key) in heard.data_keys.iter() {
             self.kept.data_keys.assign(environment, key);
+        }
+        for (code, other) in heard.data_keys.shared() {
+            self.kept.data_keys.share(code, other);
         }
         let before = std::mem::replace(&mut self.yet_to_come, yet_to_come);
         for environment in self.yet_to_come.difference(&before) {

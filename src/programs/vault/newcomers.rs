@@ -21,6 +21,9 @@ use crate::domain::names::Environment;
 const AT_ONCE: NonZeroU32 = NonZeroU32::new(1000).expect("it is some");
 const _: () = assert!(AT_ONCE.get() as usize == MAX_ENVIRONMENTS);
 
+/// How many stay known whose files are gone, those that are there included.
+const MOST_KNOWN: usize = 2 * MAX_ENVIRONMENTS;
+
 type Limiter<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// The environments that the log was told of, and those that wait for it.
@@ -57,7 +60,8 @@ impl<C: Clock> Newcomers<C> {
         let is_removed = matches!(outcome, Outcome::Removed(_));
         let environment = outcome.environment();
         if self.known.contains(environment) {
-            if is_removed {
+            // One whose file is away for a moment is no newcomer when it is back.
+            if is_removed && self.known.len() > MOST_KNOWN {
                 self.known.remove(environment);
             }
             return Some(outcome.into());
@@ -150,7 +154,11 @@ mod tests {
         }
         // That they came and that they went, and of them one each second.
         assert!(told <= 2 * (MAX_ENVIRONMENTS + 100), "{told} lines");
-        assert_eq!(newcomers.known.len(), 1);
+        assert!(newcomers.known.len() <= MOST_KNOWN + 1);
+        assert!(newcomers.take(removed("prod")).is_some());
+        let news = (0..2).filter(|at| newcomers.take(failed(&format!("new{at}"))).is_some());
+        assert!(news.count() < 2, "all that may be told was");
+        assert!(newcomers.take(failed("prod")).is_some(), "it was away for a moment");
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! What the log says of what became of an environment's files.
 
-use super::config::IDENTITY_ADVICE;
 use crate::adapters::sops::{Alarm, Brief, Failed, Loaded};
 use crate::domain::names::{Environment, some_of};
-use crate::domain::ports::FileFault;
 
 /// How many environments a line names.
 pub(super) const MOST_NAMED: usize = 10;
@@ -99,7 +97,7 @@ pub(super) fn log(told: Vec<Told>) {
                 tracing::warn!(
                     environment,
                     lines_left_out,
-                    "the environment's file is gone: nothing of it is served any more"
+                    "the environment's file is gone: nothing of it is served"
                 );
             }
         }
@@ -140,9 +138,8 @@ impl Refused {
     }
 
     fn log(self) {
-        let Failed { environment, fault, alarm, reason, serves_earlier } = &self.first;
+        let Failed { environment, alarm, reason, serves_earlier, .. } = &self.first;
         let (alarm, lines_left_out) = (alarm.name(), counted(self.left_out));
-        let advice = (*fault == FileFault::NoIdentity).then_some(IDENTITY_ADVICE);
         if self.others.is_empty() {
             let environment = environment.as_str();
             tracing::error!(
@@ -150,7 +147,6 @@ impl Refused {
                 alarm,
                 reason,
                 serves_earlier,
-                advice,
                 lines_left_out,
                 "the environment was not loaded"
             );
@@ -161,7 +157,6 @@ impl Refused {
                 reason,
                 not_loaded = self.others.len() + 1,
                 serve_earlier = self.served,
-                advice,
                 lines_left_out,
                 "several environments were not loaded, all for the same reason"
             );
@@ -207,6 +202,7 @@ pub(super) fn log_brief(Brief { environment, alarm, reason }: &Brief, times: u64
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::domain::ports::FileFault;
 
     /// A version of an environment that is not served.
     pub(in super::super) fn failed(environment: &str, alarm: Alarm, reason: &str) -> Outcome {

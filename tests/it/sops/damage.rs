@@ -54,7 +54,7 @@ fn what_a_cut_file_lacks_is_named() {
     insta::assert_snapshot!(said("    lastmodified:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, lastmodified, a whole mac: restore it from Git (`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`) and make the change with `sops set` or `sops edit`");
     insta::assert_snapshot!(said("    mac:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, a whole mac: restore it from Git (`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`) and make the change with `sops set` or `sops edit`");
     insta::assert_snapshot!(said("crypted\n    version:"), @"the file seems to be cut, or its `sops` metadata damaged: it lacks a version, and its last line an end: restore it from Git (`git checkout -- FILE`; once the change is committed, `git checkout COMMIT -- FILE` with the last good one of `git log -- FILE`) and make the change with `sops set` or `sops edit`");
-    insta::assert_snapshot!(said("    version:"), @"the `sops` metadata has no version, which sops refuses: restore the file where its end is missing; where another tool writes it so, add a `version` (3.9.0, say) by hand, or allow `no-version`");
+    insta::assert_snapshot!(said("    version:"), @"the `sops` metadata has no version, which sops refuses: restore the file where its end is missing; where another tool writes it so, add a `version` (3.9.0, say) by hand, or allow `no-version` (VANTA_SOPS_ALLOW)");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_key_that_sops_made_a_comment_of_is_told_as_that_and_is_none_once_it_has_a_n
     workshop.mend("dev.enc.ini", &made, "! sops decrypt FILE 2>/dev/null");
     let error = told(&made, Format::Ini).unwrap();
     assert_eq!(error, FileError::NumberedKey { line: 3 });
-    insta::assert_snapshot!(error, @"line 3 was a key `-`, of which sops makes a comment with a number that it cannot read back either: give the key a name before you encrypt the file");
+    insta::assert_snapshot!(error, @"line 3 is a comment that holds an encrypted value, without which the MAC is another: somebody changed the file (look at `git log -p -- FILE`), or it was a key `-`, of which sops makes such a comment that it cannot read back either. Put back what nobody of yours changed, or give that key a name before you encrypt the file");
     let named = workshop.encrypt("dev.enc.ini", &plain.replace('-', "name"), OURS);
     assert_eq!(told(&named, Format::Ini), None);
     // A comment of that form that sops wrote is one.

@@ -44,7 +44,7 @@ fn prods_file_copied_over_devs_is_refused_by_the_leaf_where_they_share_an_identi
         let failed = store.refresh().failed;
         assert!(
             failed[0].reason.starts_with(
-                "the file says that it is of environment prod: it was copied from there. Look first at who did that"
+                "the file says that it is of environment prod: it was copied from there, or renamed. First look at who did that"
             ),
             "{failed:?}"
         );

@@ -74,7 +74,7 @@ fn a_small_file_that_opens_is_kept_as_little() {
     assert_eq!(withheld, Some(ReadError::Withheld(Withheld::Plain)));
     let missing = file.read(&"a.k62".parse().unwrap()).err();
     assert_eq!(missing, Some(ReadError::NoKey));
-    insta::assert_snapshot!(file.warnings().join("\n"), @"48118 values are not served: 48118 plain (allow `plain-values`): a.k0, a.k1, a.k10, a.k11, a.k12, …");
+    insta::assert_snapshot!(file.warnings().join("\n"), @"48118 values are not served: 48118 plain (VANTA_SOPS_ALLOW: `plain-values`): a.k0, a.k1, a.k10, a.k11, a.k12, …");
 }
 
 #[test]

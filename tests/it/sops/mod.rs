@@ -7,6 +7,7 @@ mod copies;
 mod costs;
 mod crowds;
 mod damage;
+mod data_key_owners;
 mod data_keys;
 mod environment_leaf;
 mod exchange;

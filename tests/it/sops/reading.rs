@@ -86,8 +86,8 @@ fn carriage_returns_and_a_byte_order_mark_change_nothing() {
 #[test]
 fn one_warning_counts_and_names_the_values_that_are_not_served() {
     let of = |leave| open(&text("app.enc.yaml"), leave).unwrap().warnings().join("\n");
-    insta::assert_snapshot!(of(Leave::default()), @"5 values are not served: 2 plain (allow `plain-values`), 3 below lists (allow `leaves-below-lists`): list.0, list.1, maps.0.k, one_unencrypted, two_unencrypted");
-    insta::assert_snapshot!(of(Leave { plain_values: true, ..Leave::default() }), @"3 values are not served: 3 below lists (allow `leaves-below-lists`): list.0, list.1, maps.0.k");
+    insta::assert_snapshot!(of(Leave::default()), @"5 values are not served: 2 plain (VANTA_SOPS_ALLOW: `plain-values`), 3 below lists (VANTA_SOPS_ALLOW: `leaves-below-lists`): list.0, list.1, maps.0.k, one_unencrypted, two_unencrypted");
+    insta::assert_snapshot!(of(Leave { plain_values: true, ..Leave::default() }), @"3 values are not served: 3 below lists (VANTA_SOPS_ALLOW: `leaves-below-lists`): list.0, list.1, maps.0.k");
     assert_eq!(of(Leave::ALL), "");
 }
 

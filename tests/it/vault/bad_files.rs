@@ -20,7 +20,7 @@ fn secrets(vault: &Program) -> Value {
     said["secrets"].take()
 }
 
-const GONE: &str = "the environment's file is gone: nothing of it is served any more";
+const GONE: &str = "the environment's file is gone: nothing of it is served";
 
 #[test]
 fn a_file_that_is_deleted_is_told_of_once_in_the_log_in_readiness_and_to_callers() {
@@ -166,7 +166,7 @@ fn a_bad_version_that_is_gone_at_once_leaves_a_trace_in_the_log_and_in_a_metric_
     let said = "versions of the environment's file were refused, and gone before that was an alarm";
     let line = until("the log says so", || lines(&vault, said).pop());
     assert_eq!((&line["environment"], &line["kind"]), (&json!("dev"), &json!("refused")));
-    assert_eq!((&line["level"], &line["times"]), (&json!("INFO"), &json!(1)));
+    assert_eq!((&line["level"], &line["times"]), (&json!("WARN"), &json!(1)));
     assert!(line["reason"].as_str().unwrap().contains("YAML"), "{line}");
     // What was counted outlives the file.
     fs::remove_file(site.path("secrets/dev.enc.yaml")).unwrap();

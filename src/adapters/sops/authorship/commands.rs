@@ -33,6 +33,15 @@ impl Subject<'_> {
         format!("`git checkout COMMIT -- {}`", self.file())
     }
 
+    /// What shows a change, and undoes it.
+    pub(super) fn undo(&self, good: &str) -> String {
+        format!(
+            "look at who did that ({}), and put {good} back ({})",
+            self.history(),
+            self.put_back()
+        )
+    }
+
     /// What puts the environment's name into the file.
     pub(super) fn set_leaf(&self) -> String {
         let (file, environment) = (self.file(), self.environment);

@@ -33,15 +33,13 @@ pub enum AuthorshipError {
     },
     /// The file does not name its environment, has to, and did while it was served before.
     #[error(
-        "the file says no more of which environment it is, and has to, since {why}. The version that is served does: the name was taken out, which takes no key, so that this may be another environment's file. Look first at who changed what ({history}), and put the last good version back ({put_back})"
+        "the file no longer says of which environment it is, and has to, since {why}. The version that is served does: the name was taken out, which takes no key, so that this may be another environment's file. First {undo}; where the change was yours, make it anew in that one"
     )]
     NameTakenOut {
         /// Why it has to.
         why: WhyNamed,
-        /// What shows the change.
-        history: String,
-        /// What undoes it.
-        put_back: String,
+        /// What shows the change, and undoes it.
+        undo: String,
     },
     /// A binary file cannot name its environment, and has to.
     #[error(
@@ -54,15 +52,13 @@ pub enum AuthorshipError {
     },
     /// The file names another environment.
     #[error(
-        "the file says that it is of environment {named}: it was copied from there. Look first at who did that ({history}), and put the last good version back ({put_back}). Only where the copy is meant, {adopt}"
+        "the file says that it is of environment {named}: it was copied from there, or renamed. First {undo}. Only where that is meant, {adopt}"
     )]
     OtherName {
         /// The environment that it is of.
         named: String,
-        /// What shows the change.
-        history: String,
-        /// What undoes it.
-        put_back: String,
+        /// What shows the change, and undoes it.
+        undo: String,
         /// What makes the file this environment's own.
         adopt: String,
     },
@@ -100,7 +96,7 @@ pub enum AuthorshipError {
     },
     /// Another environment's file has its data key.
     #[error(
-        "its data key is also that of {others}, as where one file was made by copying the other: values of the one could be put into the other without any key. Look first at who changed what in both (`git log -p -- FILE`), and put back what none of yours did; then run {command}"
+        "its data key is also that of {others}, as where one file was made by copying the other: values of the one could be put into the other without any key. Look first at who changed what in both (`git log -p -- FILE`), and put back what none of yours did; then rotate both, here with {command}"
     )]
     SharedDataKey {
         /// Some of the environments that have it.
@@ -110,7 +106,7 @@ pub enum AuthorshipError {
     },
     /// It is older than the highest version that was served.
     #[error(
-        "{}. If that is meant, save it anew ({save}), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}",
+        "{}. First {undo}. If the older one is meant, save it anew ({save}), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}",
         older(.highest, .found)
     )]
     Older {
@@ -118,6 +114,8 @@ pub enum AuthorshipError {
         highest: String,
         /// Its own.
         found: String,
+        /// What shows the change, and undoes it.
+        undo: String,
         /// What saves it anew.
         save: String,
         /// How it is accepted.
@@ -125,12 +123,14 @@ pub enum AuthorshipError {
     },
     /// It was saved at the same second as the highest and differs.
     #[error(
-        "{}. If it was saved twice within one second, as by two `sops set`, save it once more: {save}. Else it was changed without sops: restore it, or name it in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}",
+        "{}. If it was saved twice within one second, as by two `sops set`, save it once more: {save}. Else it was changed without sops: {undo}, or name this one in VANTA_SOPS_ACCEPT_ROLLBACK as {accept}",
         other_content(.found)
     )]
     OtherContent {
         /// When both were saved.
         found: String,
+        /// What shows the change, and undoes it.
+        undo: String,
         /// What saves it anew.
         save: String,
         /// How it is accepted.

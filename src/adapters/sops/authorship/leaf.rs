@@ -84,18 +84,15 @@ impl EnvironmentLeaf {
         let (run, history) = (|| subject.set_leaf(), || subject.history());
         let other_name = |named: &Environment, moved| AuthorshipError::OtherName {
             named: named.to_string(),
-            history: subject.history(),
-            put_back: subject.put_back(),
+            undo: subject.undo("the last good version"),
             adopt: subject.adopt(moved),
         };
         Err(match (self, asked) {
             (Self::Absent, None) => return Ok(()),
             (Self::Says(Some(named)), _) if named == subject.environment => return Ok(()),
-            (Self::Absent, Some(why)) if named_before => AuthorshipError::NameTakenOut {
-                why,
-                history: history(),
-                put_back: subject.put_back(),
-            },
+            (Self::Absent, Some(why)) if named_before => {
+                AuthorshipError::NameTakenOut { why, undo: subject.undo("the last good version") }
+            }
             (Self::Absent, Some(why)) if subject.format == Format::Binary => {
                 AuthorshipError::NoNameInBinary { why }
             }
@@ -177,7 +174,7 @@ mod tests {
             assert_eq!(checked(&leaf, "dev", Format::Yaml, Some(WhyNamed::Always)), Ok(()));
             let refused = checked(&leaf, "prod", Format::Yaml, None).unwrap_err();
             insta::allow_duplicates! {
-                insta::assert_snapshot!(refused, @r#"the file says that it is of environment dev: it was copied from there. Look first at who did that (`git log -p -- prod.enc.yaml`), and put the last good version back (`git checkout COMMIT -- prod.enc.yaml`). Only where the copy is meant, run first `sops rotate -i prod.enc.yaml`, which gives it a data key of its own, and then `sops set prod.enc.yaml '["_vanta_environment"]' '"prod"'`"#);
+                insta::assert_snapshot!(refused, @r#"the file says that it is of environment dev: it was copied from there, or renamed. First look at who did that (`git log -p -- prod.enc.yaml`), and put the last good version back (`git checkout COMMIT -- prod.enc.yaml`). Only where that is meant, run first `sops rotate -i prod.enc.yaml`, which gives it a data key of its own, and then `sops set prod.enc.yaml '["_vanta_environment"]' '"prod"'`"#);
             }
         }
         let number = EnvironmentLeaf::default().with(TOP, Some(&Plaintext::Int(7)));
@@ -241,7 +238,7 @@ mod tests {
             let refused = named(leaves);
             assert!(matches!(refused, AuthorshipError::MovedName { .. }), "{leaves:?}: {refused}");
         }
-        insta::assert_snapshot!(named(&[("a._vanta_environment", "a:_vanta_environment:", Some("prod"))]), @r#"the file says that it is of environment prod: it was copied from there. Look first at who did that (`git log -p -- dev.enc.yaml`), and put the last good version back (`git checkout COMMIT -- dev.enc.yaml`). Only where the copy is meant, run first `sops rotate -i dev.enc.yaml`, which gives it a data key of its own, then take the name out with `sops unset dev.enc.yaml '["a"]["_vanta_environment"]'`, and then `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
+        insta::assert_snapshot!(named(&[("a._vanta_environment", "a:_vanta_environment:", Some("prod"))]), @r#"the file says that it is of environment prod: it was copied from there, or renamed. First look at who did that (`git log -p -- dev.enc.yaml`), and put the last good version back (`git checkout COMMIT -- dev.enc.yaml`). Only where that is meant, run first `sops rotate -i dev.enc.yaml`, which gives it a data key of its own, then take the name out with `sops unset dev.enc.yaml '["a"]["_vanta_environment"]'`, and then `sops set dev.enc.yaml '["_vanta_environment"]' '"dev"'`"#);
     }
 
     #[test]
@@ -272,8 +269,8 @@ mod tests {
             let asked = Some(WhyNamed::NoOwnIdentity);
             EnvironmentLeaf::Absent.check(&subject, asked, true).unwrap_err().to_string()
         };
-        insta::assert_snapshot!(refused(Format::Yaml), @"the file says no more of which environment it is, and has to, since the environment has no identity of its own. The version that is served does: the name was taken out, which takes no key, so that this may be another environment's file. Look first at who changed what (`git log -p -- dev.enc.yaml`), and put the last good version back (`git checkout COMMIT -- dev.enc.yaml`)");
-        assert!(refused(Format::Binary).starts_with("the file says no more"));
+        insta::assert_snapshot!(refused(Format::Yaml), @"the file no longer says of which environment it is, and has to, since the environment has no identity of its own. The version that is served does: the name was taken out, which takes no key, so that this may be another environment's file. First look at who did that (`git log -p -- dev.enc.yaml`), and put the last good version back (`git checkout COMMIT -- dev.enc.yaml`); where the change was yours, make it anew in that one");
+        assert!(refused(Format::Binary).starts_with("the file no longer says"));
     }
 
     #[test]

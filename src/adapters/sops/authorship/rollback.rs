@@ -77,12 +77,13 @@ pub(in super::super) fn judge(
         Succession::Older(highest) => AuthorshipError::Older {
             highest: highest.to_string(),
             found: name.to_string(),
+            undo: subject.undo("the newest version"),
             save: save(),
             accept: accept(),
         },
         Succession::OtherContent => {
-            let found = name.to_string();
-            AuthorshipError::OtherContent { found, save: save(), accept: accept() }
+            let (found, undo) = (name.to_string(), subject.undo("the version before"));
+            AuthorshipError::OtherContent { found, undo, save: save(), accept: accept() }
         }
         // That no leave is given for: it would make all that is saved before that day older.
         Succession::Future(early) => {
@@ -146,14 +147,14 @@ mod tests {
         assert!(!objection.accepted);
         let warning = objection.as_warning();
         let error = objection.error;
-        insta::assert_snapshot!(error, @"lastmodified went back from 2023-11-14T22:13:20Z to 2020-09-13T12:26:40Z: an old version was put back. If that is meant, save it anew (`sops rotate -i prod.enc.yaml`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2020-09-13T12:26:40Z");
+        insta::assert_snapshot!(error, @"lastmodified went back from 2023-11-14T22:13:20Z to 2020-09-13T12:26:40Z: an old version was put back. First look at who did that (`git log -p -- prod.enc.yaml`), and put the newest version back (`git checkout COMMIT -- prod.enc.yaml`). If the older one is meant, save it anew (`sops rotate -i prod.enc.yaml`), or name it in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2020-09-13T12:26:40Z");
         insta::assert_snapshot!(warning, @"it is accepted though lastmodified went back from 2023-11-14T22:13:20Z to 2020-09-13T12:26:40Z: an old version was put back");
     }
 
     #[test]
     fn one_of_the_same_second_is_told_the_usual_reason_and_one_command_first() {
         let error = judged(version(1_700_000_000, 2), &[]).unwrap().error;
-        insta::assert_snapshot!(error, @"lastmodified is still 2023-11-14T22:13:20Z though the content is another. If it was saved twice within one second, as by two `sops set`, save it once more: `sops rotate -i prod.enc.yaml`. Else it was changed without sops: restore it, or name it in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2023-11-14T22:13:20Z");
+        insta::assert_snapshot!(error, @"lastmodified is still 2023-11-14T22:13:20Z though the content is another. If it was saved twice within one second, as by two `sops set`, save it once more: `sops rotate -i prod.enc.yaml`. Else it was changed without sops: look at who did that (`git log -p -- prod.enc.yaml`), and put the version before back (`git checkout COMMIT -- prod.enc.yaml`), or name this one in VANTA_SOPS_ACCEPT_ROLLBACK as prod@2023-11-14T22:13:20Z");
     }
 
     #[test]

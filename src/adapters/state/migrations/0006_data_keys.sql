@@ -3,7 +3,9 @@
 CREATE TABLE data_keys (
   code TEXT PRIMARY KEY,
   environment TEXT NOT NULL,
-  since BIGINT NOT NULL
+  since BIGINT NOT NULL,
+  -- Another environment whose file had it too; none where it is empty.
+  shared_with TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX data_keys_by_time ON data_keys (since);
 

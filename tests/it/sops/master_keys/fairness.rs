@@ -77,7 +77,8 @@ fn a_file_with_many_keys_of_a_service_holds_back_the_others_of_it_by_one_call() 
 
 #[test]
 fn a_config_map_with_many_environments_holds_back_another_by_one_call() {
-    let late = Says::LateOf("BAD", Duration::from_millis(100), data_key("app.enc.yaml"));
+    // For longer than a look at all files takes.
+    let late = Says::LateOf("BAD", Duration::from_secs(1), data_key("app.enc.yaml"));
     let fake = FakeService::new(late);
     let program = fake.program();
     let allowed = format!("kms:{GOOD}");
