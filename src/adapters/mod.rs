@@ -12,7 +12,7 @@ pub mod client;
 pub mod files;
 #[cfg(feature = "vault")]
 pub mod identity;
-#[cfg(feature = "vault")]
+#[cfg(feature = "tokens")]
 pub mod jwt;
 #[cfg(feature = "vault")]
 pub mod key_service;

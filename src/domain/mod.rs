@@ -11,12 +11,10 @@ pub mod authority;
 pub mod chain;
 pub mod checkpoint;
 pub mod claims;
-#[cfg(feature = "vault")]
 pub mod data_keys;
 pub mod grants;
 #[cfg(any(feature = "vault", feature = "cli"))]
 pub mod held;
-#[cfg(feature = "vault")]
 pub mod history;
 pub mod identity;
 #[cfg(any(feature = "injector", feature = "cli"))]
@@ -37,5 +35,4 @@ pub mod render;
 pub mod revocation;
 pub mod secret;
 pub mod system;
-#[cfg(feature = "vault")]
 pub mod versions;

@@ -66,14 +66,14 @@ pub(crate) fn holds_secret(text: &str) -> bool {
 }
 
 /// The first of some names, and how many more there are.
-pub(crate) fn some_of<T: fmt::Display>(all: impl IntoIterator<Item = T>, most: usize) -> String {
+pub fn some_of<T: fmt::Display>(all: impl IntoIterator<Item = T>, most: usize) -> String {
     let mut all = all.into_iter();
     let some: Vec<T> = all.by_ref().take(most).collect();
     and_more(&some, all.count())
 }
 
 /// These names, and how many more there are.
-pub(crate) fn and_more<T: fmt::Display>(some: &[T], more: usize) -> String {
+pub fn and_more<T: fmt::Display>(some: &[T], more: usize) -> String {
     let names: Vec<String> = some.iter().map(T::to_string).collect();
     match more {
         0 => names.join(", "),
