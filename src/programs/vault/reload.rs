@@ -296,6 +296,7 @@ impl WatchedSecrets {
         // What others follow from is told first.
         for IdentitiesRead { path, outcome } in report.identities {
             let path = path.display();
+            self.metrics.sources.reload(Reload::Identities, outcome.is_ok());
             match outcome {
                 Ok(identities) => {
                     tracing::info!(%path, identities, "age identities were read again");

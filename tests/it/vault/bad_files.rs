@@ -118,6 +118,8 @@ fn identities_that_change_are_told_of_and_a_bad_change_leaves_those_before() {
     until("it is told", || (!lines(&vault, kept).is_empty()).then_some(()));
     let reason = lines(&vault, kept)[0]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("line 1 is no age identity"), "{reason}");
+    let failed = "vanta_reloads_total{source=\"Identities\",result=\"failure\"} 1";
+    assert!(vault.health("/metrics").1.contains(failed));
     let said = secrets(&vault);
     assert_eq!(said["dev"], "ok");
     let of_all = said["*"].as_str().unwrap();

@@ -43,6 +43,7 @@ pub enum Reload {
     Clients,
     Issuers,
     Certificate,
+    Identities,
     Secrets,
     SigningKeys,
 }
@@ -80,11 +81,12 @@ pub struct SourceMetrics {
 }
 
 impl Reload {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Grants,
         Self::Clients,
         Self::Issuers,
         Self::Certificate,
+        Self::Identities,
         Self::Secrets,
         Self::SigningKeys,
     ];
