@@ -78,11 +78,13 @@ impl DataKeyOwners {
         self.of.iter().flat_map(|(of, keys)| keys.iter().map(move |key| (of, *key)))
     }
 
-    /// Makes a data key an environment's, unless it is known whose it is. Where the environment has
+    /// Makes a data key an environment's, unless it is known whose it is: then the two share it. Where the environment has
     /// too many, the one is forgotten after which the next one came soonest: whoever exchanges a
     /// file again and again crowds out what they put there themselves.
     pub fn add(&mut self, environment: &Environment, key: OwnDataKey) {
         if self.owners.contains_key(&key.code) {
+            // Another one may have been first in the meantime.
+            self.share(key.code, environment);
             return;
         }
         self.owners.insert(key.code, environment.clone());
@@ -90,8 +92,12 @@ impl DataKeyOwners {
         keys.push(key);
         keys.sort_by_key(|key| key.since);
         if keys.len() > MOST_OF_ONE {
-            let lasted = |at: &usize| keys[at + 1].since.saturating_sub(keys[*at].since);
-            if let Some(shortest) = (0..MOST_OF_ONE).min_by_key(lasted) {
+            // That one was shared is known for as long as others are there to be forgotten.
+            let worth = |at: &usize| {
+                let lasted = keys[at + 1].since.saturating_sub(keys[*at].since);
+                (self.shared.contains_key(&keys[*at].code), lasted)
+            };
+            if let Some(shortest) = (0..MOST_OF_ONE).min_by_key(worth) {
                 let code = keys.remove(shortest).code;
                 self.owners.remove(&code);
                 self.shared.remove(&code);
@@ -102,7 +108,13 @@ impl DataKeyOwners {
     /// Makes a data key an environment's, whosever it was known to be before.
     pub fn assign(&mut self, environment: &Environment, key: OwnDataKey) {
         match self.owners.get(&key.code) {
-            Some(owner) if owner == environment => return,
+            Some(owner) if owner == environment => {
+                // All replicas tell the time of it alike, and so forget alike.
+                let keys = self.of.entry(environment.clone()).or_default();
+                keys.iter_mut().filter(|own| own.code == key.code).for_each(|own| *own = key);
+                keys.sort_by_key(|key| key.since);
+                return;
+            }
             Some(owner) => {
                 if let Some(keys) = self.of.get_mut(owner) {
                     keys.retain(|of| of.code != key.code);
@@ -155,6 +167,8 @@ mod tests {
         let prod = environment("prod");
         assert_eq!(owners.iter().collect::<Vec<_>>(), [(&prod, key(1, 0)), (&prod, key(2, 0))]);
         assert_eq!(owners.environments(), 1);
+        assert_eq!(owners.shared_with(code(1)), Some(&environment("dev")));
+        assert_eq!(owners.shared_with(code(2)), None);
     }
 
     #[test]
@@ -199,7 +213,14 @@ mod tests {
         for number in 1..=most {
             owners.add(&environment("prod"), key(number, i64::from(number)));
         }
-        assert_eq!(owners.shared_with(code(0)), None);
+        assert_eq!(owners.owner(code(0)), Some(&environment("prod")), "others are forgotten first");
+        assert_eq!(owners.owner(code(1)), None);
+        for number in 2..=most {
+            owners.share(code(number), &environment("dev"));
+        }
+        owners.add(&environment("prod"), key(most + 1, 1000));
+        assert_eq!((owners.owner(code(2)), owners.shared_with(code(2))), (None, None));
+        assert_eq!(owners.of(&environment("prod")).len(), MOST_OF_ONE);
     }
 
     #[test]
@@ -207,7 +228,8 @@ mod tests {
         let mut known = owners(&[("dev", 1), ("dev", 2)]);
         known.assign(&environment("prod"), key(1, 0));
         known.assign(&environment("dev"), key(2, 9));
-        let mut expected = owners(&[("dev", 2), ("prod", 1)]);
+        let mut expected = owners(&[("prod", 1)]);
+        expected.add(&environment("dev"), key(2, 9));
         assert!(expected.share(code(1), &environment("dev")));
         assert_eq!(known, expected);
         known.assign(&environment("prod"), key(2, 0));

@@ -16,6 +16,7 @@ use super::refusal::Refusal;
 use crate::domain::data_keys::DataKeyCode;
 use crate::domain::history::History;
 use crate::domain::names::{Environment, and_more};
+use crate::domain::versions::VersionMark;
 
 /// How many environments a refusal names.
 const MAX_NAMED: usize = 3;
@@ -34,6 +35,8 @@ pub(super) fn code(data_key: &[u8]) -> DataKeyCode {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Claim {
     code: DataKeyCode,
+    /// Which version the file is.
+    mark: VersionMark,
     rivals: Rivals,
 }
 
@@ -83,12 +86,11 @@ pub(super) fn compare(
 
 /// Who has which data key.
 struct Holders<'a> {
-    looked: &'a BTreeMap<Environment, Looked>,
     history: &'a History,
     /// Those that are served with it.
     served: BTreeMap<DataKeyCode, BTreeSet<&'a Environment>>,
-    /// Those whose newest files have it and are good but for that.
-    found: BTreeMap<DataKeyCode, BTreeSet<&'a Environment>>,
+    /// Those whose newest files have it and are good but for that, with which version each is.
+    found: BTreeMap<DataKeyCode, BTreeMap<&'a Environment, VersionMark>>,
 }
 
 impl<'a> Holders<'a> {
@@ -97,68 +99,69 @@ impl<'a> Holders<'a> {
         slots: &'a BTreeMap<Environment, Slot>,
         history: &'a History,
     ) -> Self {
-        let (mut served, mut found) = (BTreeMap::new(), BTreeMap::new());
-        let add = |all: &mut BTreeMap<_, BTreeSet<_>>, code: DataKeyCode, of: &'a Environment| {
-            all.entry(code).or_default().insert(of);
-        };
+        let mut holders = Self { history, served: BTreeMap::new(), found: BTreeMap::new() };
         for (environment, slot) in slots {
             if let Some(version) = &slot.version {
-                add(&mut served, version.file.data_key_code(), environment);
+                let code = version.file.data_key_code();
+                holders.served.entry(code).or_default().insert(environment);
             }
         }
         for (environment, looked) in looked {
-            if let Some(code) = looked.opened().or(looked.claim().map(|claim| claim.code)) {
-                add(&mut found, code, environment);
+            let claimed = || looked.claim().map(|claim| (claim.code, claim.mark));
+            if let Some((code, mark)) = looked.opened().or_else(claimed) {
+                holders.found.entry(code).or_default().insert(environment, mark);
             }
         }
-        Self { looked, history, served, found }
+        holders
     }
 
-    fn found(&self) -> impl Iterator<Item = (DataKeyCode, &'a Environment)> {
-        self.found.iter().flat_map(|(code, of)| of.iter().map(move |of| (*code, *of)))
+    fn found(&self) -> impl Iterator<Item = (DataKeyCode, &'a Environment, VersionMark)> {
+        let of_one = |(code, of): (&DataKeyCode, &BTreeMap<&'a Environment, VersionMark>)| {
+            let code = *code;
+            let all: Vec<_> = of.iter().map(|(of, mark)| (code, *of, *mark)).collect();
+            all
+        };
+        self.found.iter().flat_map(of_one)
     }
 
     /// What each has to say whose newest file was found.
     fn claims(&self) -> Vec<(Environment, Claim)> {
-        let claim =
-            |(code, of)| (Environment::clone(of), Claim { code, rivals: self.rivals(of, code) });
+        let claim = |(code, of, mark): (DataKeyCode, &'a Environment, VersionMark)| {
+            (of.clone(), Claim { code, mark, rivals: self.rivals(of, code, &mark) })
+        };
         self.found().map(claim).collect()
     }
 
     /// The data keys whose owner is known and that others have.
     fn shared(&self) -> Vec<(DataKeyCode, Environment)> {
         let owners = &self.history.data_keys;
-        let is_others =
-            |(code, of): &(_, &Environment)| owners.owner(*code).is_some_and(|owner| owner != *of);
-        let new = self.found().filter(is_others);
-        let new = new.filter(|(code, _)| owners.shared_with(*code).is_none());
-        new.map(|(code, of)| (code, of.clone())).collect()
+        let new = self.found().filter(|(code, of, _)| {
+            let is_others = owners.owner(*code).is_some_and(|owner| owner != *of);
+            is_others && owners.shared_with(*code).is_none()
+        });
+        new.map(|(code, of, _)| (code, of.clone())).collect()
     }
 
     /// Who else has the data key: whoever it is known to be of, and who is served with it, as before
-    /// another replica said whose it is; or, where there is nobody, those whose files were found, as
-    /// nobody can tell which of them is the forged one.
-    fn rivals(&self, environment: &'a Environment, code: DataKeyCode) -> Rivals {
+    /// another replica said whose it is; and those whose files were found or were once, as nobody can
+    /// tell which of them is the forged one, but from the owner's version that is known.
+    fn rivals(
+        &self,
+        environment: &'a Environment,
+        code: DataKeyCode,
+        mark: &VersionMark,
+    ) -> Rivals {
         let owners = &self.history.data_keys;
-        let mut all: BTreeSet<&Environment> = owners.owner(code).into_iter().collect();
+        let owner = owners.owner(code);
+        let mut all: BTreeSet<&Environment> = owner.into_iter().collect();
         all.extend(self.served.get(&code).into_iter().flatten());
-        if all.is_empty() {
-            all.extend(self.found.get(&code).into_iter().flatten());
-        }
-        // What the other had is genuine under it. The version that is known is still the owner's own.
-        if let Some(other) = owners.shared_with(code)
-            && !self.is_known(environment)
-        {
-            all.insert(other);
+        let is_known = self.history.marks.get(environment) == Some(mark);
+        if owner.is_none() || owner == Some(environment) && !is_known {
+            all.extend(self.found.get(&code).into_iter().flat_map(BTreeMap::keys));
+            all.extend(owners.shared_with(code));
         }
         all.remove(environment);
         let named: Vec<Environment> = all.iter().take(MAX_NAMED).map(|of| (*of).clone()).collect();
         Rivals { more: all.len() - named.len(), named }
-    }
-
-    /// Whether the newest file is the highest version that is remembered.
-    fn is_known(&self, environment: &Environment) -> bool {
-        let found = self.looked.get(environment).and_then(Looked::mark);
-        found.is_some() && found.as_ref() == self.history.marks.get(environment)
     }
 }

@@ -286,20 +286,10 @@ impl Look<'_> {
 }
 
 impl Looked {
-    /// Of the data key of a file that was opened and found good.
-    pub(super) fn opened(&self) -> Option<DataKeyCode> {
-        match self {
-            Self::Unchanged(_) => None,
-            Self::Read(read) => read.loaded.as_ref().ok().map(|of| of.file.data_key_code()),
-        }
-    }
-
-    /// Which version it is, of a file that was opened and found good.
-    pub(super) fn mark(&self) -> Option<VersionMark> {
-        match self {
-            Self::Unchanged(_) => None,
-            Self::Read(read) => read.loaded.as_ref().ok().map(|of| of.file.mark()),
-        }
+    /// Of the data key of a file that was opened and found good, and which version it is.
+    pub(super) fn opened(&self) -> Option<(DataKeyCode, VersionMark)> {
+        let Self::Read(read) = self else { return None };
+        read.loaded.as_ref().ok().map(|of| (of.file.data_key_code(), of.file.mark()))
     }
 
     /// How much memory the values take of a file that was opened, in bytes.

@@ -64,15 +64,17 @@ pub(super) async fn keep_data_key(
     Ok(())
 }
 
-/// Keeps that another environment's file had a data key too.
+/// Keeps that two environments' files had a data key, whichever of them is kept as its owner.
 pub(super) async fn keep_shared(
     database: &Database,
     code: DataKeyCode,
-    other: &Environment,
+    two: [&Environment; 2],
 ) -> Result<(), StateError> {
-    const KEEP: &str = "UPDATE data_keys SET shared_with = $2 WHERE code = $1 AND shared_with = ''";
-    let code = hex::encode(code.0);
-    write!(database, control, sqlx::query(KEEP).bind(code.as_str()).bind(other.as_str()))?;
+    const KEEP: &str = "UPDATE data_keys \
+        SET shared_with = CASE WHEN environment = $2 THEN $3 ELSE $2 END \
+        WHERE code = $1 AND shared_with = ''";
+    let (code, two) = (hex::encode(code.0), two.map(Environment::as_str));
+    write!(database, control, sqlx::query(KEEP).bind(code.as_str()).bind(two[0]).bind(two[1]))?;
     Ok(())
 }
 

@@ -140,13 +140,13 @@ impl StateStore {
         history::keep_data_key(&self.database, environment, key).await
     }
 
-    /// Keeps in mind that another environment's file had a data key too.
+    /// Keeps in mind that two environments' files had a data key.
     pub async fn keep_shared_data_key(
         &self,
         code: DataKeyCode,
-        other: &Environment,
+        two: [&Environment; 2],
     ) -> Result<(), StateError> {
-        history::keep_shared(&self.database, code, other).await
+        history::keep_shared(&self.database, code, two).await
     }
 
     /// Forgets that an environment was served with a data key.

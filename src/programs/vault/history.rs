@@ -7,7 +7,7 @@
 //! its own version in the place of that in the state. The other hears of it, and keeps its own
 //! again; the one leaves that alone, so that the two do not go on so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::adapters::sops::SopsStore;
 use crate::adapters::state::{StateError, StateStore};
-use crate::domain::data_keys::{DataKeyOwners, MOST_OF_ONE};
+use crate::domain::data_keys::{DataKeyCode, DataKeyOwners, MOST_OF_ONE};
 use crate::domain::history::History;
 use crate::domain::names::Environment;
+use crate::domain::versions::VersionMarks;
 
 /// How often other replicas are asked what they have served, and what failed is tried again.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -38,8 +39,14 @@ const LAST: Duration = Duration::from_secs(3);
 pub(super) struct KeptHistory {
     store: Arc<SopsStore>,
     state: Arc<StateStore>,
-    /// What the state had last, as far as it was not of the future; of places, what was written.
-    kept: History,
+    /// The versions that the state had last, as far as they were not of the future.
+    marks: VersionMarks,
+    /// The places that were written to it.
+    places: BTreeMap<Environment, String>,
+    /// Whose data keys are in the state.
+    owners: BTreeMap<DataKeyCode, Environment>,
+    /// Of which it has that two had them.
+    shared: BTreeSet<DataKeyCode>,
     /// Of which environments what the state has is of the future.
     yet_to_come: BTreeSet<Environment>,
     all_heard: Instant,
@@ -49,9 +56,17 @@ pub(super) struct KeptHistory {
 impl KeptHistory {
     /// That of the store, of which the state has this.
     pub(super) fn new(store: Arc<SopsStore>, state: Arc<StateStore>, has: History) -> Self {
-        let kept = History { places: has.places.clone(), ..History::default() };
-        let (yet_to_come, all_heard) = (BTreeSet::new(), Instant::now());
-        let mut history = Self { store, state, kept, yet_to_come, all_heard, failing: false };
+        let mut history = Self {
+            store,
+            state,
+            marks: VersionMarks::new(),
+            places: has.places.clone(),
+            owners: BTreeMap::new(),
+            shared: BTreeSet::new(),
+            yet_to_come: BTreeSet::new(),
+            all_heard: Instant::now(),
+            failing: false,
+        };
         history.take(has, Timestamp::now());
         history
     }
@@ -84,47 +99,53 @@ impl KeptHistory {
         let served = Arc::clone(&self.store.history().borrow());
         let now = Timestamp::now();
         for (environment, mark) in &served.marks {
-            if self.kept.marks.get(environment).is_none_or(|kept| mark.replaces(kept, now)) {
+            if self.marks.get(environment).is_none_or(|kept| mark.replaces(kept, now)) {
                 self.state.keep_version(environment, mark, now).await?;
-                self.kept.marks.insert(environment.clone(), *mark);
+                self.marks.insert(environment.clone(), *mark);
             }
         }
         for (environment, place) in &served.places {
-            if self.kept.places.get(environment) != Some(place)
+            if self.places.get(environment) != Some(place)
                 && self.state.keep_place(environment, place).await?
             {
-                self.kept.places.insert(environment.clone(), place.clone());
+                self.places.insert(environment.clone(), place.clone());
             }
         }
         for (environment, key) in served.data_keys.iter() {
-            if self.kept.data_keys.owner(key.code) != Some(environment) {
+            if self.owners.get(&key.code) != Some(environment) {
                 self.state.keep_data_key(environment, key).await?;
+                self.owners.insert(key.code, environment.clone());
                 self.forget_beyond(environment, &served.data_keys).await?;
-                self.kept.data_keys.assign(environment, key);
             }
         }
         for (code, other) in served.data_keys.shared() {
-            if self.kept.data_keys.shared_with(code).is_none() {
-                self.state.keep_shared_data_key(code, other).await?;
-                self.kept.data_keys.share(code, other);
+            if let Some(owner) = served.data_keys.owner(code)
+                && !self.shared.contains(&code)
+            {
+                self.state.keep_shared_data_key(code, [owner, other]).await?;
+                self.shared.insert(code);
             }
         }
         Ok(())
     }
 
-    /// Forgets what was kept of an environment's data keys and is remembered no more.
+    /// Forgets what the state has of an environment's data keys and is remembered no more.
     async fn forget_beyond(
-        &self,
+        &mut self,
         environment: &Environment,
         remembered: &DataKeyOwners,
     ) -> Result<(), StateError> {
         if remembered.of(environment).len() < MOST_OF_ONE {
             return Ok(());
         }
-        for key in self.kept.data_keys.of(environment) {
-            if remembered.owner(key.code).is_none() {
-                self.state.forget_data_key(environment, key.code).await?;
-            }
+        let beyond = self
+            .owners
+            .iter()
+            .filter(|(code, of)| *of == environment && remembered.owner(**code).is_none());
+        let beyond: Vec<DataKeyCode> = beyond.map(|(code, _)| *code).collect();
+        for code in beyond {
+            self.state.forget_data_key(environment, code).await?;
+            self.owners.remove(&code);
         }
         Ok(())
     }
@@ -139,6 +160,8 @@ impl KeptHistory {
         };
         if all {
             self.all_heard = asked;
+            self.owners.clear();
+            self.shared.clear();
         }
         self.store.remember(heard.clone());
         self.take(heard, now);
@@ -152,15 +175,12 @@ impl KeptHistory {
             if mark.is_yet_to_come(now) {
                 yet_to_come.insert(environment);
             } else {
-                self.kept.marks.insert(environment, mark);
+                self.marks.insert(environment, mark);
             }
         }
-        for (environment, key) in heard.data_keys.iter() {
-            self.kept.data_keys.assign(environment, key);
-        }
-        for (code, other) in heard.data_keys.shared() {
-            self.kept.data_keys.share(code, other);
-        }
+        let owners = heard.data_keys.iter().map(|(of, key)| (key.code, of.clone()));
+        self.owners.extend(owners);
+        self.shared.extend(heard.data_keys.shared().map(|(code, _)| code));
         let before = std::mem::replace(&mut self.yet_to_come, yet_to_come);
         for environment in self.yet_to_come.difference(&before) {
             tracing::warn!(%environment, "the state says that a version was served which is yet to come: a clock was wrong, or somebody wrote it there. It does not count, and the next version that is served takes its place");
@@ -186,8 +206,8 @@ mod tests {
     use super::*;
     use crate::adapters::sops::{Authorship, Leave, SharedIdentities, StoreOptions};
     use crate::adapters::state::StateSource;
-    use crate::domain::data_keys::{DataKeyCode, OwnDataKey};
-    use crate::domain::versions::{VersionMark, VersionMarks};
+    use crate::domain::data_keys::OwnDataKey;
+    use crate::domain::versions::VersionMark;
 
     const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -321,6 +341,6 @@ mod tests {
         let theirs = VersionMark { digest: [2; 32], ..ours };
         state.keep_version(&environment(), &theirs, Timestamp::now()).await.unwrap();
         let replica = replica(&state, folder.path(), ours).await;
-        assert!(!ours.replaces(&replica.kept.marks[&environment()], Timestamp::now()));
+        assert!(!ours.replaces(&replica.marks[&environment()], Timestamp::now()));
     }
 }

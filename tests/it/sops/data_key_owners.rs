@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use vanta::adapters::sops::{Authorship, SopsStore};
+use vanta::adapters::sops::{Authorship, SopsStore, StoreOptions};
 
 use super::data_keys::{
     copied, is_refused, is_served, look, made, own_identities, own_options, put, rotated,
@@ -21,6 +21,18 @@ fn the_copys_file_is_never_served_as_that_of_the_one_that_was_copied() {
     put(&workshop, "prod", &prod);
     look(&store);
     is_refused(&store, "prod", "dev");
+    // Also where both are seen at one look, as at a start.
+    let alone = tempfile::tempdir().unwrap();
+    fs::write(alone.path().join("dev.enc.yaml"), &dev).unwrap();
+    let of_alone = StoreOptions { folder: Some(alone.path().to_owned()), ..options() };
+    let before = SopsStore::open(of_alone).0.history().borrow().as_ref().clone();
+    put(&workshop, "dev", &forged);
+    let (both, _) = SopsStore::open_again(options(), before);
+    is_refused(&both, "dev", "prod");
+    is_refused(&both, "prod", "dev");
+    put(&workshop, "dev", &dev);
+    look(&both);
+    is_served(&both, "dev");
     // As it was saved before it was rotated, which is in Git.
     let is_kept_out = |store: &SopsStore| {
         put(&workshop, "dev", &forged);
