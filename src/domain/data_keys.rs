@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(owners.owner(code(255)), Some(&environment("dev")));
         assert_eq!(owners.of(&environment("prod")).len(), MOST_OF_ONE);
         assert_eq!(owners.owners.len(), MOST_OF_ONE + 1);
+        assert_eq!(owners.environments(), 2);
     }
 
     #[test]
