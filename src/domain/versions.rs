@@ -127,6 +127,18 @@ mod tests {
     }
 
     #[test]
+    fn one_takes_the_place_of_an_older_one_and_of_none_of_the_same_second() {
+        assert_eq!(latest(NOW), NOW + MOST_AHEAD);
+        assert!(version(101, 1).replaces(&version(100, 1), NOW));
+        assert!(!version(100, 2).replaces(&version(100, 1), NOW));
+        assert!(!version(100, 1).replaces(&version(100, 1), NOW));
+        let environment: Environment = "a".parse().expect("it is a name");
+        let mut known = VersionMarks::from([(environment.clone(), version(100, 1))]);
+        merge(&mut known, environment.clone(), version(100, 2), NOW);
+        assert_eq!(known[&environment], version(100, 1));
+    }
+
+    #[test]
     fn the_first_a_newer_and_the_same_version_are_good() {
         let highest = version(100, 1);
         assert_eq!(version(100, 1).after(None, NOW), Succession::Good);
