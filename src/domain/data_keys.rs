@@ -52,15 +52,11 @@ impl DataKeyOwners {
         self.shared.iter().map(|(code, other)| (*code, other))
     }
 
-    /// Takes down that another environment's file has the data key of this one too; `false` where it
-    /// is nobody's, or that is known.
-    pub fn share(&mut self, code: DataKeyCode, other: &Environment) -> bool {
-        let is_others = self.owners.get(&code).is_some_and(|owner| owner != other);
-        let is_new = is_others && !self.shared.contains_key(&code);
-        if is_new {
-            self.shared.insert(code, other.clone());
+    /// Takes down that another environment's file has a data key of somebody's too. One is enough.
+    pub fn share(&mut self, code: DataKeyCode, other: &Environment) {
+        if self.owners.get(&code).is_some_and(|owner| owner != other) {
+            self.shared.entry(code).or_insert_with(|| other.clone());
         }
-        is_new
     }
 
     /// The data keys of an environment that are known, the oldest first.
@@ -78,9 +74,10 @@ impl DataKeyOwners {
         self.of.iter().flat_map(|(of, keys)| keys.iter().map(move |key| (of, *key)))
     }
 
-    /// Makes a data key an environment's, unless it is known whose it is: then the two share it. Where the environment has
-    /// too many, the one is forgotten after which the next one came soonest: whoever exchanges a
-    /// file again and again crowds out what they put there themselves.
+    /// Makes a data key an environment's, unless it is known whose it is: then the two share it.
+    /// Where the environment has too many, the one is forgotten after which the next one came
+    /// soonest, of those that no two had: whoever exchanges a file again and again crowds out what
+    /// they put there themselves.
     pub fn add(&mut self, environment: &Environment, key: OwnDataKey) {
         if self.owners.contains_key(&key.code) {
             // Another one may have been first in the meantime.
@@ -204,10 +201,11 @@ mod tests {
     #[test]
     fn that_another_environments_file_had_it_too_is_known_for_as_long_as_whose_it_is() {
         let mut owners = owners(&[("prod", 0)]);
-        assert!(!owners.share(code(0), &environment("prod")), "it is its own");
-        assert!(!owners.share(code(1), &environment("dev")), "it is nobody's");
-        assert!(owners.share(code(0), &environment("dev")));
-        assert!(!owners.share(code(0), &environment("test")), "one is enough");
+        owners.share(code(0), &environment("prod"));
+        owners.share(code(1), &environment("dev"));
+        assert_eq!(owners.shared().count(), 0, "its own and nobody's are no other's");
+        owners.share(code(0), &environment("dev"));
+        owners.share(code(0), &environment("test"));
         assert_eq!(owners.shared_with(code(0)), Some(&environment("dev")));
         assert_eq!(owners.shared().collect::<Vec<_>>(), [(code(0), &environment("dev"))]);
         let most = u8::try_from(MOST_OF_ONE).expect("it is small");
@@ -231,7 +229,7 @@ mod tests {
         known.assign(&environment("dev"), key(2, 9));
         let mut expected = owners(&[("prod", 1)]);
         expected.add(&environment("dev"), key(2, 9));
-        assert!(expected.share(code(1), &environment("dev")));
+        expected.share(code(1), &environment("dev"));
         assert_eq!(known, expected);
         known.assign(&environment("prod"), key(2, 0));
         assert_eq!(known.of(&environment("dev")), []);

@@ -158,7 +158,7 @@ mod tests {
         let mut more = History::default();
         more.data_keys
             .add(&environment("dev"), OwnDataKey { code: DataKeyCode([1; 32]), since: 0 });
-        assert!(more.data_keys.share(DataKeyCode([1; 32]), &environment("test")));
+        more.data_keys.share(DataKeyCode([1; 32]), &environment("test"));
         assert_eq!(here.data_keys.shared_with(DataKeyCode([1; 32])), Some(&environment("prod")));
         let mut new = History::default();
         new.hear(more, NOW);

@@ -57,8 +57,8 @@ pub(super) fn of_metadata(
     FileError::Cut { lacks: lacks.to_owned() }
 }
 
-/// What is told of values that are others than those of the MAC: in ini, that a key `-` is none any
-/// more. go-ini numbers it, and writes it as it numbered it: `#1`, which begins a comment.
+/// What is told of values that are others than those of the MAC: in ini, that one may have been that
+/// of a key `-`. go-ini numbers it, and writes it as it numbered it: `#1`, which begins a comment.
 pub(super) fn of_mac(error: FileError, bytes: &[u8], format: Format) -> FileError {
     let is_numbered = |line: &[u8]| {
         let Some(key) = line.trim_ascii_start().strip_prefix(b"#") else { return false };
@@ -68,7 +68,7 @@ pub(super) fn of_mac(error: FileError, bytes: &[u8], format: Format) -> FileErro
     };
     let mut lines = bytes.split(|byte| *byte == b'\n');
     match lines.position(is_numbered).filter(|_| format == Format::Ini) {
-        Some(at) => FileError::NumberedKey { line: at + 1 },
+        Some(at) => FileError::SealedComment { line: at + 1 },
         None => error,
     }
 }

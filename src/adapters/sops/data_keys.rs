@@ -88,9 +88,17 @@ pub(super) fn compare(
 struct Holders<'a> {
     history: &'a History,
     /// Those that are served with it.
-    served: BTreeMap<DataKeyCode, BTreeSet<&'a Environment>>,
-    /// Those whose newest files have it and are good but for that, with which version each is.
-    found: BTreeMap<DataKeyCode, BTreeMap<&'a Environment, VersionMark>>,
+    served: Vec<(DataKeyCode, &'a Environment)>,
+    /// Those whose newest files have it and are good but for that.
+    found: Vec<Found<'a>>,
+}
+
+/// A newest file that is good but for its data key.
+struct Found<'a> {
+    code: DataKeyCode,
+    environment: &'a Environment,
+    /// Which version it is.
+    mark: VersionMark,
 }
 
 impl<'a> Holders<'a> {
@@ -99,68 +107,52 @@ impl<'a> Holders<'a> {
         slots: &'a BTreeMap<Environment, Slot>,
         history: &'a History,
     ) -> Self {
-        let mut holders = Self { history, served: BTreeMap::new(), found: BTreeMap::new() };
-        for (environment, slot) in slots {
-            if let Some(version) = &slot.version {
-                let code = version.file.data_key_code();
-                holders.served.entry(code).or_default().insert(environment);
-            }
-        }
-        for (environment, looked) in looked {
+        let served = slots.iter().filter_map(|(environment, slot)| {
+            Some((slot.version.as_ref()?.file.data_key_code(), environment))
+        });
+        let found = looked.iter().filter_map(|(environment, looked)| {
             let claimed = || looked.claim().map(|claim| (claim.code, claim.mark));
-            if let Some((code, mark)) = looked.opened().or_else(claimed) {
-                holders.found.entry(code).or_default().insert(environment, mark);
-            }
-        }
-        holders
-    }
-
-    fn found(&self) -> impl Iterator<Item = (DataKeyCode, &'a Environment, VersionMark)> {
-        let of_one = |(code, of): (&DataKeyCode, &BTreeMap<&'a Environment, VersionMark>)| {
-            let code = *code;
-            let all: Vec<_> = of.iter().map(|(of, mark)| (code, *of, *mark)).collect();
-            all
-        };
-        self.found.iter().flat_map(of_one)
+            let (code, mark) = looked.opened().or_else(claimed)?;
+            Some(Found { code, environment, mark })
+        });
+        Self { history, served: served.collect(), found: found.collect() }
     }
 
     /// What each has to say whose newest file was found.
     fn claims(&self) -> Vec<(Environment, Claim)> {
-        let claim = |(code, of, mark): (DataKeyCode, &'a Environment, VersionMark)| {
-            (of.clone(), Claim { code, mark, rivals: self.rivals(of, code, &mark) })
+        let claim = |found: &Found<'_>| {
+            let Found { code, mark, .. } = *found;
+            (found.environment.clone(), Claim { code, mark, rivals: self.rivals(found) })
         };
-        self.found().map(claim).collect()
+        self.found.iter().map(claim).collect()
     }
 
     /// The data keys whose owner is known and that others have.
     fn shared(&self) -> Vec<(DataKeyCode, Environment)> {
         let owners = &self.history.data_keys;
-        let new = self.found().filter(|(code, of, _)| {
-            let is_others = owners.owner(*code).is_some_and(|owner| owner != *of);
-            is_others && owners.shared_with(*code).is_none()
+        let new = self.found.iter().filter(|found| {
+            let is_others = owners.owner(found.code).is_some_and(|of| of != found.environment);
+            is_others && owners.shared_with(found.code).is_none()
         });
-        new.map(|(code, of, _)| (code, of.clone())).collect()
+        new.map(|found| (found.code, found.environment.clone())).collect()
     }
 
     /// Who else has the data key: whoever it is known to be of, and who is served with it, as before
     /// another replica said whose it is; and those whose files were found or were once, as nobody can
     /// tell which of them is the forged one, but from the owner's version that is known.
-    fn rivals(
-        &self,
-        environment: &'a Environment,
-        code: DataKeyCode,
-        mark: &VersionMark,
-    ) -> Rivals {
+    fn rivals(&self, of: &Found<'_>) -> Rivals {
         let owners = &self.history.data_keys;
-        let owner = owners.owner(code);
+        let owner = owners.owner(of.code);
         let mut all: BTreeSet<&Environment> = owner.into_iter().collect();
-        all.extend(self.served.get(&code).into_iter().flatten());
-        let is_known = self.history.marks.get(environment) == Some(mark);
-        if owner.is_none() || owner == Some(environment) && !is_known {
-            all.extend(self.found.get(&code).into_iter().flat_map(BTreeMap::keys));
-            all.extend(owners.shared_with(code));
+        let served = self.served.iter().filter(|(code, _)| *code == of.code);
+        all.extend(served.map(|(_, environment)| *environment));
+        let is_known = self.history.marks.get(of.environment) == Some(&of.mark);
+        if owner.is_none() || owner == Some(of.environment) && !is_known {
+            let found = self.found.iter().filter(|found| found.code == of.code);
+            all.extend(found.map(|found| found.environment));
+            all.extend(owners.shared_with(of.code));
         }
-        all.remove(environment);
+        all.remove(of.environment);
         let named: Vec<Environment> = all.iter().take(MAX_NAMED).map(|of| (*of).clone()).collect();
         Rivals { more: all.len() - named.len(), named }
     }

@@ -121,11 +121,11 @@ pub enum FileError {
         /// From a fixed list of texts.
         reason: &'static str,
     },
-    /// A key `-` of ini, of which sops made a comment, without which its MAC is another.
+    /// A MAC is wrong, and a comment of ini holds a value, as sops makes of a key `-`.
     #[error(
         "line {line} is a comment that holds an encrypted value, without which the MAC is another: somebody changed the file (look at `git log -p -- FILE`), or it was a key `-`, of which sops makes such a comment that it cannot read back either. Put back what nobody of yours changed, or give that key a name {BEFORE}"
     )]
-    NumberedKey {
+    SealedComment {
         /// From 1.
         line: usize,
     },
@@ -350,7 +350,7 @@ impl FileError {
     pub fn fault(&self) -> FileFault {
         match self {
             Self::WrongMac
-            | Self::NumberedKey { .. }
+            | Self::SealedComment { .. }
             | Self::BadValue { reason: ValueError::Unauthentic, .. } => FileFault::Tampered,
             Self::NoMac => FileFault::NoMac,
             // Where sops was asked, no identity is missing.

@@ -90,8 +90,8 @@ pub(super) async fn forget_data_key(
     Ok(())
 }
 
-/// Of all environments; of data keys, those alone that are known since `since` (epoch milliseconds),
-/// and those that two had.
+/// Of all environments; of data keys, those alone that are known since `since` (epoch
+/// milliseconds), and those that two had.
 pub(super) async fn read(database: &Database, since: i64) -> Result<History, StateError> {
     const VERSIONS: &str = "SELECT environment, last_modified, digest, place FROM versions";
     const DATA_KEYS: &str = "SELECT environment, code, since, shared_with FROM data_keys \

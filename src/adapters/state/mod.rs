@@ -1,5 +1,5 @@
-//! Uses left, revocations, the audit's checkpoints, what was served of files and two keys, in SQLite for
-//! one replica or in PostgreSQL for many.
+//! Uses left, revocations, the audit's checkpoints, what was served of files and two keys, in SQLite
+//! for one replica or in PostgreSQL for many.
 //!
 //! Invariant: a use is taken in one conditional statement, so that at most as many are taken as
 //! there are, whichever replicas race; and a replica that has not heard of revocations for

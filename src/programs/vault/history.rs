@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::adapters::sops::SopsStore;
@@ -25,9 +25,9 @@ use crate::domain::versions::VersionMarks;
 /// How often other replicas are asked what they have served, and what failed is tried again.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// Of how long ago news is asked for: clocks of replicas may be so far apart, and a replica may have
-/// tried for so long to write it.
-const NEWS_OF: SignedDuration = SignedDuration::from_mins(10);
+/// Of how long ago news is asked for, in milliseconds: clocks of replicas may be so far apart, and a
+/// replica may have tried for so long to write it.
+const NEWS_OF: i64 = 10 * 60 * 1000;
 
 /// How often all is asked for, and not the news alone.
 const ALL_PERIOD: Duration = Duration::from_mins(10);
@@ -156,7 +156,7 @@ impl KeptHistory {
         let heard = if all {
             self.state.history().await?
         } else {
-            self.state.history_since((now - NEWS_OF).as_millisecond()).await?
+            self.state.history_since(now.as_millisecond().saturating_sub(NEWS_OF)).await?
         };
         if all {
             self.all_heard = asked;
@@ -202,6 +202,8 @@ impl KeptHistory {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::adapters::sops::{Authorship, Leave, SharedIdentities, StoreOptions};

@@ -123,7 +123,7 @@ fn a_key_that_sops_made_a_comment_of_is_told_as_that_and_is_none_once_it_has_a_n
     // Not even sops reads it.
     workshop.mend("dev.enc.ini", &made, "! sops decrypt FILE 2>/dev/null");
     let error = told(&made, Format::Ini).unwrap();
-    assert_eq!(error, FileError::NumberedKey { line: 3 });
+    assert_eq!(error, FileError::SealedComment { line: 3 });
     insta::assert_snapshot!(error, @"line 3 is a comment that holds an encrypted value, without which the MAC is another: somebody changed the file (look at `git log -p -- FILE`), or it was a key `-`, of which sops makes such a comment that it cannot read back either. Put back what nobody of yours changed, or give that key a name before you encrypt the file");
     let named = workshop.encrypt("dev.enc.ini", &plain.replace('-', "name"), OURS);
     assert_eq!(told(&named, Format::Ini), None);
@@ -131,7 +131,10 @@ fn a_key_that_sops_made_a_comment_of_is_told_as_that_and_is_none_once_it_has_a_n
     let comment = workshop.encrypt("dev.enc.ini", &plain.replace('-', "#1"), OURS);
     assert_eq!(told(&comment, Format::Ini), None);
     let changed = String::from_utf8(comment).unwrap().replacen("data:", "data:AAAA", 1);
-    assert!(!matches!(told(changed.as_bytes(), Format::Ini), Some(FileError::NumberedKey { .. })));
+    assert!(!matches!(
+        told(changed.as_bytes(), Format::Ini),
+        Some(FileError::SealedComment { .. })
+    ));
 }
 
 #[test]
