@@ -20,10 +20,10 @@ use crate::domain::pod::{AUTHORITY_CONFIG_MAP, AUTHORITY_FILE};
 use crate::domain::system::{INJECTOR, MADE_BY_INJECTOR};
 
 /// How soon a ConfigMap that was just written is written again, should somebody keep changing it.
-const PAUSE_OF_WRITES: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest wait after failures.
-const LONGEST_PAUSE_OF_WRITES: Duration = Duration::from_mins(2);
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
 /// The bundle, once there is one.
 pub type Bundle = Option<Arc<str>>;
@@ -139,7 +139,7 @@ impl Spread {
         }
         let left = left.iter().flatten();
         let untils = left.filter_map(|name| Some(pauses.get(name)?.until));
-        untils.min().unwrap_or(now + LONGEST_PAUSE_OF_WRITES)
+        untils.min().unwrap_or(now + LONGEST_PAUSE)
     }
 
     async fn write_one(
@@ -169,8 +169,7 @@ impl Spread {
                 pauses.get(namespace).map_or(0, |pause| pause.failures).saturating_add(1)
             }
         };
-        let pause =
-            PAUSE_OF_WRITES.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE_OF_WRITES);
+        let pause = PAUSE.saturating_mul(1 << failures.min(8)).min(LONGEST_PAUSE);
         let pause = Pause { until: Instant::now() + pause, failures };
         pauses.insert(namespace.to_owned(), pause);
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 /// For so long after a change a file may change again without its times' showing it: clocks of
 /// file systems are coarse, and some count in seconds.
-const SETTLING_OF_TIMES: Duration = Duration::from_secs(2);
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// What the file at a path is, symbolic links followed; whatever changes the content changes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Fingerprint {
         let Ok(now) = now.duration_since(SystemTime::UNIX_EPOCH) else { return false };
         let last = stamp.modified.0.max(stamp.changed.0);
         u64::try_from(last).is_ok_and(|last| {
-            now.checked_sub(SETTLING_OF_TIMES).is_some_and(|settled| last < settled.as_secs())
+            now.checked_sub(SETTLING).is_some_and(|settled| last < settled.as_secs())
         })
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Fingerprint;
 
 /// How long after a lasting failure it is tried again, where no file changes before.
-const READ_AGAIN: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_secs(2);
 
 /// What was seen of the files of one source, and what became of reading them.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Watch {
         let same = self.seen.as_ref().is_some_and(|seen| seen.fingerprints == fingerprints);
         let known = same && self.seen.as_ref().is_some_and(|seen| seen.settled);
         let due = match &self.failure {
-            Some(failure) => !same || failure.passing || failure.at.elapsed() >= READ_AGAIN,
+            Some(failure) => !same || failure.passing || failure.at.elapsed() >= RETRY,
             None => !known,
         };
         due.then_some(Seen { fingerprints, settled })

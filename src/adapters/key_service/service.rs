@@ -28,8 +28,7 @@ use crate::domain::names::Environment;
 const KEPT: Duration = Duration::from_secs(30);
 
 /// How long a data key is not asked for again after a failure.
-const PAUSES_OF_DATA_KEY: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_mins(1);
+const PAUSES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
 
 /// How many data keys of one environment are known of at once. A file has few, and may be changed a
 /// few times within the time for which they are remembered.
@@ -258,7 +257,7 @@ impl Shared {
             };
             *known = match answer {
                 Ok(key) => Known::Answered(key, Instant::now()),
-                Err(error) => Known::Failed(error, Pause::after(failed, &PAUSES_OF_DATA_KEY)),
+                Err(error) => Known::Failed(error, Pause::after(failed, &PAUSES)),
             };
         }
         drop(state);

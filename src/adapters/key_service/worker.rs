@@ -89,8 +89,7 @@ impl Default for Deadlines {
 }
 
 /// How long nothing is asked of what failed.
-const PAUSES_OF_SOPS: RangeInclusive<Duration> =
-    Duration::from_millis(250)..=Duration::from_secs(30);
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::from_secs(30);
 
 /// Hands each job to the worker of its service, until nobody can ask any more. The workers end with
 /// this.
@@ -223,8 +222,8 @@ impl Worker {
             answer => answer,
         };
         if matches!(answer, Err(KeyServiceError::Deadline)) {
-            self.silent.retain(|_, pause| pause.lasted_within(*PAUSES_OF_SOPS.end()));
-            self.silent.insert(environment, Pause::after(silent, &PAUSES_OF_SOPS));
+            self.silent.retain(|_, pause| pause.lasted_within(*PAUSES.end()));
+            self.silent.insert(environment, Pause::after(silent, &PAUSES));
         } else {
             self.silent.remove(&environment);
         }
@@ -259,7 +258,7 @@ impl Worker {
                     self.running = Some(running);
                 }
                 Err(error) => {
-                    let pause = Pause::after(self.failed.map(|(_, pause)| pause), &PAUSES_OF_SOPS);
+                    let pause = Pause::after(self.failed.map(|(_, pause)| pause), &PAUSES);
                     self.failed = Some((error, pause));
                     return Err(error);
                 }

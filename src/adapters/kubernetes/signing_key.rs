@@ -16,7 +16,7 @@ use super::connect::Cluster;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The pause between two attempts.
-const MAKE_AGAIN: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// The key is not made.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +62,7 @@ pub async fn make_signing_key(cluster: &Cluster, name: &str) -> Result<Made, Sig
             Attempt::Again | Attempt::Futile => return Err(error.into()),
         }
         tracing::warn!(reason = %error, "the signing key is not made yet; it is tried again");
-        sleep(MAKE_AGAIN).await;
+        sleep(PAUSE).await;
     }
 }
 

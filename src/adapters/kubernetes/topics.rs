@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use super::events::{About, Notice};
 
 /// How often an event is written at most.
-const PAUSE_OF_EVENTS: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// How long an event stands for its topic before what is new of it is an event of its own: the API
 /// server lets nobody change the note of one.
 const NEWS: Duration = Duration::from_mins(1);
 
 /// How long a topic may rest before its next notice is an event of its own.
-const REST_OF_TOPIC: Duration = Duration::from_mins(6);
+const REST: Duration = Duration::from_mins(6);
 
 /// How many topics are kept in mind at once.
 const MOST_KEPT: usize = 1024;
@@ -77,7 +77,7 @@ impl Series {
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        let rested = |last: Instant| now.duration_since(last) >= PAUSE_OF_EVENTS;
+        let rested = |last: Instant| now.duration_since(last) >= PAUSE;
         (self.seen > self.written || self.has_news(now)) && self.last_written.is_none_or(rested)
     }
 
@@ -111,7 +111,7 @@ impl Topics {
     pub(super) fn see(&mut self, notice: Notice, now: Instant) -> bool {
         let Notice { about, reason, action, of, note } = notice;
         let topic = Topic { about, reason, action, of };
-        self.0.retain(|_, series| now.duration_since(series.last_seen) < REST_OF_TOPIC);
+        self.0.retain(|_, series| now.duration_since(series.last_seen) < REST);
         if let Some(series) = self.0.get_mut(&topic) {
             series.seen = series.seen.saturating_add(1);
             (series.last_seen, series.note) = (now, note);

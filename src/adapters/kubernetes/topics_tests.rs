@@ -129,7 +129,7 @@ fn who_has_most_topics_gives_one_up_for_who_has_less_and_it_is_told_that_it_is_l
     assert_eq!(second, Some(("prod".to_owned(), 1)), "it has its turn after one of the others");
     // One that is written is no loss, and goes before those that are not.
     assert!(!topics.see(alarm("stage", "stage", "RolledBack", "it is older"), at(start, 2)));
-    topics.see(notice("new"), start + REST_OF_TOPIC + Duration::from_secs(2));
+    topics.see(notice("new"), start + REST + Duration::from_secs(2));
     assert_eq!(topics.0.len(), 1, "what rests is forgotten");
 }
 

@@ -24,7 +24,7 @@ const WATCH_SECONDS: u32 = 30;
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
 
 /// The pauses after failures in a row, the last for all further ones.
-const PAUSES_OF_WATCH: [Duration; 5] = [
+const PAUSES: [Duration; 5] = [
     Duration::from_millis(100),
     Duration::from_millis(300),
     Duration::from_secs(1),
@@ -71,9 +71,9 @@ where
             let started = Instant::now();
             match self.follow(&mut version, &mut see).await {
                 // A watch that was open for its time.
-                Ok(()) if started.elapsed() > PAUSES_OF_WATCH[2] => failures = 0,
+                Ok(()) if started.elapsed() > PAUSES[2] => failures = 0,
                 Ok(()) => {
-                    sleep(PAUSES_OF_WATCH[0]).await;
+                    sleep(PAUSES[0]).await;
                 }
                 Err(failure) => {
                     // What could be watched for a while has not failed in a row.
@@ -87,7 +87,7 @@ where
                     if !failure.expired || failures > 1 {
                         self.contact.failed(&failure.text);
                     }
-                    sleep(PAUSES_OF_WATCH[failures.min(PAUSES_OF_WATCH.len() - 1)]).await;
+                    sleep(PAUSES[failures.min(PAUSES.len() - 1)]).await;
                     failures += 1;
                 }
             }

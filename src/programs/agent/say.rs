@@ -9,7 +9,7 @@ use super::log::{Level, log};
 use super::status::{Standing, StatusFile};
 
 /// So often is the log told of what is wrong still.
-const SAY_AGAIN: Duration = Duration::from_mins(1);
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// What says how things stand.
 pub(super) struct Voice {
@@ -30,7 +30,7 @@ impl Voice {
             let message = format!("the status file cannot be written: {error}");
             log(Level::Error, &message, json!({}));
         }
-        if is_news || before.is_none_or(|(_, at)| at.elapsed() >= SAY_AGAIN) {
+        if is_news || before.is_none_or(|(_, at)| at.elapsed() >= AGAIN) {
             self.tell_log(level, standing);
             self.said = Some((standing.clone(), Instant::now()));
         }

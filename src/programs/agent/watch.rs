@@ -16,9 +16,9 @@ use crate::domain::pattern::KeyPattern;
 use crate::domain::secret::SecretValue;
 
 /// How long the vault is asked to wait for a change.
-const WAIT_FOR_CHANGE: Duration = Duration::from_secs(55);
+const WAIT: Duration = Duration::from_secs(55);
 /// It waits for no longer than the token is to be used, and so long at least.
-const SHORTEST_WAIT_FOR_CHANGE: Duration = Duration::from_secs(1);
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// After so long a renewal that failed is tried again.
 const RENEW_AGAIN: Duration = Duration::from_secs(10);
 /// A vault that answers sooner does not wait, and is asked no more often than this.
@@ -109,11 +109,7 @@ impl Following {
     /// Asks for the values, or for a change of them. The token is kept where it may serve again.
     fn ask(&mut self, mut token: Token, at_once: bool) -> Result<Seen, CallError> {
         let left = token.renew_at.saturating_duration_since(Instant::now());
-        let wait = if at_once {
-            Duration::ZERO
-        } else {
-            WAIT_FOR_CHANGE.min(left).max(SHORTEST_WAIT_FOR_CHANGE)
-        };
+        let wait = if at_once { Duration::ZERO } else { WAIT.min(left).max(SHORTEST_WAIT) };
         let known = self.known.as_ref().map(|tag| (tag, wait));
         let Scope { environment, pattern } = &self.scope;
         match self.vault.values(&token, environment, pattern, known) {

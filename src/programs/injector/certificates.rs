@@ -27,7 +27,7 @@ use crate::domain::system::{AUTHORITY_SECRET, INJECTOR, INJECTOR_SECRET, VAULT, 
 const PERIOD: Duration = Duration::from_secs(30);
 
 /// How soon is looked again after a failure.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_secs(5);
 
 /// The most writes that one look can take: more means that somebody undoes them.
 const MOST_STEPS: usize = 12;
@@ -77,7 +77,7 @@ impl Certificates {
         let mut served = Vec::new();
         loop {
             let looked = self.look(&mut served).await;
-            let wait = if looked { PERIOD } else { LOOK_AGAIN };
+            let wait = if looked { PERIOD } else { RETRY };
             tokio::time::sleep(wait).await;
         }
     }

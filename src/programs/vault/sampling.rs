@@ -22,7 +22,7 @@ const ANONYMOUS_PER_SECOND: u32 = 10;
 
 /// For how long after a failure of a proved subject others like it are counted, until one record
 /// tells of them.
-const PAUSE_OF_REPEATS: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// How often it is looked whether that is over.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ impl Sampler {
 type Kind = [u8; 32];
 
 /// Failures of proved subjects that are alike: the first is recorded, and of those that follow one
-/// in each [`PAUSE_OF_REPEATS`], with the number of the others.
+/// in each [`PAUSE`], with the number of the others.
 #[derive(Debug, Default)]
 pub(super) struct Repeats(Mutex<HashMap<Kind, Seen>>);
 
@@ -152,7 +152,7 @@ impl Service {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.record_repeats(PAUSE_OF_REPEATS).await;
+            self.record_repeats(PAUSE).await;
         }
     }
 
@@ -206,27 +206,21 @@ mod tests {
     fn of_failures_that_are_alike_the_first_is_recorded_and_one_in_each_pause_tells_of_the_others()
     {
         let (repeats, start) = (Repeats::default(), Instant::now());
-        let almost = start + PAUSE_OF_REPEATS.saturating_sub(Duration::from_nanos(1));
+        let almost = start + PAUSE.saturating_sub(Duration::from_nanos(1));
         assert!(repeats.admit(refused("A", 1), start).is_some());
         assert!(repeats.admit(refused("B", 2), start).is_some(), "it is another");
         for request in 3..6 {
             assert!(repeats.admit(refused("A", request), almost).is_none());
         }
-        assert_eq!(told(repeats.due(almost, PAUSE_OF_REPEATS)), []);
-        assert_eq!(
-            told(repeats.due(start + PAUSE_OF_REPEATS, PAUSE_OF_REPEATS)),
-            [("5".to_owned(), Some(2))]
-        );
+        assert_eq!(told(repeats.due(almost, PAUSE)), []);
+        assert_eq!(told(repeats.due(start + PAUSE, PAUSE)), [("5".to_owned(), Some(2))]);
         // It has just been told of: the next are left out again.
-        assert!(repeats.admit(refused("A", 6), start + PAUSE_OF_REPEATS).is_none());
-        assert_eq!(
-            told(repeats.due(start + PAUSE_OF_REPEATS * 2, PAUSE_OF_REPEATS)),
-            [("6".to_owned(), None)]
-        );
+        assert!(repeats.admit(refused("A", 6), start + PAUSE).is_none());
+        assert_eq!(told(repeats.due(start + PAUSE * 2, PAUSE)), [("6".to_owned(), None)]);
         // Of the other, nothing came since: it is not kept in mind.
-        assert!(repeats.admit(refused("B", 7), start + PAUSE_OF_REPEATS * 2).is_some());
-        assert_eq!(told(repeats.due(start + PAUSE_OF_REPEATS * 3, PAUSE_OF_REPEATS)), []);
-        assert!(repeats.admit(refused("A", 8), start + PAUSE_OF_REPEATS * 3).is_some());
+        assert!(repeats.admit(refused("B", 7), start + PAUSE * 2).is_some());
+        assert_eq!(told(repeats.due(start + PAUSE * 3, PAUSE)), []);
+        assert!(repeats.admit(refused("A", 8), start + PAUSE * 3).is_some());
     }
 
     #[test]
@@ -266,11 +260,11 @@ mod tests {
         // Somebody was answered on the third, so it is not forgotten.
         repeats.forget(&refused("A", 2));
         assert!(repeats.admit(refused("A", 4), start).is_none());
-        let due = repeats.due(start + PAUSE_OF_REPEATS, PAUSE_OF_REPEATS).remove(0);
+        let due = repeats.due(start + PAUSE, PAUSE).remove(0);
         assert_eq!(told(vec![due.clone()]), [("4".to_owned(), Some(1))]);
-        assert!(repeats.admit(refused("A", 5), start + PAUSE_OF_REPEATS).is_none());
+        assert!(repeats.admit(refused("A", 5), start + PAUSE).is_none());
         repeats.put_back(due);
-        let due = repeats.due(start + PAUSE_OF_REPEATS * 2, PAUSE_OF_REPEATS);
+        let due = repeats.due(start + PAUSE * 2, PAUSE);
         assert_eq!(due[0].left_out, Some(2), "of the requests 3, 4 and 5");
     }
 

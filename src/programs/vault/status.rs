@@ -30,7 +30,7 @@ const PERIOD: Duration = Duration::from_secs(30);
 const SPACING: Duration = Duration::from_millis(10);
 
 /// The longest pause after failures in a row.
-const LONGEST_PAUSE_OF_STATUSES: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Writes how the SecretAccesses of a cluster stand.
 pub(super) struct Statuses {
@@ -68,8 +68,7 @@ impl Statuses {
                     problem,
                     "a SecretAccess's status is not written; it is tried again"
                 );
-                sleep(LONGEST_PAUSE_OF_STATUSES.min(Duration::from_secs(1 << failures.min(6))))
-                    .await;
+                sleep(LONGEST_PAUSE.min(Duration::from_secs(1 << failures.min(6)))).await;
                 continue;
             }
             tokio::select! {

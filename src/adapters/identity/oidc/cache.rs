@@ -13,7 +13,7 @@ const LEAST_FRESH: Duration = Duration::from_mins(1);
 const KEPT: Duration = Duration::from_hours(24);
 
 /// The least time between two questions: whoever shows made-up tokens makes no more of them.
-const PAUSE_OF_QUESTIONS: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// The keys that an issuer had.
 #[derive(Default)]
@@ -49,8 +49,7 @@ pub(super) enum Plan {
 impl KeyCache {
     /// What to do for a token that names this key.
     pub(super) fn plan(&self, key_id: &str, now: Instant) -> Plan {
-        let may_ask =
-            self.asked.is_none_or(|asked| now.duration_since(asked) >= PAUSE_OF_QUESTIONS);
+        let may_ask = self.asked.is_none_or(|asked| now.duration_since(asked) >= PAUSE);
         let age = |held: &Held| now.duration_since(held.at);
         match self.held.as_ref().filter(|held| age(held) < KEPT) {
             Some(held) => {

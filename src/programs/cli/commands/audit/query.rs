@@ -14,7 +14,7 @@ use crate::programs::cli::failure::Failure;
 use crate::programs::cli::printer::Printer;
 
 /// How long `tail` waits before it asks again. Each question is an entry of the audit too.
-const PAUSE_OF_TAIL: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_secs(3);
 
 pub(super) fn query(config: &Config, args: &Query, printer: &Printer) -> Result<(), Failure> {
     let (identity, wanted) = (config.identity()?, args.limit as usize);
@@ -86,7 +86,7 @@ pub(super) fn tail(config: &Config, args: &Tail, printer: &Printer) -> Result<In
         }
         query.cursor = page.last;
         if page.next.is_none() {
-            std::thread::sleep(PAUSE_OF_TAIL);
+            std::thread::sleep(PAUSE);
         }
     }
 }

@@ -15,10 +15,10 @@ use crate::programs::cli::failure::Failure;
 use crate::programs::cli::printer::Printer;
 
 /// How long the vault may take to show an entry that it has signed already.
-const SETTLING_OF_ENTRIES: Duration = Duration::from_secs(10);
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// How long to wait before it is asked for such an entry again.
-const PAUSE_FOR_ENTRY: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(
     config: impl FnOnce() -> Result<Config, Failure>,
@@ -109,7 +109,7 @@ fn of_vault(config: &Config, args: &Verify, mut known: Checkpoints) -> Result<Re
         }
         let lacking = lacking(&signed, &verifier);
         let since = *settling.get_or_insert_with(Instant::now);
-        if lacking.is_empty() || since.elapsed() > SETTLING_OF_ENTRIES {
+        if lacking.is_empty() || since.elapsed() > SETTLING {
             // What another replica has not ended holds back the lines of all, and not of one.
             for replica in lacking {
                 let of_one = AuditQuery { replica: Some(replica), ..query.clone() };
@@ -117,7 +117,7 @@ fn of_vault(config: &Config, args: &Verify, mut known: Checkpoints) -> Result<Re
             }
             break;
         }
-        std::thread::sleep(PAUSE_FOR_ENTRY);
+        std::thread::sleep(PAUSE);
     }
     Ok(join(report, verifier.finish(), notes))
 }
