@@ -1,12 +1,10 @@
 //! One environment's file in the place of another's: what a refusal says to run finishes nothing that
 //! somebody began who has no key.
 
-use std::fs;
+use vanta::adapters::sops::{Alarm, Authorship};
 
-use vanta::adapters::sops::{Alarm, Authorship, SopsStore, StoreOptions};
-
-use super::fixtures::{path, unnamed};
-use super::made::keys::{OURS, SECOND};
+use super::fixtures::unnamed;
+use super::made::keys::OURS;
 use super::workshop::{Workshop, alarm, read, reason};
 
 const PLAIN: &str = "PASSWORD: of-ENV\n_vanta_environment: ENV\n";
@@ -108,23 +106,4 @@ fn a_name_of_another_environment_is_told_also_where_a_list_was_put_around_it() {
     store.refresh();
     let said = reason(&store, "dev").unwrap();
     assert!(said.starts_with("the file says that it is of environment prod"), "{said}");
-}
-
-#[test]
-fn a_file_that_no_identity_opens_may_be_anothers_and_is_looked_at_before_a_key_is_added() {
-    let Some(workshop) = Workshop::new() else { return };
-    let prod = workshop.encrypt("prod.enc.yaml", "PASSWORD: of-prod\n", OURS);
-    let dev = workshop.encrypt("dev.enc.yaml", "PASSWORD: of-dev\n", SECOND);
-    let own = tempfile::tempdir().unwrap();
-    fs::copy(path("other-age-key.txt"), own.path().join("dev.txt")).unwrap();
-    workshop.put("dev.enc.yaml", &dev);
-    let (store, _) = SopsStore::open(StoreOptions {
-        identities_folder: Some(own.path().to_owned()),
-        ..workshop.options(Authorship::default())
-    });
-    workshop.put("dev.enc.yaml", &prod);
-    store.refresh();
-    let said = reason(&store, "dev").unwrap();
-    let look = said.find("whether it is this environment's file and not another's").unwrap();
-    assert!(look < said.find("--add-age").unwrap(), "{said}");
 }

@@ -21,6 +21,16 @@ fn config_map(name: &str, keys: impl IntoIterator<Item = String>) -> String {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}).to_string()
 }
 
+/// Damages prod's file, and waits until its ConfigMap is told of it.
+fn break_prod(scenario: &Scenario) {
+    let file = sops("prod", "prod.enc.yaml");
+    let file = file.replace("ENC[AES256_GCM,data:", "ENC[AES256_GCM,data:AAAA");
+    scenario.cluster.apply(&file);
+    let told =
+        until("prod's is told", || scenario.cluster.events("ConfigMap", "prod").into_iter().next());
+    assert_eq!(told["reason"], "NotLoaded");
+}
+
 #[test]
 fn one_config_map_with_many_bad_files_leaves_another_its_event_and_is_named() {
     let scenario = Scenario::with(&[ACCESS, POLICY]);
@@ -38,12 +48,7 @@ fn one_config_map_with_many_bad_files_leaves_another_its_event_and_is_named() {
         (series >= 100 && metrics.contains("vanta_environments_listed 0")).then_some(series)
     });
     assert!(series <= 1100, "{series}");
-    let file = sops("prod", "prod.enc.yaml");
-    let file = file.replace("ENC[AES256_GCM,data:", "ENC[AES256_GCM,data:AAAA");
-    scenario.cluster.apply(&file);
-    let told =
-        until("prod's is told", || scenario.cluster.events("ConfigMap", "prod").into_iter().next());
-    assert_eq!(told["reason"], "NotLoaded");
+    break_prod(&scenario);
     let of_others = scenario.cluster.events("ConfigMap", "evil").len();
     assert!(of_others < 100, "it came after all {of_others} others");
     assert_eq!(read(&vault, &token), 200);
@@ -59,12 +64,7 @@ fn what_begins_as_a_name_of_prods_file_and_is_none_takes_prods_event_from_no_con
     for name in ["aa", "ab", "ac", "ad", "ae", "af", "ag", "ah"] {
         scenario.cluster.apply(&config_map(name, ["prod.enc.bak".to_owned()]));
     }
-    let file = sops("prod", "prod.enc.yaml");
-    let file = file.replace("ENC[AES256_GCM,data:", "ENC[AES256_GCM,data:AAAA");
-    scenario.cluster.apply(&file);
-    let told =
-        until("prod's is told", || scenario.cluster.events("ConfigMap", "prod").into_iter().next());
-    assert_eq!(told["reason"], "NotLoaded");
+    break_prod(&scenario);
     assert_eq!(scenario.cluster.events("ConfigMap", "aa"), Vec::<serde_json::Value>::new());
 }
 
