@@ -3,11 +3,9 @@
 
 use vanta::adapters::sops::{Alarm, Authorship};
 
+use super::environment_leaf;
 use super::fixtures::unnamed;
-use super::made::keys::OURS;
 use super::workshop::{Workshop, alarm, read, reason};
-
-const PLAIN: &str = "PASSWORD: of-ENV\n_vanta_environment: ENV\n";
 
 /// What a text has in backticks: what it says to run.
 fn commands(said: &str) -> Vec<&str> {
@@ -16,13 +14,7 @@ fn commands(said: &str) -> Vec<&str> {
 
 /// The files of `dev` and `prod`, which name their environments, as they are committed and served.
 fn both(workshop: &Workshop) -> (Vec<u8>, Vec<u8>) {
-    let of = |name: &str| {
-        let file = format!("{name}.enc.yaml");
-        let bytes = workshop.encrypt(&file, &PLAIN.replace("ENV", name), OURS);
-        workshop.put(&file, &bytes);
-        bytes
-    };
-    let made = (of("dev"), of("prod"));
+    let made = environment_leaf::both(workshop);
     workshop.shell("git init -q . && git add *.enc.yaml && git commit -qm good");
     made
 }

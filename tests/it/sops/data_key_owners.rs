@@ -5,7 +5,7 @@ use std::fs;
 use vanta::adapters::sops::{Authorship, SopsStore, StoreOptions};
 
 use super::data_keys::{
-    copied, is_refused, is_served, look, made, own_identities, own_options, put, rotated,
+    copied, is_refused, is_served, look, own_identities, own_options, put, rotated,
 };
 use super::workshop::{Workshop, read};
 
@@ -157,7 +157,7 @@ fn what_is_served_goes_on_beside_the_owner_that_another_replica_knows_of_and_no_
 #[test]
 fn a_data_key_that_one_leaves_does_not_go_on_to_another() {
     let Some(workshop) = Workshop::new() else { return };
-    let dev = made(&workshop, "dev");
+    let dev = workshop.named("dev");
     put(&workshop, "dev", &dev);
     let (store, _) = workshop.open(Authorship::default());
     put(&workshop, "dev", &rotated(&workshop, &dev, "dev"));

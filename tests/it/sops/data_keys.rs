@@ -11,12 +11,6 @@ use super::fixtures::{line, path, unnamed};
 use super::made::keys::{OURS, SECOND};
 use super::workshop::{Workshop, alarm, read, reason};
 
-/// A file that names its environment and holds its name.
-pub(super) fn made(workshop: &Workshop, name: &str) -> Vec<u8> {
-    let plain = format!("PASSWORD: of-{name}\n_vanta_environment: {name}\n");
-    workshop.encrypt(&format!("{name}.enc.yaml"), &plain, OURS)
-}
-
 /// The file of another environment, made from this one by a copy.
 pub(super) fn copied(workshop: &Workshop, bytes: &[u8], name: &str) -> Vec<u8> {
     let file = format!("{name}.enc.yaml");
@@ -158,7 +152,7 @@ fn two_that_are_found_at_once_are_both_refused_until_each_is_rotated() {
 #[test]
 fn an_encrypted_name_from_a_file_with_the_same_data_key_is_refused() {
     let Some(workshop) = Workshop::new() else { return };
-    let shop = made(&workshop, "shop");
+    let shop = workshop.named("shop");
     let staging = copied(&workshop, &shop, "shop-staging");
     put(&workshop, "shop", &rotated(&workshop, &shop, "shop"));
     put(&workshop, "shop-staging", &staging);
@@ -179,7 +173,7 @@ fn an_encrypted_name_from_a_file_with_the_same_data_key_is_refused() {
 #[test]
 fn a_copy_takes_what_is_served_down_for_nobody_and_stays_refused_until_its_data_key_is_its_own() {
     let Some(workshop) = Workshop::new() else { return };
-    let dev = made(&workshop, "dev");
+    let dev = workshop.named("dev");
     put(&workshop, "dev", &dev);
     let (store, _) = workshop.open(Authorship::default());
     is_served(&store, "dev");
@@ -208,7 +202,7 @@ fn a_copy_takes_what_is_served_down_for_nobody_and_stays_refused_until_its_data_
 #[test]
 fn a_file_that_is_refused_for_another_reason_takes_nobody_down() {
     let Some(workshop) = Workshop::new() else { return };
-    let prod = made(&workshop, "prod");
+    let prod = workshop.named("prod");
     // Whoever can write dev's file has no key, and can copy prod's.
     put(&workshop, "dev", &prod);
     put(&workshop, "prod", &prod);
@@ -221,11 +215,11 @@ fn a_file_that_is_refused_for_another_reason_takes_nobody_down() {
 fn two_that_take_one_data_key_at_one_look_are_refused_and_their_earlier_versions_are_served() {
     let Some(workshop) = Workshop::new() else { return };
     for name in ["dev", "prod"] {
-        put(&workshop, name, &made(&workshop, name));
+        put(&workshop, name, &workshop.named(name));
     }
     let (store, report) = workshop.open(Authorship::default());
     assert!(report.failed.is_empty(), "{report:?}");
-    let dev = made(&workshop, "dev");
+    let dev = workshop.named("dev");
     put(&workshop, "dev", &dev);
     put(&workshop, "prod", &copied(&workshop, &dev, "prod"));
     look(&store);
@@ -240,7 +234,7 @@ fn two_that_take_one_data_key_at_one_look_are_refused_and_their_earlier_versions
 fn of_many_copies_some_are_named_and_each_that_is_rotated_is_served() {
     let Some(workshop) = Workshop::new() else { return };
     let names = ["a", "b", "c", "d", "e"];
-    let first = made(&workshop, "a");
+    let first = workshop.named("a");
     put(&workshop, "a", &first);
     for name in &names[1..] {
         put(&workshop, name, &copied(&workshop, &first, name));
@@ -263,7 +257,7 @@ fn of_many_copies_some_are_named_and_each_that_is_rotated_is_served() {
 #[test]
 fn nothing_is_compared_where_no_name_is_ever_asked_for() {
     let Some(workshop) = Workshop::new() else { return };
-    let dev = made(&workshop, "dev");
+    let dev = workshop.named("dev");
     put(&workshop, "dev", &dev);
     put(&workshop, "prod", &copied(&workshop, &dev, "prod"));
     let (store, report) = workshop.open(unnamed());

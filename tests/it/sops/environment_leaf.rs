@@ -10,18 +10,15 @@ use super::fixtures::path;
 use super::made::keys::{OURS, SECOND};
 use super::workshop::{Workshop, alarm, read, reason, served};
 
-const PLAIN: &str = "PASSWORD: of-ENV\n_vanta_environment: ENV\n";
-
 fn asking(leaf: RequireLeaf) -> Authorship {
     Authorship { leaf, ..Authorship::default() }
 }
 
 /// The files of `dev` and `prod`, which name their environments, for one recipient.
-fn both(workshop: &Workshop) -> (Vec<u8>, Vec<u8>) {
+pub(super) fn both(workshop: &Workshop) -> (Vec<u8>, Vec<u8>) {
     let of = |name: &str| {
-        let file = format!("{name}.enc.yaml");
-        let bytes = workshop.encrypt(&file, &PLAIN.replace("ENV", name), OURS);
-        workshop.put(&file, &bytes);
+        let bytes = workshop.named(name);
+        workshop.put(&format!("{name}.enc.yaml"), &bytes);
         bytes
     };
     (of("dev"), of("prod"))
@@ -188,7 +185,7 @@ fn a_leaf_that_the_files_rule_leaves_plain_proves_nothing() {
         ".sops.yaml",
         &format!("creation_rules:\n  - {{age: {OURS}, encrypted_regex: PASSWORD}}\n"),
     );
-    let bytes = workshop.encrypt("dev.enc.yaml", &PLAIN.replace("ENV", "dev"), OURS);
+    let bytes = workshop.named("dev");
     let rule = String::from_utf8(bytes.clone()).unwrap();
     assert!(rule.contains("_vanta_environment: dev"), "{rule}");
     workshop.put("dev.enc.yaml", &bytes);

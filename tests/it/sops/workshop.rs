@@ -11,6 +11,7 @@ use vanta::domain::ports::{SecretStore, SecretStoreError};
 
 use super::fixtures::{options, path};
 use super::grants::{environment, grant};
+use super::made::keys::OURS;
 use crate::support::sops;
 
 /// Where files are made and served from.
@@ -32,6 +33,13 @@ impl Workshop {
         fs::write(self.made.path().join(file), plain).unwrap();
         self.run(&["encrypt", "--in-place", "--age", recipient, file]);
         fs::read(self.made.path().join(file)).unwrap()
+    }
+
+    /// The file of an environment, for the first of the test's identities, that names it and holds
+    /// its name.
+    pub(super) fn named(&self, name: &str) -> Vec<u8> {
+        let plain = format!("PASSWORD: of-{name}\n_vanta_environment: {name}\n");
+        self.encrypt(&format!("{name}.enc.yaml"), &plain, OURS)
     }
 
     /// What a call of sops with a file that holds these bytes makes of them.
