@@ -264,7 +264,7 @@ impl Verifier {
 
     /// Goes on from an earlier entry, where the file before is retired.
     fn go_back(&mut self, entry: &Entry) {
-        let chain = self.chains.get_mut(&entry.replica).expect("it was begun");
+        let chain = self.chains.get_mut(&entry.replica).expect("`begin_chain` has put it there");
         if !std::mem::take(&mut self.after_retired) || chain.head.is_before(entry) {
             return;
         }
@@ -283,7 +283,7 @@ impl Verifier {
     }
 
     fn join(&mut self, place: &Place, entry: &Entry, link: Link) {
-        let chain = self.chains.get_mut(&entry.replica).expect("it was begun");
+        let chain = self.chains.get_mut(&entry.replica).expect("`begin_chain` has put it there");
         let finding = |fault, place: &Place, sequence, what| Finding {
             fault,
             place: Some(place.clone()),

@@ -18,7 +18,7 @@ use crate::adapters::sops::MAX_ENVIRONMENTS;
 use crate::domain::names::Environment;
 
 /// How many new environments are told of at once: all of a vault that starts.
-const AT_ONCE: NonZeroU32 = NonZeroU32::new(1000).expect("it is some");
+const AT_ONCE: NonZeroU32 = NonZeroU32::new(1000).expect("it is not zero");
 const _: () = assert!(AT_ONCE.get() as usize == MAX_ENVIRONMENTS);
 
 /// How many stay known whose files are gone, those that are there included.

@@ -16,7 +16,7 @@ use crate::adapters::sops::Brief;
 use crate::domain::names::Environment;
 
 /// How many outcomes of one environment are told without a pause, of alarms and of others each.
-const AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("it is some");
+const AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("it is not zero");
 
 /// How long it takes until one more may be.
 const PAUSE_OF_OUTCOMES: Duration = Duration::from_secs(5);

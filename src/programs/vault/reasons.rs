@@ -15,13 +15,13 @@ use super::pace::{Pace, pace};
 use crate::adapters::sops::Misnamed;
 
 /// How many lines of one folder or ConfigMap are written at once: twice what one may have to say.
-const AT_ONCE_OF_ORIGIN: NonZeroU32 = NonZeroU32::new(22).expect("it is some");
+const AT_ONCE_OF_ORIGIN: NonZeroU32 = NonZeroU32::new(22).expect("it is not zero");
 
 /// How long it takes until one more may be.
 const PAUSE_OF_ORIGIN: Duration = Duration::from_secs(5);
 
 /// How often one and the same line is written at once.
-const AT_ONCE_OF_LINE: NonZeroU32 = NonZeroU32::new(3).expect("it is some");
+const AT_ONCE_OF_LINE: NonZeroU32 = NonZeroU32::new(3).expect("it is not zero");
 
 /// How long it takes until it may be once more.
 const PAUSE_OF_LINE: Duration = Duration::from_mins(1);
